@@ -1,0 +1,1 @@
+"""Agents, networks and the loop around the re-identification environment."""
