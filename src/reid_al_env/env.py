@@ -1,0 +1,221 @@
+"""The single environment, ``ReIDActiveLearning-v0``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from reid_al_env.constraints import ConstraintGraph
+from reid_al_env.errors import InputError
+from reid_al_env.feature_set import FeatureSet
+from reid_al_env.inquiry import Inquiry
+from reid_al_env.oracle import Oracle
+from reid_al_env.settings import EpisodeSettings
+from reid_al_env.synthetic import synthetic_features
+
+ObsType = dict[str, NDArray[Any]]
+_ROW = np.zeros(1, dtype=np.int64)
+
+
+class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
+    """Choose which pairs of images a person is asked about: is this the same one, yes or no?
+
+    ## Description
+    A re-identification model is fine-tuned on a few answered pairs, and which pairs are asked decides how much
+    it learns. One episode is one query image with its ``pool_size`` nearest other images. The agent picks an
+    image, an oracle answers whether it shows the query's identity, the similarity graph is updated by the
+    answer, and the reward says how hard the answer was. This is the Markov decision process of Deep
+    Reinforcement Active Learning [1].
+
+    ## Action Space
+    ``Discrete(pool_size)``: action ``a`` has the pool's item ``a`` answered, items being ordered by distance
+    to the query. Each item can be picked once. Picking a masked one asks nobody, spends a pick, earns 0 and
+    sets ``info["invalid_action"]``.
+
+    ## Observation Space
+    A ``Dict``; node 0 is the query, node ``i`` is pool item ``i − 1``:
+
+    | key | space | meaning |
+    | --- | --- | --- |
+    | ``similarity`` | ``Box(0, 1, (pool_size+1, pool_size+1), float32)`` | sparse k-reciprocal similarity graph |
+    | ``feedback`` | ``Box(-1, 1, (pool_size,), int8)`` | +1 match, −1 no match, 0 not answered or can't tell |
+    | ``action_mask`` | ``MultiBinary(pool_size)`` | 1 where the item may be picked |
+    | ``remaining`` | ``Box(0, 1, (1,), float32)`` | share of the query's budget that is left |
+
+    ## Starting State
+    The graph of the next query. Queries come in a seeded shuffle without replacement; ``reset(seed=...)``
+    starts the shuffle anew, and after the last query it reshuffles. ``reset(options={"query": i})`` chooses
+    the query and takes none from the shuffle. With ``constraints``, implied answers stand in the graph from
+    the start, and a query with nothing left to ask is skipped (if that holds for all, the mask is empty).
+
+    ## Rewards
+    ``R = [margin + y (max_{x in X_p} d(x, g) - min_{x in X_n} d(x, g))]_+`` with ``y`` = +1 for a match and
+    −1 otherwise, over the items answered before, the query always in ``X_p``. While no item is answered "no
+    match", ``empty_negatives="neutral"`` gives ``margin`` and ``"farthest"`` takes the minimum as 1. "Can't
+    tell" earns 0.
+
+    ## Episode End
+    ``terminated`` after ``budget`` picks or when nothing is left to pick; never ``truncated``.
+
+    ## Information
+    Dataset indices, never pool positions alone. At reset: ``query``, ``candidates`` (pool_size,) with −1 for
+    padding, and ``action_mask`` int8. At a step also ``picked``, ``answer`` (+1, −1, 0), ``asked`` (False if
+    the pick was masked or its answer implied) and ``invalid_action``. :meth:`action_masks` gives the mask as
+    bool, where sb3-contrib looks for it.
+
+    ## Arguments
+    Args:
+        features: A :class:`FeatureSet`, a path to one (``.npz``, ``.npy``), or ``None`` for synthetic ones.
+        pool_size: n_s, candidates of a query.
+        budget: K_max, picks of a query.
+        k: Neighbours of the k-reciprocal graph.
+        margin: m of the reward.
+        metric: ``"mahalanobis"`` (the paper's), ``"cosine"``, ``"euclidean"`` or ``"verified"``.
+        shrinkage: Of the covariance, in (0, 1]; ``None`` is Ledoit–Wolf.
+        empty_negatives: ``"neutral"`` or ``"farthest"``.
+        reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.reward.Reward`).
+        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`); ``None`` answers from the identities.
+        constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
+        cross_camera: Candidates come from other cameras than the query's.
+        index: FAISS factory string for the neighbour search.
+        render_mode: ``"ansi"`` gives one line for the last pick.
+
+    Raises:
+        InputError: If the features cannot be used or a setting is out of range.
+
+    ## References
+    [1] Liu, Z., Wang, J., Gong, S., Lu, H., Tao, D., "Deep Reinforcement Active Learning for
+    Human-In-The-Loop Person Re-Identification", ICCV 2019.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 2}
+
+    def __init__(
+        self,
+        features: FeatureSet | str | os.PathLike[str] | None = None,
+        pool_size: int = 30,
+        budget: int = 10,
+        k: int = 15,
+        margin: float = 0.2,
+        metric: str = "mahalanobis",
+        shrinkage: float | None = None,
+        empty_negatives: str = "neutral",
+        reward: Any = "hinge",
+        oracle: Oracle | None = None,
+        constraints: ConstraintGraph | None = None,
+        cross_camera: bool = False,
+        index: str = "Flat",
+        render_mode: str | None = None,
+    ) -> None:
+        settings = EpisodeSettings(
+            pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
+        )
+        self.render_mode = check_render_mode(render_mode)
+        self.observation_space = observation_space(pool_size)  # type: ignore[assignment]
+        self.action_space = spaces.Discrete(pool_size)
+        self._inquiry = Inquiry(as_feature_set(features), settings, oracle, constraints)
+        self._started = False
+        self._last_line = ""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ObsType, dict[str, Any]]:
+        """Begin the next query's episode; see the class for ``options["query"]``."""
+        super().reset(seed=seed)
+        if seed is not None or not self._started:
+            self._inquiry.shuffle(self.np_random)
+        self._started = True
+        chosen = (options or {}).get("query")
+        query = self._inquiry.next_query() if chosen is None else int(chosen)
+        self._inquiry.begin(_ROW, np.array([query], dtype=np.int64))
+        self._last_line = f"query {query}"
+        return self._observation(), self._info()
+
+    def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
+        """Have one pool item answered; see the class."""
+        if not self._started:
+            raise gym.error.ResetNeeded("Call reset() before step().")
+        position = int(action)
+        if not 0 <= position < self._inquiry.batch.action_mask.shape[1]:
+            raise InputError(f"action: {position} is outside 0..{self._inquiry.batch.action_mask.shape[1] - 1}")
+        outcome = self._inquiry.step(np.array([position], dtype=np.int64))
+        info = self._info()
+        info["picked"] = int(outcome.picked[0])
+        info["answer"] = int(outcome.answers[0])
+        info["asked"] = bool(outcome.asked[0])
+        info["invalid_action"] = bool(outcome.invalid[0])
+        reward = float(outcome.rewards[0])
+        self._last_line = describe_pick(info, reward)
+        return self._observation(), reward, bool(outcome.terminated[0]), False, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which items may be picked, shape (pool_size,), bool."""
+        return self._inquiry.batch.action_mask[0].astype(bool)
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """What each item would earn by the true identities; see :meth:`Inquiry.true_rewards`; (1, n)."""
+        return self._inquiry.true_rewards()
+
+    def render(self) -> str | None:  # type: ignore[override]
+        """One line on the last pick in ``"ansi"`` mode, else ``None``."""
+        return self._last_line if self.render_mode == "ansi" else None
+
+    def _observation(self) -> ObsType:
+        return {name: values[0] for name, values in self._inquiry.observation().items()}
+
+    def _info(self) -> dict[str, Any]:
+        batch = self._inquiry.batch
+        return {
+            "query": int(batch.query[0]),
+            "candidates": batch.candidates[0].copy(),
+            "action_mask": batch.action_mask[0].copy(),
+        }
+
+
+def observation_space(pool_size: int) -> spaces.Dict:
+    """The environment's observation space for that many candidates."""
+    nodes = pool_size + 1
+    return spaces.Dict(
+        {
+            "action_mask": spaces.MultiBinary(pool_size),
+            "feedback": spaces.Box(-1, 1, (pool_size,), np.int8),
+            "remaining": spaces.Box(0.0, 1.0, (1,), np.float32),
+            "similarity": spaces.Box(0.0, 1.0, (nodes, nodes), np.float32),
+        }
+    )
+
+
+def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> FeatureSet:
+    """The feature set itself, read from a path, or the synthetic default for ``None``."""
+    if features is None:
+        return synthetic_features()
+    return features if isinstance(features, FeatureSet) else FeatureSet.load(features)
+
+
+def check_render_mode(render_mode: str | None) -> str | None:
+    """The mode itself.
+
+    Raises:
+        InputError: If the environment does not render so.
+    """
+    if render_mode not in (None, *ReIDActiveLearningEnv.metadata["render_modes"]):
+        raise InputError(f"render_mode: {render_mode!r} is unknown; choose 'ansi' or None")
+    return render_mode
+
+
+def describe_pick(info: dict[str, Any], reward: float) -> str:
+    """One line on one pick, from its ``info``."""
+    said = {1: "match", -1: "no match", 0: "can't tell"}[info["answer"]]
+    if info["invalid_action"]:
+        said = "already masked, nobody asked"
+    elif not info["asked"]:
+        said += " (already known)"
+    return f"query {info['query']}  picked {info['picked']}: {said}  reward {reward:.3f}"

@@ -1,0 +1,192 @@
+"""The batched kernel: B episodes side by side, advanced by one answer each in O(n_s)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.reward import hardness_gap, resolve_reward
+from reid_al_env.settings import EpisodeSettings
+from reid_al_env.starts import Starts
+
+Observation = dict[str, NDArray[np.generic]]
+
+
+class EpisodeBatch:
+    """State of ``size`` episodes and the feedback rules of Liu et al. (ICCV 2019, section 3.2).
+
+    An answer changes only the query's row and column of the sparse graph. The k-reciprocal operation that
+    follows can then remove, besides query entries, only the weakest gallery pair of a gallery row that has no
+    place left for the query; such a row is never full again. So a step costs O(n_s) an episode, and equals
+    the whole operation on the whole matrix (the tests compare them).
+
+    Args:
+        size: B, number of episodes.
+        settings: Shared by all.
+    """
+
+    def __init__(self, size: int, settings: EpisodeSettings) -> None:
+        n = settings.pool_size
+        self.settings = settings
+        self._reward = resolve_reward(settings.reward)
+        self._rows = np.arange(size)
+        self.query = np.full(size, -1, dtype=np.int64)
+        self.candidates = np.full((size, n), -1, dtype=np.int64)
+        self.similarity = np.zeros((size, n + 1, n + 1), dtype=np.float32)
+        self.feedback = np.zeros((size, n), dtype=np.int8)
+        self.action_mask = np.zeros((size, n), dtype=np.int8)
+        self.picks = np.zeros(size, dtype=np.int64)
+        self.distances = np.zeros((size, n + 1, n + 1), dtype=np.float32)
+        self.farthest_match = np.zeros((size, n), dtype=np.float32)
+        self.nearest_non_match = np.full((size, n), np.inf, dtype=np.float32)
+        self._full = np.zeros((size, n), dtype=bool)
+        self._weakest = np.zeros((size, n), dtype=np.float32)
+        self._weakest_at = np.zeros((size, n), dtype=np.int64)
+
+    def begin(
+        self,
+        rows: NDArray[np.int64],
+        queries: NDArray[np.int64],
+        starts: Starts,
+        known: NDArray[np.int8] | None = None,
+    ) -> None:
+        """Start new episodes in ``rows``.
+
+        Args:
+            rows: Which episodes, shape (M,).
+            queries: Their queries, shape (M,).
+            starts: Their first states, with ``known`` already written in.
+            known: Implied answers, shape (M, n) int8; they join X_p or X_n, are masked and cost nothing.
+        """
+        self.query[rows] = queries
+        self.candidates[rows] = starts.candidates
+        self.distances[rows] = starts.distances
+        self.similarity[rows] = starts.similarity
+        self._full[rows] = starts.full
+        self._weakest[rows] = starts.weakest
+        self._weakest_at[rows] = starts.weakest_at
+        self.picks[rows] = 0
+        self.feedback[rows] = 0 if known is None else known
+        self.action_mask[rows] = (starts.candidates >= 0) & (self.feedback[rows] == 0)
+        self.farthest_match[rows] = starts.distances[:, 0, 1:]
+        self.nearest_non_match[rows] = np.inf
+        if known is not None and known.any():
+            self._join_known(rows, starts.distances[:, 1:, 1:], known)
+
+    def step(
+        self, actions: NDArray[np.int64], answers: NDArray[np.int8], active: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Advance the episodes by one pick each.
+
+        A pick whose item is masked changes nothing but the number of picks; its answer is not looked at.
+
+        Args:
+            actions: Pool positions, shape (B,).
+            answers: +1, −1 or 0, shape (B,).
+            active: False where the episode stands still, shape (B,); ``None`` is all.
+
+        Returns:
+            Rewards, shape (B,) float32; 0 for masked picks, "can't tell" and episodes that stand still.
+        """
+        rows = self._rows
+        active = np.ones(len(rows), dtype=bool) if active is None else active
+        allowed = active & (self.action_mask[rows, actions] > 0)
+        answers = np.where(allowed, answers, np.int8(0)).astype(np.int8)
+        rewards = self._rewards(actions, answers)
+        self.picks += active
+        self.action_mask[rows[allowed], actions[allowed]] = 0
+        self.feedback[rows, actions] += answers  # was 0 wherever an answer counts
+        self._remember(actions, answers)
+        self._update_graph(actions, answers)
+        return rewards
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """Episodes whose budget is spent or in which nothing is left to pick, shape (B,)."""
+        return np.asarray((self.picks >= self.settings.budget) | ~self.action_mask.any(axis=1))
+
+    def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> Observation:
+        """Fresh arrays of what an agent sees, with a leading batch axis; see the environment's docstring."""
+        left = 1.0 - self.picks[rows] / self.settings.budget
+        return {
+            "action_mask": np.array(self.action_mask[rows]),
+            "feedback": np.array(self.feedback[rows]),
+            "remaining": np.maximum(left, 0.0).astype(np.float32)[:, None],
+            "similarity": np.array(self.similarity[rows]),
+        }
+
+    def rewards_if(self, answers: NDArray[np.int8]) -> NDArray[np.float32]:
+        """What each item would earn if it were picked now and answered so; both of shape (B, n)."""
+        gap = hardness_gap(self.farthest_match, self.nearest_non_match, self.settings.empty_negatives)
+        rewards = self._reward(answers, gap, self.settings.margin)
+        return np.where(answers != 0, rewards, np.float32(0.0))
+
+    def _rewards(self, actions: NDArray[np.int64], answers: NDArray[np.int8]) -> NDArray[np.float32]:
+        rows = self._rows
+        gap = hardness_gap(
+            self.farthest_match[rows, actions],
+            self.nearest_non_match[rows, actions],
+            self.settings.empty_negatives,
+        )
+        rewards = self._reward(answers, gap, self.settings.margin)
+        return np.where(answers != 0, rewards, np.float32(0.0))
+
+    def _remember(self, actions: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
+        """Let the answered items join X_p and X_n."""
+        to_picked = self.distances[self._rows, actions + 1, 1:]  # (B, n)
+        match, no_match = (answers > 0)[:, None], (answers < 0)[:, None]
+        np.maximum(self.farthest_match, to_picked, out=self.farthest_match, where=match)
+        np.minimum(self.nearest_non_match, to_picked, out=self.nearest_non_match, where=no_match)
+
+    def _join_known(
+        self, rows: NDArray[np.int64], distances: NDArray[np.float32], known: NDArray[np.int8]
+    ) -> None:
+        matches = np.where((known > 0)[:, :, None], distances, np.float32(0.0)).max(axis=1)
+        non_matches = np.where((known < 0)[:, :, None], distances, np.float32(np.inf)).min(axis=1)
+        self.farthest_match[rows] = np.maximum(self.farthest_match[rows], matches)
+        self.nearest_non_match[rows] = non_matches
+
+    def _update_graph(self, actions: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
+        to_query = self._feedback_rule(actions, answers)  # (B, n)
+        answered = self.feedback != 0
+        pushing = self._full & (to_query > 0)
+        stronger = pushing & (to_query >= self._weakest)
+        kept = self._query_places(to_query) & ~(pushing & ~stronger)
+        to_query = np.where(kept | answered, to_query, np.float32(0.0))
+        self.similarity[:, 0, 1:] = to_query
+        self.similarity[:, 1:, 0] = to_query
+        self._drop_pairs(stronger)
+
+    def _feedback_rule(self, actions: NDArray[np.int64], answers: NDArray[np.int8]) -> NDArray[np.float32]:
+        """The query's similarities after the answers and before the k-reciprocal operation."""
+        to_query = self.similarity[:, 0, 1:]
+        to_picked = self.similarity[self._rows, actions + 1, 1:]
+        moved = np.where(
+            (answers > 0)[:, None],
+            np.float32(0.5) * (to_query + to_picked),
+            np.maximum(to_query - to_picked, np.float32(0.0)),
+        )
+        still = (self.feedback != 0) | (answers == 0)[:, None]
+        moved = np.where(still, to_query, moved)
+        moved[answers > 0, actions[answers > 0]] = 1.0
+        moved[answers < 0, actions[answers < 0]] = 0.0
+        return moved
+
+    def _query_places(self, to_query: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which items are among the query's first k, shape (B, n)."""
+        k = self.settings.k
+        among = np.ones(to_query.shape, dtype=bool)
+        crowded = np.flatnonzero(np.count_nonzero(to_query, axis=1) > k)
+        if len(crowded):
+            beyond = np.argsort(-to_query[crowded], axis=1, kind="stable")[:, k:]
+            among[crowded[:, None], beyond] = False
+        return among
+
+    def _drop_pairs(self, stronger: NDArray[np.bool_]) -> None:
+        """Gallery rows that took the query in give up their weakest gallery pair, on both sides."""
+        rows, items = np.nonzero(stronger)
+        others = self._weakest_at[rows, items]
+        self.similarity[rows, items + 1, others + 1] = 0.0
+        self.similarity[rows, others + 1, items + 1] = 0.0
+        self._full[rows, items] = False
+        self._full[rows, others] = False

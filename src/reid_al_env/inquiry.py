@@ -1,0 +1,223 @@
+"""Episodes joined to their images, their oracle and what is known: the one engine of all front ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.browsing import QueryBrowser
+from reid_al_env.constraints import ConstraintGraph
+from reid_al_env.episode import EpisodeBatch, Observation
+from reid_al_env.errors import InputError
+from reid_al_env.feature_set import FeatureSet
+from reid_al_env.metric import l2_normalise
+from reid_al_env.oracle import LabelOracle, Oracle, check_answers
+from reid_al_env.settings import EpisodeSettings
+from reid_al_env.starts import StartTable
+
+_NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pick in each of B episodes brought; every array has shape (B,).
+
+    Args:
+        picked: Dataset index of the picked item, −1 for padding and for episodes that stood still; int64.
+        answers: +1, −1 or 0; int8.
+        asked: Whether the oracle was asked (not so for masked picks and implied answers); bool.
+        invalid: Whether a masked item was picked; bool.
+        rewards: float32.
+        terminated: Whether the episode is over; bool.
+    """
+
+    picked: NDArray[np.int64]
+    answers: NDArray[np.int8]
+    asked: NDArray[np.bool_]
+    invalid: NDArray[np.bool_]
+    rewards: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+
+
+class Inquiry:
+    """Runs ``size`` episodes over one feature set.
+
+    The single environment, the batched environment and the learning loop all stand on this class.
+
+    Args:
+        features: The images.
+        settings: Of the episodes.
+        oracle: Who answers; ``None`` answers from ``features.identities``.
+        constraints: What is known already; every answer is added to it, and what it implies is never asked.
+            ``None`` asks everything, as the paper does.
+        size: B, number of episodes side by side.
+
+    Raises:
+        InputError: If the set and the settings do not fit, or nobody can answer.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        settings: EpisodeSettings,
+        oracle: Oracle | None = None,
+        constraints: ConstraintGraph | None = None,
+        size: int = 1,
+    ) -> None:
+        if oracle is None and (features.identities < 0).all():
+            raise InputError(
+                f"{features.source}: no identity is known and no oracle is given; "
+                "add 'identities' or pass oracle="
+            )
+        if constraints is not None and len(constraints) != len(features):
+            raise InputError(
+                f"constraints: made for {len(constraints)} images but {features.source} has {len(features)}"
+            )
+        self.features = features
+        self.oracle = LabelOracle(features.identities) if oracle is None else oracle
+        self.constraints = constraints
+        self.batch = EpisodeBatch(size, settings)
+        self._match_pairs: list[tuple[int, int]] = []
+        self._pairs_at_fit = 0
+        self._starts = StartTable(features, settings, batch=size)
+        self.browser = QueryBrowser(len(features), np.random.default_rng(0))
+
+    def shuffle(self, rng: np.random.Generator) -> None:
+        """Start a new pass over the queries in an order drawn from ``rng``."""
+        self.browser = QueryBrowser(len(self.features), rng)
+
+    def next_query(self) -> int:
+        """The next query that has something left to ask.
+
+        When no image has, the last one drawn is returned, and its episode begins with an empty mask.
+        """
+        query = self.browser.next()
+        if self.constraints is not None:
+            for _ in range(len(self.features)):
+                if self._open_questions(query):
+                    break
+                query = self.browser.next()
+        return query
+
+    def begin(self, rows: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
+        """Start episodes in ``rows`` (M,) with ``queries`` (M,).
+
+        Raises:
+            InputError: If a query is not one of the images.
+        """
+        if len(queries) and not (queries.min() >= 0 and queries.max() < len(self.features)):
+            raise InputError(
+                f"query: {queries.tolist()[:5]} is outside the {len(self.features)} images of "
+                f"{self.features.source}"
+            )
+        self._refit_metric()
+        starts = self._starts.get(queries)
+        known = self._known(queries, starts.candidates)
+        if known is not None:
+            for row in np.flatnonzero(known.any(axis=1)):
+                self._starts.with_known(starts, int(row), known[row])
+        self.batch.begin(rows, queries, starts, known)
+
+    def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Outcome:
+        """Pick one item in each episode, have it answered and advance.
+
+        Args:
+            actions: Pool positions, shape (B,), each in 0..n_s−1.
+            active: False where the episode stands still, shape (B,); ``None`` is all.
+        """
+        batch = self.batch
+        rows = np.arange(len(actions))
+        active = np.ones(len(rows), dtype=bool) if active is None else active
+        allowed = active & (batch.action_mask[rows, actions] > 0)
+        picked = np.where(active, batch.candidates[rows, actions], _NOBODY)
+        answers, asked = self._answers(batch.query, picked, allowed)
+        rewards = batch.step(actions, answers, active)
+        return Outcome(picked, answers, asked, active & ~allowed, rewards, batch.terminated)
+
+    def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> Observation:
+        """See :meth:`EpisodeBatch.observation`."""
+        return self.batch.observation(rows)
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """What each item would earn if picked now, by the true identities; −inf where masked; (B, n).
+
+        For reference rows only: it sees the labels.
+
+        Raises:
+            InputError: If no identity is known.
+        """
+        identities = self.features.identities
+        if (identities < 0).all():
+            raise InputError(f"{self.features.source}: true rewards need 'identities', and none is known")
+        queries = np.repeat(self.batch.query[:, None], self.batch.candidates.shape[1], axis=1)
+        truth = LabelOracle(identities).answer(queries, self.batch.candidates)
+        return np.where(self.batch.action_mask > 0, self.batch.rewards_if(truth), np.float32(-np.inf))
+
+    def _answers(
+        self, queries: NDArray[np.int64], picked: NDArray[np.int64], allowed: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        answers = np.zeros(len(picked), dtype=np.int8)
+        asked = allowed.copy()
+        if self.constraints is not None:
+            self._answer_from_known(queries, picked, answers, asked)
+        if asked.any():
+            given = self.oracle.answer(queries[asked], picked[asked])
+            answers[asked] = check_answers(given, int(asked.sum()))
+            if self.constraints is not None:
+                self.constraints.add_many(queries[asked], picked[asked], answers[asked])
+                self._answer_from_known(queries, picked, answers, asked=allowed & ~asked)
+            self._note_matches(queries[asked], picked[asked], answers[asked])
+        return answers, asked
+
+    def _answer_from_known(
+        self,
+        queries: NDArray[np.int64],
+        picked: NDArray[np.int64],
+        answers: NDArray[np.int8],
+        asked: NDArray[np.bool_],
+    ) -> None:
+        """Fill in what is known and strike it, and a pair's second mention in one batch, from ``asked``."""
+        assert self.constraints is not None
+        mentioned: set[tuple[int, int]] = set()
+        for row in np.flatnonzero(asked):
+            i, j = int(queries[row]), int(picked[row])
+            answers[row] = self.constraints.relation(i, j)
+            pair = (min(i, j), max(i, j))
+            asked[row] = answers[row] == 0 and pair not in mentioned
+            mentioned.add(pair)
+
+    def _known(
+        self, queries: NDArray[np.int64], candidates: NDArray[np.int64]
+    ) -> NDArray[np.int8] | None:
+        if self.constraints is None:
+            return None
+        return np.stack([self.constraints.implied(int(q), c) for q, c in zip(queries, candidates, strict=True)])
+
+    def _open_questions(self, query: int) -> bool:
+        assert self.constraints is not None
+        candidates = self._starts.candidates(query)
+        return bool(((self.constraints.implied(query, candidates) == 0) & (candidates >= 0)).any())
+
+    def _note_matches(
+        self, queries: NDArray[np.int64], picked: NDArray[np.int64], answers: NDArray[np.int8]
+    ) -> None:
+        if self.batch.settings.metric == "verified":
+            match = answers > 0
+            self._match_pairs.extend(zip(queries[match].tolist(), picked[match].tolist(), strict=True))
+
+    def _refit_metric(self) -> None:
+        """Fit the "verified" metric anew once the matches have grown by a quarter.
+
+        Running episodes hold their own distances, so a fit never changes one that has begun.
+        """
+        count = len(self._match_pairs)
+        if count < 2 or count < 1.25 * self._pairs_at_fit:
+            return
+        pairs = np.asarray(self._match_pairs)
+        left = l2_normalise(self.features.features[pairs[:, 0]]).astype(np.float64)
+        right = l2_normalise(self.features.features[pairs[:, 1]])
+        settings = self.batch.settings
+        self._starts = StartTable(self.features, settings, left - right, len(self.batch.query))
+        self._pairs_at_fit = count

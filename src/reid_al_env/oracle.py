@@ -1,0 +1,98 @@
+"""Who answers: every oracle takes a batch of pairs and gives +1 (match), −1 (no match) or 0 (can't tell)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+
+
+class Oracle(Protocol):
+    """Anything that answers whether pairs of images show the same identity."""
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Answer pairs.
+
+        Args:
+            queries: Dataset indices, shape (M,).
+            galleries: Dataset indices, shape (M,).
+
+        Returns:
+            int8, shape (M,): +1 match, −1 no match, 0 can't tell.
+        """
+        ...
+
+
+class LabelOracle:
+    """Answers from known identities; an image of unknown identity (−1) gives "can't tell".
+
+    Args:
+        identities: Shape (N,), int64.
+    """
+
+    def __init__(self, identities: NDArray[np.int64]) -> None:
+        self._identities = identities
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """See :meth:`Oracle.answer`."""
+        left, right = self._identities[queries], self._identities[galleries]
+        same = np.where(left == right, np.int8(1), np.int8(-1))
+        return np.where((left < 0) | (right < 0), np.int8(0), same)
+
+
+class NoisyOracle:
+    """Answers like another oracle, with independent mistakes.
+
+    Args:
+        oracle: Whose answers are spoilt.
+        false_match: Chance that a non-match is called a match, in [0, 1].
+        false_non_match: Chance that a match is called a non-match, in [0, 1].
+        cannot_tell: Chance of "can't tell" whatever the truth, in [0, 1].
+        seed: Of the mistakes.
+
+    Raises:
+        InputError: If a rate is outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        *,
+        false_match: float = 0.0,
+        false_non_match: float = 0.0,
+        cannot_tell: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        rates = {"false_match": false_match, "false_non_match": false_non_match, "cannot_tell": cannot_tell}
+        for name, rate in rates.items():
+            if not 0.0 <= rate <= 1.0:
+                raise InputError(f"{name}: {rate} is outside [0, 1]")
+        self._oracle = oracle
+        self._rates = rates
+        self._rng = np.random.default_rng(seed)
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """See :meth:`Oracle.answer`. One pair takes two random numbers, however the batch is cut."""
+        truth = self._oracle.answer(queries, galleries)
+        chance = self._rng.random((len(truth), 2))
+        rate = np.where(truth > 0, self._rates["false_non_match"], self._rates["false_match"])
+        answers = np.where(chance[:, 0] < rate, -truth, truth)
+        return np.where(chance[:, 1] < self._rates["cannot_tell"], 0, answers).astype(np.int8)
+
+
+def check_answers(answers: object, count: int) -> NDArray[np.int8]:
+    """An oracle's answers as int8 of shape (count,).
+
+    Raises:
+        InputError: If there are not ``count`` of them, or one is none of −1, 0, +1.
+    """
+    array = np.asarray(answers)
+    if array.shape != (count,) or not np.isin(array, (-1, 0, 1)).all():
+        raise InputError(
+            f"oracle: answered {count} pairs with {np.array2string(array.ravel()[:5])} of shape {array.shape}; "
+            "expected one of -1, 0, +1 for each pair"
+        )
+    return array.astype(np.int8)

@@ -1,0 +1,112 @@
+"""Who can be asked about: the nearest other images of every image, found once with FAISS."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+
+# FAISS ranks in its own float32 arithmetic; a few more neighbours than needed are fetched and the order
+# (distance, dataset index) is settled exactly among them.
+_SLACK = 5
+_ROWS = 65_536
+
+
+class PoolTable:
+    """The ``pool_size`` nearest other images of each image, ordered by (distance, dataset index).
+
+    The image itself is left out by index, since duplicates exist. Where equal distances run past the end of
+    what FAISS returned, the whole set is searched, so the order never depends on FAISS's own.
+
+    Args:
+        points: Features in metric space, shape (N, D), float32.
+        pool_size: Candidates of a query.
+        cameras: Shape (N,); given, the candidates come from other cameras only, and a query that has fewer is
+            padded with −1.
+        index: FAISS factory string, such as ``"Flat"`` (exact), ``"IVF1024,Flat"`` or ``"HNSW32"``.
+
+    Raises:
+        InputError: If ``pool_size`` is not below the number of images, or FAISS does not know ``index``.
+    """
+
+    def __init__(
+        self,
+        points: NDArray[np.float32],
+        pool_size: int,
+        cameras: NDArray[np.int64] | None = None,
+        index: str = "Flat",
+    ) -> None:
+        if pool_size >= len(points):
+            raise InputError(
+                f"pool_size: {pool_size} with {len(points)} images; a query has at most {len(points) - 1} "
+                "others, so choose a smaller pool_size"
+            )
+        self._points = points
+        self._pool_size = pool_size
+        self._cameras = cameras
+        self._exact = index == "Flat"
+        wanted = min(pool_size + 1 + _SLACK, len(points))
+        self._neighbours = np.full((len(points), wanted), -1, dtype=np.int32)
+        self._fill(index)
+
+    def candidates(self, query: int) -> NDArray[np.int64]:
+        """Dataset indices of the query's candidates, shape (pool_size,), nearest first, −1 for padding."""
+        found = self._neighbours[query]
+        found = found[(found >= 0) & (found != query)].astype(np.int64)
+        ranked, distances = self._rank(query, found)
+        if self._exact and self._undecided(query, distances):
+            ranked, _ = self._rank(query, self._allowed(query))
+        row = np.full(self._pool_size, -1, dtype=np.int64)
+        nearest = ranked[: self._pool_size]
+        row[: len(nearest)] = nearest
+        return row
+
+    def _undecided(self, query: int, distances: NDArray[np.float32]) -> bool:
+        """Whether an image that FAISS did not return could be as near as the last candidate."""
+        if len(distances) <= self._pool_size:
+            return len(distances) < len(self._allowed(query))
+        return bool(distances[-1] <= distances[self._pool_size - 1]) and len(distances) < len(
+            self._allowed(query)
+        )
+
+    def _allowed(self, query: int) -> NDArray[np.int64]:
+        allowed = np.ones(len(self._points), dtype=bool)
+        if self._cameras is not None:
+            allowed = self._cameras != self._cameras[query]
+        allowed[query] = False
+        return np.flatnonzero(allowed)
+
+    def _rank(
+        self, query: int, images: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        difference = self._points[images].astype(np.float64) - self._points[query].astype(np.float64)
+        distances = np.einsum("nd,nd->n", difference, difference).astype(np.float32)
+        order = np.lexsort((images, distances))
+        return images[order], distances[order]
+
+    def _fill(self, index: str) -> None:
+        if self._cameras is None:
+            self._search(index, np.arange(len(self._points)), np.arange(len(self._points)))
+            return
+        for camera in np.unique(self._cameras):
+            same = self._cameras == camera
+            if not same.all():
+                self._search(index, np.flatnonzero(~same), np.flatnonzero(same))
+
+    def _search(self, factory: str, database: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
+        everything = len(database) == len(self._points)
+        points = np.ascontiguousarray(self._points if everything else self._points[database])
+        try:
+            searcher = faiss.index_factory(points.shape[1], factory)
+            searcher.train(points)
+            searcher.add(points)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise InputError(f"index: FAISS cannot build {factory!r} on {len(points)} images ({reason})") from error
+        wanted = min(self._neighbours.shape[1], len(points))
+        for start in range(0, len(queries), _ROWS):
+            rows = queries[start : start + _ROWS]
+            _, found = searcher.search(np.ascontiguousarray(self._points[rows]), wanted)
+            self._neighbours[rows, :wanted] = np.where(found >= 0, database[found], -1)

@@ -1,0 +1,79 @@
+"""Rewards: how hard the answer was, seen from the answers before it."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+
+EmptyNegatives = Literal["neutral", "farthest"]
+EMPTY_NEGATIVES: tuple[str, ...] = get_args(EmptyNegatives)
+
+
+class Reward(Protocol):
+    """What an answer is worth; pass any callable of this shape as ``reward=``."""
+
+    def __call__(
+        self, answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float
+    ) -> NDArray[np.float32]:
+        """Reward of each answer.
+
+        Args:
+            answers: +1 or −1, any shape.
+            gap: max distance to the matches minus min distance to the non-matches, from :func:`hardness_gap`,
+                same shape.
+            margin: m.
+
+        Returns:
+            float32, same shape.
+        """
+        ...
+
+
+def hinge(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
+    """The paper's reward, R = [m + y · gap]₊ (Liu et al., ICCV 2019, equation 6)."""
+    return np.maximum(np.float32(margin) + answers * gap, np.float32(0.0)).astype(np.float32)
+
+
+def softplus(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
+    """The hinge's smooth relative, R = ln(1 + exp(m + y · gap))."""
+    return np.logaddexp(np.float32(0.0), np.float32(margin) + answers * gap).astype(np.float32)
+
+
+REWARDS: dict[str, Reward] = {"hinge": hinge, "softplus": softplus}
+
+
+def resolve_reward(reward: str | Reward) -> Reward:
+    """The reward of that name, or the callable itself.
+
+    Raises:
+        InputError: If there is no reward of that name.
+    """
+    if callable(reward):
+        return reward
+    if reward not in REWARDS:
+        raise InputError(f"reward: {reward!r} is unknown; choose one of {', '.join(REWARDS)} or pass a callable")
+    return REWARDS[reward]
+
+
+def hardness_gap(
+    farthest_match: NDArray[np.float32], nearest_non_match: NDArray[np.float32], empty_negatives: str
+) -> NDArray[np.float32]:
+    """max_{x ∈ X_p} d(x, g) − min_{x ∈ X_n} d(x, g), from the answers before this one.
+
+    Args:
+        farthest_match: max over X_p (which always holds the query), any shape.
+        nearest_non_match: min over X_n, ``inf`` where X_n is empty, same shape.
+        empty_negatives: With X_n empty, ``"farthest"`` takes the minimum as 1, the largest distance there is;
+            ``"neutral"`` takes the gap as 0, so that the hinge is m for either answer.
+
+    Returns:
+        float32, same shape.
+    """
+    if empty_negatives == "farthest":
+        return farthest_match - np.minimum(nearest_non_match, np.float32(1.0))
+    gap = farthest_match - nearest_non_match
+    return np.where(np.isinf(gap), np.float32(0.0), gap)

@@ -1,0 +1,154 @@
+"""Where episodes start: a query's candidates, distances and sparse graph, built once and remembered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+from reid_al_env.feature_set import FeatureSet
+from reid_al_env.graph import node_distances, sparse_similarity
+from reid_al_env.metric import to_metric_space
+from reid_al_env.pool import PoolTable
+from reid_al_env.settings import EpisodeSettings
+
+_MEMORY_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class Starts:
+    """First states of B episodes; n = pool_size, node 0 is the query.
+
+    Args:
+        candidates: Dataset indices, (B, n) int64, −1 for padding.
+        distances: In [0, 1], (B, n+1, n+1) float32.
+        similarity: Sparse graph, (B, n+1, n+1) float32.
+        full: Gallery rows with k non-zero gallery entries, (B, n) bool.
+        weakest: Smallest non-zero gallery entry of a full row, (B, n) float32.
+        weakest_at: Its gallery column, the highest on ties, (B, n) int64.
+    """
+
+    candidates: NDArray[np.int64]
+    distances: NDArray[np.float32]
+    similarity: NDArray[np.float32]
+    full: NDArray[np.bool_]
+    weakest: NDArray[np.float32]
+    weakest_at: NDArray[np.int64]
+
+
+class StartTable:
+    """Builds first states and keeps the last ones built, up to half a gigabyte.
+
+    Each is computed on its own, so that its arithmetic does not depend on the batch it is asked for in.
+
+    Args:
+        features: The images.
+        settings: Of the episodes.
+        match_differences: For ``metric="verified"``; see :func:`reid_al_env.metric.to_metric_space`.
+        batch: The most queries that are asked for at once.
+
+    Raises:
+        InputError: If the pool is larger than the set, or cameras are needed and missing.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        settings: EpisodeSettings,
+        match_differences: NDArray[np.float64] | None = None,
+        batch: int = 1,
+    ) -> None:
+        if settings.cross_camera and features.cameras is None:
+            raise InputError(
+                f"{features.source}: cross_camera=True but there are no cameras; add a 'cameras' column"
+            )
+        self._settings = settings
+        self._points = to_metric_space(
+            features.features, settings.metric, settings.shrinkage, match_differences
+        )
+        cameras = features.cameras if settings.cross_camera else None
+        self._pool = PoolTable(self._points, settings.pool_size, cameras, settings.index)
+        nodes = settings.pool_size + 1
+        bytes_each = nodes * nodes * 8 + nodes * 24
+        capacity = max(min(len(features), _MEMORY_BYTES // bytes_each), batch)
+        self._slot = np.full(len(features), -1, dtype=np.int64)
+        self._owner = np.full(capacity, -1, dtype=np.int64)
+        self._next = 0
+        self._memory = _empty_starts(capacity, settings.pool_size)
+
+    def get(self, queries: NDArray[np.int64]) -> Starts:
+        """First states of the queries, shape (B,) dataset indices; fresh arrays."""
+        for query in queries[self._slot[queries] < 0]:
+            if self._slot[query] < 0:
+                self._remember(int(query))
+        slots = self._slot[queries]
+        memory = self._memory
+        return Starts(
+            memory.candidates[slots],
+            memory.distances[slots],
+            memory.similarity[slots],
+            memory.full[slots],
+            memory.weakest[slots],
+            memory.weakest_at[slots],
+        )
+
+    def candidates(self, query: int) -> NDArray[np.int64]:
+        """Dataset indices of one query's candidates, shape (pool_size,), −1 for padding."""
+        return self._pool.candidates(query)
+
+    def with_known(self, start: Starts, row: int, known: NDArray[np.int8]) -> None:
+        """Rewrite one row of ``start`` as if ``known`` (n,) had been answered before the graph was made."""
+        valid = np.concatenate(([True], start.candidates[row] >= 0))
+        similarity = sparse_similarity(start.distances[row], self._settings.k, valid, known)
+        start.similarity[row] = similarity
+        start.full[row], start.weakest[row], start.weakest_at[row] = full_rows(similarity, self._settings.k)
+
+    def _remember(self, query: int) -> None:
+        slot = self._next
+        self._next = (slot + 1) % len(self._owner)
+        if self._owner[slot] >= 0:
+            self._slot[self._owner[slot]] = -1
+        candidates = self._pool.candidates(query)
+        valid = np.concatenate(([True], candidates >= 0))
+        distances = node_distances(self._points[np.concatenate(([query], candidates))], valid)
+        memory = self._memory
+        memory.candidates[slot] = candidates
+        memory.distances[slot] = distances
+        memory.similarity[slot] = sparse_similarity(distances, self._settings.k, valid)
+        rows = full_rows(memory.similarity[slot], self._settings.k)
+        memory.full[slot], memory.weakest[slot], memory.weakest_at[slot] = rows
+        self._owner[slot], self._slot[query] = query, slot
+
+
+def full_rows(
+    similarity: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.int64]]:
+    """Gallery rows that have no place left, and what each would give up for the query.
+
+    Args:
+        similarity: Sparse graph, shape (n+1, n+1).
+        k: Places of a row.
+
+    Returns:
+        ``full``, ``weakest`` and ``weakest_at`` as in :class:`Starts`, each of shape (n,).
+    """
+    gallery = similarity[1:, 1:]
+    full = np.count_nonzero(gallery, axis=1) >= k
+    entries = np.where(gallery > 0, gallery, np.inf)
+    weakest_at = len(gallery) - 1 - np.argmin(entries[:, ::-1], axis=1)
+    weakest = np.take_along_axis(gallery, weakest_at[:, None], axis=1)[:, 0]
+    return full, weakest, weakest_at
+
+
+def _empty_starts(count: int, pool_size: int) -> Starts:
+    nodes = pool_size + 1
+    return Starts(
+        np.empty((count, pool_size), dtype=np.int64),
+        np.empty((count, nodes, nodes), dtype=np.float32),
+        np.empty((count, nodes, nodes), dtype=np.float32),
+        np.empty((count, pool_size), dtype=bool),
+        np.empty((count, pool_size), dtype=np.float32),
+        np.empty((count, pool_size), dtype=np.int64),
+    )

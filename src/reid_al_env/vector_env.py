@@ -1,0 +1,238 @@
+"""The batched environment: many queries answered side by side by one numpy kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from reid_al_env.constraints import ConstraintGraph
+from reid_al_env.env import ObsType, as_feature_set, check_render_mode, describe_pick, observation_space
+from reid_al_env.errors import InputError
+from reid_al_env.inquiry import Inquiry, Outcome
+from reid_al_env.oracle import Oracle
+from reid_al_env.settings import EpisodeSettings
+
+
+class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
+    """``num_envs`` copies of :class:`reid_al_env.env.ReIDActiveLearningEnv` in one kernel.
+
+    It gives what ``SyncVectorEnv`` would (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
+    ``options["reset_mask"]``) with one difference: all sub-environments draw their queries from one shuffle,
+    so that no query is asked twice in a pass, and ``seed`` is therefore one number.
+    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset.
+
+    Args:
+        num_envs: B.
+        autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's enumeration.
+        features: As in the single environment, like all other arguments.
+
+    Raises:
+        InputError: As in the single environment.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["ansi"],
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        features: Any = None,
+        pool_size: int = 30,
+        budget: int = 10,
+        k: int = 15,
+        margin: float = 0.2,
+        metric: str = "mahalanobis",
+        shrinkage: float | None = None,
+        empty_negatives: str = "neutral",
+        reward: Any = "hinge",
+        oracle: Oracle | None = None,
+        constraints: ConstraintGraph | None = None,
+        cross_camera: bool = False,
+        index: str = "Flat",
+        render_mode: str | None = None,
+    ) -> None:
+        settings = EpisodeSettings(
+            pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
+        )
+        self.num_envs = num_envs
+        self.render_mode = check_render_mode(render_mode)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
+        self.single_observation_space = observation_space(pool_size)  # type: ignore[assignment]
+        self.single_action_space = spaces.Discrete(pool_size)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._inquiry = Inquiry(as_feature_set(features), settings, oracle, constraints, num_envs)
+        self._all = np.arange(num_envs)
+        self._done = np.zeros(num_envs, dtype=bool)
+        self._started = False
+        self._lines = [""] * num_envs
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ObsType, dict[str, Any]]:
+        """Begin episodes everywhere, or where ``options["reset_mask"]`` (num_envs,) is true.
+
+        Args:
+            seed: Starts the one shuffle anew; of a sequence the first number counts.
+            options: ``query`` (one number or one for each sub-environment) and ``reset_mask``.
+        """
+        first = next(iter(seed), None) if isinstance(seed, Sequence) else seed
+        super().reset(seed=first)
+        if first is not None or not self._started:
+            self._inquiry.shuffle(self.np_random)
+        options = dict(options or {})
+        rows = np.flatnonzero(_reset_mask(options.get("reset_mask"), self.num_envs))
+        self._begin(rows, options.get("query"))
+        self._started = True
+        return self._inquiry.observation(), self._start_info(rows)
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[ObsType, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Have one item answered in every sub-environment; see the single environment."""
+        actions = self._check_actions(actions)
+        active = ~self._done
+        if self.autoreset_mode is AutoresetMode.DISABLED and not active.all():
+            raise InputError(
+                f"step: sub-environments {np.flatnonzero(~active).tolist()[:5]} are over; "
+                "reset them with options={'reset_mask': ...}"
+            )
+        outcome = self._inquiry.step(actions, active)
+        terminated = outcome.terminated & active
+        infos = self._step_info(outcome, active)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            infos = self._finish_same_step(infos, outcome, terminated)
+        elif not active.all():  # NEXT_STEP: those that ended last time begin now
+            rows = np.flatnonzero(~active)
+            self._begin(rows)
+            infos = _merge(infos, self._start_info(rows))
+        self._done = terminated if self.autoreset_mode is not AutoresetMode.SAME_STEP else self._done
+        truncated = np.zeros(self.num_envs, dtype=bool)
+        return self._inquiry.observation(), outcome.rewards.astype(np.float64), terminated, truncated, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which items may be picked, shape (num_envs, pool_size), bool."""
+        return self._inquiry.batch.action_mask.astype(bool)
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """What each item would earn by the true identities, shape (num_envs, pool_size); −inf where masked."""
+        return self._inquiry.true_rewards()
+
+    def render(self) -> tuple[str, ...] | None:
+        """One line on each last pick in ``"ansi"`` mode, else ``None``."""
+        return tuple(self._lines) if self.render_mode == "ansi" else None
+
+    def _check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+        pool_size = self._inquiry.batch.action_mask.shape[1]
+        array = np.asarray(actions, dtype=np.int64)
+        if array.shape != (self.num_envs,) or array.min() < 0 or array.max() >= pool_size:
+            raise InputError(
+                f"actions: shape {array.shape}, values {array.ravel()[:5].tolist()}; expected {self.num_envs} "
+                f"numbers in 0..{pool_size - 1}"
+            )
+        return array
+
+    def _begin(self, rows: NDArray[np.int64], chosen: Any = None) -> None:
+        if chosen is None:
+            queries = np.array([self._inquiry.next_query() for _ in rows], dtype=np.int64)
+        else:
+            queries = np.broadcast_to(np.asarray(chosen, dtype=np.int64), (self.num_envs,))[rows]
+        self._inquiry.begin(rows, queries)
+        self._done[rows] = False
+        if self.render_mode is not None:
+            for row, query in zip(rows, queries, strict=True):
+                self._lines[row] = f"query {query}"
+
+    def _finish_same_step(
+        self, infos: dict[str, Any], outcome: Outcome, terminated: NDArray[np.bool_]
+    ) -> dict[str, Any]:
+        if not terminated.any():
+            return infos
+        rows = np.flatnonzero(terminated)
+        final = self._inquiry.observation(rows)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for place, row in enumerate(rows):
+            final_obs[row] = {name: values[place] for name, values in final.items()}
+        ended = {
+            "final_obs": final_obs,
+            "_final_obs": terminated.copy(),
+            "final_info": _keep(infos, terminated),
+            "_final_info": terminated.copy(),
+        }
+        self._begin(rows)
+        return {**ended, **_merge(_keep(infos, ~terminated), self._start_info(rows))}
+
+    def _start_info(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        there = np.zeros(self.num_envs, dtype=bool)
+        there[rows] = True
+        batch = self._inquiry.batch
+        values = {"query": batch.query, "candidates": batch.candidates, "action_mask": batch.action_mask}
+        return _info(values, there)
+
+    def _step_info(self, outcome: Outcome, active: NDArray[np.bool_]) -> dict[str, Any]:
+        batch = self._inquiry.batch
+        values = {
+            "query": batch.query,
+            "candidates": batch.candidates,
+            "action_mask": batch.action_mask,
+            "picked": outcome.picked,
+            "answer": outcome.answers.astype(np.int64),
+            "asked": outcome.asked,
+            "invalid_action": outcome.invalid,
+        }
+        infos = _info(values, active)
+        if self.render_mode is not None:
+            for row in np.flatnonzero(active):
+                single = {name: infos[name][row] for name in values}
+                self._lines[row] = describe_pick(single, float(outcome.rewards[row]))
+        return infos
+
+
+def _info(values: dict[str, NDArray[Any]], there: NDArray[np.bool_]) -> dict[str, Any]:
+    """Infos with their ``_key`` masks as ``VectorEnv`` lays them out: zeros where there is nothing."""
+    infos: dict[str, Any] = {}
+    if not there.any():
+        return infos
+    for name, value in values.items():
+        infos[name] = value.copy() if there.all() else _zero_outside(value, there)
+        infos[f"_{name}"] = there.copy()
+    return infos
+
+
+def _zero_outside(value: NDArray[Any], there: NDArray[np.bool_]) -> NDArray[Any]:
+    kept = np.zeros_like(value)
+    kept[there] = value[there]
+    return kept
+
+
+def _keep(infos: dict[str, Any], there: NDArray[np.bool_]) -> dict[str, Any]:
+    """The infos of the sub-environments in ``there`` alone."""
+    return _info({name: value for name, value in infos.items() if not name.startswith("_")}, there)
+
+
+def _merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Infos of two disjoint sets of sub-environments in one."""
+    merged = dict(infos)
+    for name, value in more.items():
+        merged[name] = merged[name] + value if name in merged and not name.startswith("_") else value
+        if name.startswith("_") and name in infos:
+            merged[name] = infos[name] | value
+    return merged
+
+
+def _reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
+    if mask is None:
+        return np.ones(count, dtype=bool)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
+        raise InputError(f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value")
+    return mask
