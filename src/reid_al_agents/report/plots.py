@@ -1,0 +1,204 @@
+"""Figures: mAP by answers, return by query, both side by side; drawn without a display or global state."""
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from reid_al_agents.report.atomic import atomic_write
+from reid_al_agents.report.drawing import Returns, draw_by_answers, draw_return_by_query
+from reid_al_agents.report.rows import ResultRow
+from reid_al_agents.report.series import Series, reference_levels, series_of
+from reid_al_agents.report.theme import LIGHT, Theme
+from reid_al_env.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_HEADINGS = {"map": "mAP (%)", "rank1": "rank-1 (%)", "minp": "mINP (%)"}
+_PANEL_INCHES = (6.4, 4.1)
+
+
+def plot_by_answers(
+    rows: Sequence[ResultRow], measure: str = "map", *, title: str = "", theme: Theme = LIGHT
+) -> "Figure":
+    """Draw a measure by number of answers: a line per selector, its 95 % t interval as a band.
+
+    Args:
+        rows: The results. A selector whose rows all have 0 answers (`start`, `all labels`) is drawn as a
+            level line; every other line begins at `start`.
+        measure: `map`, `rank1` or `minp`.
+        title: Heading of the figure.
+        theme: The colours.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: No row has the measure, or matplotlib is not installed.
+    """
+    figure, (axes,) = _figure(1, theme)
+    _draw_rows(axes, rows, measure, theme)
+    _set_title(axes, title, theme)
+    return figure
+
+
+def plot_return_by_query(
+    returns: Returns, *, window: int | None = None, title: str = "", theme: Theme = LIGHT
+) -> "Figure":
+    """Draw the moving average of the episodes' return by query, a line per selector.
+
+    Args:
+        returns: By selector, for each seed the return of each query in the order they were asked, (Q,).
+        window: Queries averaged over; a tenth of the shortest run where None.
+        title: Heading of the figure.
+        theme: The colours.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: There are no returns, or matplotlib is not installed.
+    """
+    figure, (axes,) = _figure(1, theme)
+    draw_return_by_query(axes, returns, window=window, theme=theme)
+    _set_title(axes, title, theme)
+    return figure
+
+
+def plot_overview(
+    rows: Sequence[ResultRow], returns: Returns, *, title: str = "", theme: Theme = LIGHT
+) -> "Figure":
+    """Draw mAP by answers and return by query side by side.
+
+    Args:
+        rows: As for `plot_by_answers`.
+        returns: As for `plot_return_by_query`.
+        title: Heading over both.
+        theme: The colours.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: There is nothing to draw, or matplotlib is not installed.
+    """
+    figure, (left, right) = _figure(2, theme)
+    _draw_rows(left, rows, "map", theme)
+    draw_return_by_query(right, returns, window=None, theme=theme)
+    _set_title(left, "mAP by answers", theme)
+    _set_title(right, "Return by query", theme)
+    _set_heading(figure, title, theme)
+    return figure
+
+
+def plot_run(
+    rounds: Sequence[Mapping[str, Any]], returns: ArrayLike, *, title: str = "", theme: Theme = LIGHT
+) -> "Figure":
+    """Draw one run: rank-1 and mAP by answers on the left, return by query on the right.
+
+    Args:
+        rounds: Metrics of each round, with `answers` and, where measured, `rank1` and `map`.
+        returns: (Q,) return of each query in the order they were asked; the right panel is left out for
+            none.
+        title: Heading over both.
+        theme: The colours.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: No round has been scored, or matplotlib is not installed.
+    """
+    played = np.asarray(returns, dtype=float)
+    figure, panels = _figure(1 + (len(played) > 0), theme)
+    lines = (_run_series(rounds, measure) for measure in ("rank1", "map"))
+    curves = [line for line in lines if line is not None]
+    draw_by_answers(panels[0], curves, [], "percent", theme=theme)
+    _set_title(panels[0], "Model by answers", theme)
+    if len(played):
+        draw_return_by_query(panels[1], {"return": [played]}, window=None, theme=theme)
+        _set_title(panels[1], "Return by query", theme)
+    _set_heading(figure, title, theme)
+    return figure
+
+
+def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write a figure as PNG or SVG, by the file's suffix; the same figure gives the same bytes.
+
+    Args:
+        figure: The figure.
+        path: The file to write, replaced if it is there.
+
+    Raises:
+        InputError: The suffix is another one, or the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in {".png", ".svg"}:
+        raise InputError(f"{path}: figures are written as .png or .svg; rename the file")
+    content = figure_bytes(figure, suffix[1:])
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def figure_bytes(figure: "Figure", kind: str) -> bytes:
+    """Render a figure in memory.
+
+    Args:
+        figure: The figure.
+        kind: `png` or `svg`.
+
+    Returns:
+        The file's content, without the date and with fixed identifiers.
+    """
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    with mpl.rc_context({"svg.hashsalt": "reid-al"}):
+        figure.savefig(content, format=kind, dpi=160, metadata=metadata)
+    return content.getvalue()
+
+
+def _draw_rows(axes: "Axes", rows: Sequence[ResultRow], measure: str, theme: Theme) -> None:
+    curves, levels = series_of(rows, measure), reference_levels(rows, measure)
+    draw_by_answers(axes, curves, levels, _HEADINGS.get(measure, measure), theme=theme)
+
+
+def _run_series(rounds: Sequence[Mapping[str, Any]], measure: str) -> Series | None:
+    points = {
+        metrics["answers"]: float(metrics[measure]) for metrics in rounds if metrics.get(measure) is not None
+    }
+    if not points:
+        return None
+    name = {"rank1": "rank-1", "map": "mAP"}[measure]
+    values = tuple(points.values())
+    return Series(name, tuple(points), values, (math.nan,) * len(points), tuple((value,) for value in values))
+
+
+def _figure(panels: int, theme: Theme) -> tuple["Figure", list["Axes"]]:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError('figures need matplotlib; pip install "reid-active-learning[agents]"') from error
+    size = (_PANEL_INCHES[0] * panels, _PANEL_INCHES[1])
+    figure = Figure(figsize=size, layout="constrained", facecolor=theme.background)
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+
+
+def _set_title(axes: "Axes", title: str, theme: Theme) -> None:
+    if title:
+        axes.set_title(title, loc="left", color=theme.text, fontsize=12, fontweight="bold", pad=12)
+
+
+def _set_heading(figure: "Figure", title: str, theme: Theme) -> None:
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=theme.text)
