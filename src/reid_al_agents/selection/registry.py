@@ -1,0 +1,49 @@
+"""Selectors by name, as the command line knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.selection.rules import (
+    EntropySelector,
+    FarthestSelector,
+    GreedyRewardSelector,
+    NearestSelector,
+    RandomSelector,
+)
+from reid_al_agents.selection.selector import Selector
+from reid_al_env.errors import InputError
+
+SELECTORS: dict[str, Callable[[], Selector]] = {
+    selector.name: selector
+    for selector in (RandomSelector, NearestSelector, FarthestSelector, EntropySelector)
+}
+"""Selectors that need the observation alone; the learned one is :class:`reid_al_agents.dqn.DQNSelector`."""
+
+
+def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] | None = None) -> Selector:
+    """Make a selector that follows a fixed rule.
+
+    Args:
+        name: A key of :data:`SELECTORS`, or ``"greedy"``.
+        true_rewards: What ``"greedy"`` looks at; see :class:`GreedyRewardSelector`. Others ignore it.
+
+    Returns:
+        The selector.
+
+    Raises:
+        InputError: If the name is unknown, or ``"greedy"`` has no rewards to look at.
+    """
+    if name == GreedyRewardSelector.name:
+        if true_rewards is None:
+            raise InputError(
+                "selector: 'greedy' needs the true rewards, found none; it works only where labels are known"
+            )
+        return GreedyRewardSelector(true_rewards)
+    if name not in SELECTORS:
+        known = ", ".join((*SELECTORS, GreedyRewardSelector.name))
+        raise InputError(f"selector: {name!r} follows no fixed rule; choose one of {known}")
+    return SELECTORS[name]()
