@@ -76,7 +76,9 @@ class ConstraintGraph:
             self._separate(int(self._label[i]), int(self._label[j]))
         return True
 
-    def add_many(self, queries: NDArray[np.int64], galleries: NDArray[np.int64], answers: NDArray[np.int8]) -> int:
+    def add_many(
+        self, queries: NDArray[np.int64], galleries: NDArray[np.int64], answers: NDArray[np.int8]
+    ) -> int:
         """Record answers in order; all three arrays of shape (M,).
 
         Returns:
@@ -106,7 +108,7 @@ class ConstraintGraph:
         """
         label = int(self._label[i])
         labels = self._label[others]
-        known = (labels == label).astype(np.int8)
+        known: NDArray[np.int8] = np.asarray(labels == label, dtype=np.int8)
         conflicts = self._conflicts.get(label)
         if conflicts:
             known[np.fromiter((int(x) in conflicts for x in labels), bool, len(labels))] = NO_MATCH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -26,8 +26,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     """Choose which pairs of images a person is asked about: is this the same one, yes or no?
 
     ## Description
-    A re-identification model is fine-tuned on a few answered pairs, and which pairs are asked decides how much
-    it learns. One episode is one query image with its ``pool_size`` nearest other images. The agent picks an
+    A re-identification model is fine-tuned on a few answered pairs, and which pairs are asked decides how
+    much it learns. One episode is one query image with its ``pool_size`` nearest other images. The agent picks an
     image, an oracle answers whether it shows the query's identity, the similarity graph is updated by the
     answer, and the reward says how hard the answer was. This is the Markov decision process of Deep
     Reinforcement Active Learning [1].
@@ -42,8 +42,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
 
     | key | space | meaning |
     | --- | --- | --- |
-    | ``similarity`` | ``Box(0, 1, (pool_size+1, pool_size+1), float32)`` | sparse k-reciprocal similarity graph |
-    | ``feedback`` | ``Box(-1, 1, (pool_size,), int8)`` | +1 match, −1 no match, 0 not answered or can't tell |
+    | ``similarity`` | ``Box(0, 1, (pool_size+1, pool_size+1), float32)`` | k-reciprocal similarity graph |
+    | ``feedback`` | ``Box(-1, 1, (pool_size,), int8)`` | +1 match, −1 no match, 0 neither |
     | ``action_mask`` | ``MultiBinary(pool_size)`` | 1 where the item may be picked |
     | ``remaining`` | ``Box(0, 1, (1,), float32)`` | share of the query's budget that is left |
 
@@ -96,7 +96,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     * v0: first version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 2}
+    metadata = {"render_modes": ["ansi"], "render_fps": 2}  # noqa: RUF012 -- Gymnasium declares it so
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
         )
         self.render_mode = check_render_mode(render_mode)
-        self.observation_space = observation_space(pool_size)  # type: ignore[assignment]
+        self.observation_space = cast("spaces.Space[ObsType]", observation_space(pool_size))
         self.action_space = spaces.Discrete(pool_size)
         self._inquiry = Inquiry(as_feature_set(features), settings, oracle, constraints)
         self._started = False
@@ -145,7 +145,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
             raise gym.error.ResetNeeded("Call reset() before step().")
         position = int(action)
         if not 0 <= position < self._inquiry.batch.action_mask.shape[1]:
-            raise InputError(f"action: {position} is outside 0..{self._inquiry.batch.action_mask.shape[1] - 1}")
+            raise InputError(
+                f"action: {position} is outside 0..{self._inquiry.batch.action_mask.shape[1] - 1}"
+            )
         outcome = self._inquiry.step(np.array([position], dtype=np.int64))
         info = self._info()
         info["picked"] = int(outcome.picked[0])
@@ -158,13 +160,13 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which items may be picked, shape (pool_size,), bool."""
-        return self._inquiry.batch.action_mask[0].astype(bool)
+        return np.asarray(self._inquiry.batch.action_mask[0], dtype=bool)
 
     def true_rewards(self) -> NDArray[np.float32]:
         """What each item would earn by the true identities; see :meth:`Inquiry.true_rewards`; (1, n)."""
         return self._inquiry.true_rewards()
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> Any:
         """One line on the last pick in ``"ansi"`` mode, else ``None``."""
         return self._last_line if self.render_mode == "ansi" else None
 

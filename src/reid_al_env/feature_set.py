@@ -103,7 +103,7 @@ class FeatureSet:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` that :meth:`load` reads back; replaces ``path`` only once it is complete."""
         target = Path(path)
-        columns = {"features": np.asarray(self.features), "identities": self.identities}
+        columns: dict[str, Any] = {"features": np.asarray(self.features), "identities": self.identities}
         if self.cameras is not None:
             columns["cameras"] = self.cameras
         if self.paths is not None:
@@ -111,10 +111,12 @@ class FeatureSet:
         partial = target.with_name(f".{target.name}.part")
         try:
             with partial.open("wb") as file:
-                np.savez(file, allow_pickle=False, **columns)
+                np.savez(file, **columns)
             os.replace(partial, target)
         except OSError as error:
-            raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+            raise InputError(
+                f"{target}: cannot be written ({error.strerror}); choose another place"
+            ) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FeatureSet:
@@ -209,7 +211,9 @@ def _column(values: NDArray[Any], kind: type, name: str, count: int, source: str
             "save both in the same order"
         )
     if kind is np.int64 and column.dtype.kind not in "iub":
-        raise InputError(f"{source}: {name!r} has type {column.dtype}; expected whole numbers, -1 for unknown")
+        raise InputError(
+            f"{source}: {name!r} has type {column.dtype}; expected whole numbers, -1 for unknown"
+        )
     if kind is np.str_ and column.dtype.kind != "U":
         raise InputError(f"{source}: {name!r} has type {column.dtype}; expected strings")
     return np.array(column, dtype=None if kind is np.str_ else kind)

@@ -33,7 +33,7 @@ def squared_distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
     and equal points are at (nearly) zero.
     """
     wide = points.astype(np.float64)
-    # Only differences matter: moving the query to the origin keeps large common offsets from cancelling badly.
+    # Only differences matter; with the query at the origin, a large common offset cannot cancel badly.
     wide -= wide[0]
     gram = wide @ wide.T
     norms = np.diagonal(gram)

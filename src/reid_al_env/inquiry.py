@@ -188,12 +188,12 @@ class Inquiry:
             asked[row] = answers[row] == 0 and pair not in mentioned
             mentioned.add(pair)
 
-    def _known(
-        self, queries: NDArray[np.int64], candidates: NDArray[np.int64]
-    ) -> NDArray[np.int8] | None:
+    def _known(self, queries: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.int8] | None:
         if self.constraints is None:
             return None
-        return np.stack([self.constraints.implied(int(q), c) for q, c in zip(queries, candidates, strict=True)])
+        return np.stack(
+            [self.constraints.implied(int(q), c) for q, c in zip(queries, candidates, strict=True)]
+        )
 
     def _open_questions(self, query: int) -> bool:
         assert self.constraints is not None

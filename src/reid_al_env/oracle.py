@@ -92,7 +92,7 @@ def check_answers(answers: object, count: int) -> NDArray[np.int8]:
     array = np.asarray(answers)
     if array.shape != (count,) or not np.isin(array, (-1, 0, 1)).all():
         raise InputError(
-            f"oracle: answered {count} pairs with {np.array2string(array.ravel()[:5])} of shape {array.shape}; "
+            f"oracle: answered {count} pairs with {array.ravel()[:5]} of shape {array.shape}; "
             "expected one of -1, 0, +1 for each pair"
         )
     return array.astype(np.int8)

@@ -78,9 +78,7 @@ class PoolTable:
         allowed[query] = False
         return np.flatnonzero(allowed)
 
-    def _rank(
-        self, query: int, images: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _rank(self, query: int, images: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         difference = self._points[images].astype(np.float64) - self._points[query].astype(np.float64)
         distances = np.einsum("nd,nd->n", difference, difference).astype(np.float32)
         order = np.lexsort((images, distances))
@@ -104,7 +102,9 @@ class PoolTable:
             searcher.add(points)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"index: FAISS cannot build {factory!r} on {len(points)} images ({reason})") from error
+            raise InputError(
+                f"index: FAISS cannot build {factory!r} on {len(points)} images ({reason})"
+            ) from error
         wanted = min(self._neighbours.shape[1], len(points))
         for start in range(0, len(queries), _ROWS):
             rows = queries[start : start + _ROWS]

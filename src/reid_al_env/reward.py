@@ -35,12 +35,12 @@ class Reward(Protocol):
 
 def hinge(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
     """The paper's reward, R = [m + y · gap]₊ (Liu et al., ICCV 2019, equation 6)."""
-    return np.maximum(np.float32(margin) + answers * gap, np.float32(0.0)).astype(np.float32)
+    return np.asarray(np.maximum(np.float32(margin) + answers * gap, 0.0), dtype=np.float32)
 
 
 def softplus(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
     """The hinge's smooth relative, R = ln(1 + exp(m + y · gap))."""
-    return np.logaddexp(np.float32(0.0), np.float32(margin) + answers * gap).astype(np.float32)
+    return np.asarray(np.logaddexp(0.0, np.float32(margin) + answers * gap), dtype=np.float32)
 
 
 REWARDS: dict[str, Reward] = {"hinge": hinge, "softplus": softplus}
@@ -55,7 +55,9 @@ def resolve_reward(reward: str | Reward) -> Reward:
     if callable(reward):
         return reward
     if reward not in REWARDS:
-        raise InputError(f"reward: {reward!r} is unknown; choose one of {', '.join(REWARDS)} or pass a callable")
+        raise InputError(
+            f"reward: {reward!r} is unknown; choose one of {', '.join(REWARDS)} or pass a callable"
+        )
     return REWARDS[reward]
 
 

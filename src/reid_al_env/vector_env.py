@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -17,6 +17,8 @@ from reid_al_env.errors import InputError
 from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.oracle import Oracle
 from reid_al_env.settings import EpisodeSettings
+
+_Columns = dict[str, NDArray[Any]]
 
 
 class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
@@ -36,7 +38,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         InputError: As in the single environment.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata = {  # noqa: RUF012 -- Gymnasium declares it so
         "render_modes": ["ansi"],
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -66,8 +68,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self.num_envs = num_envs
         self.render_mode = check_render_mode(render_mode)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
-        self.single_observation_space = observation_space(pool_size)  # type: ignore[assignment]
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self.single_observation_space = observation_space(pool_size)
         self.single_action_space = spaces.Discrete(pool_size)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -116,7 +118,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             rows = np.flatnonzero(~active)
             self._begin(rows)
             infos = _merge(infos, self._start_info(rows))
-        self._done = terminated if self.autoreset_mode is not AutoresetMode.SAME_STEP else self._done
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            self._done = terminated.copy()
         truncated = np.zeros(self.num_envs, dtype=bool)
         return self._inquiry.observation(), outcome.rewards.astype(np.float64), terminated, truncated, infos
 
@@ -125,7 +128,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         return self._inquiry.batch.action_mask.astype(bool)
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each item would earn by the true identities, shape (num_envs, pool_size); −inf where masked."""
+        """What each item would earn by the true identities, (num_envs, pool_size); −inf where masked."""
         return self._inquiry.true_rewards()
 
     def render(self) -> tuple[str, ...] | None:
@@ -137,8 +140,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         array = np.asarray(actions, dtype=np.int64)
         if array.shape != (self.num_envs,) or array.min() < 0 or array.max() >= pool_size:
             raise InputError(
-                f"actions: shape {array.shape}, values {array.ravel()[:5].tolist()}; expected {self.num_envs} "
-                f"numbers in 0..{pool_size - 1}"
+                f"actions: shape {array.shape}, values {array.ravel()[:5].tolist()}; "
+                f"expected {self.num_envs} numbers in 0..{pool_size - 1}"
             )
         return array
 
@@ -176,12 +179,16 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         there = np.zeros(self.num_envs, dtype=bool)
         there[rows] = True
         batch = self._inquiry.batch
-        values = {"query": batch.query, "candidates": batch.candidates, "action_mask": batch.action_mask}
+        values: _Columns = {
+            "query": batch.query,
+            "candidates": batch.candidates,
+            "action_mask": batch.action_mask,
+        }
         return _info(values, there)
 
     def _step_info(self, outcome: Outcome, active: NDArray[np.bool_]) -> dict[str, Any]:
         batch = self._inquiry.batch
-        values = {
+        values: _Columns = {
             "query": batch.query,
             "candidates": batch.candidates,
             "action_mask": batch.action_mask,
@@ -198,7 +205,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         return infos
 
 
-def _info(values: dict[str, NDArray[Any]], there: NDArray[np.bool_]) -> dict[str, Any]:
+def _info(values: _Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
     """Infos with their ``_key`` masks as ``VectorEnv`` lays them out: zeros where there is nothing."""
     infos: dict[str, Any] = {}
     if not there.any():
@@ -234,5 +241,7 @@ def _reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
     if mask is None:
         return np.ones(count, dtype=bool)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
-        raise InputError(f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value")
+        raise InputError(
+            f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value"
+        )
     return mask

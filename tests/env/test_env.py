@@ -1,0 +1,178 @@
+"""The registered environment as its users meet it."""
+
+import copy
+import json
+import pickle
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import reid_al_env
+from reid_al_env import ConstraintGraph, FeatureSet, InputError, synthetic_features
+
+ID = "ReIDActiveLearning-v0"
+
+
+def play(env, seed, picks=25):
+    """A seeded masked random walk through several episodes, as bytes."""
+    rng = np.random.default_rng(seed)
+    observation, info = env.reset(seed=seed)
+    seen = [observation["similarity"].tobytes(), info["query"]]
+    for _ in range(picks):
+        observation, reward, terminated, truncated, info = env.step(
+            rng.choice(np.flatnonzero(info["action_mask"]))
+        )
+        seen += [
+            observation["similarity"].tobytes(),
+            observation["feedback"].tobytes(),
+            reward,
+            info["picked"],
+        ]
+        assert type(reward) is float
+        assert type(terminated) is bool
+        assert truncated is False
+        if terminated:
+            _, info = env.reset()
+            seen.append(info["query"])
+    return seen
+
+
+def test_gymnasium_checker_has_nothing_to_say():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gym.make(ID, render_mode="ansi").unwrapped)
+
+
+def test_same_seed_same_bytes():
+    assert play(gym.make(ID), 5) == play(gym.make(ID), 5)
+    assert play(gym.make(ID), 5) != play(gym.make(ID), 6)
+
+
+def test_queries_come_once_each_and_a_chosen_one_takes_none():
+    features = synthetic_features(4, 5)
+    env = gym.make(ID, features=features, pool_size=5)
+    queries = [env.reset(seed=1)[1]["query"]]
+    for i in range(19):
+        if i == 7:
+            assert env.reset(options={"query": 3})[1]["query"] == 3
+        queries.append(env.reset()[1]["query"])
+    assert sorted(queries) == list(range(20))
+    again = [env.reset()[1]["query"] for _ in range(20)]
+    assert sorted(again) == list(range(20))
+    assert again != queries
+
+
+def test_masks_agree_and_a_masked_pick_earns_nothing():
+    env = gym.make(ID)
+    observation, info = env.reset(seed=0)
+    _, _, _, _, info = env.step(4)
+    assert info["action_mask"].dtype == np.int8
+    assert info["answer"] in (-1, 1)
+    observation, reward, _, _, info = env.step(4)
+    assert reward == 0.0
+    assert info["invalid_action"]
+    assert not info["asked"]
+    assert observation["remaining"][0] == pytest.approx(0.8)
+    assert (env.unwrapped.action_masks() == observation["action_mask"].astype(bool)).all()
+    assert (info["action_mask"] == observation["action_mask"]).all()
+    assert env.action_space.sample(info["action_mask"]) != 4
+
+
+def test_what_a_user_holds_is_never_changed():
+    env = gym.make(ID)
+    observation, info = env.reset(seed=0)
+    held = copy.deepcopy((observation, info))
+    for action in range(5):
+        env.step(action)
+    for name, values in held[0].items():
+        assert observation[name].tobytes() == values.tobytes()
+    assert (info["candidates"] == held[1]["candidates"]).all()
+    assert (info["action_mask"] == held[1]["action_mask"]).all()
+
+
+def test_pickle_and_deepcopy_in_mid_episode_go_on_alike():
+    env = gym.make(ID).unwrapped
+    env.reset(seed=3)
+    env.step(2)
+    twins = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    for twin in twins:
+        assert (
+            twin.step(7)[0]["similarity"].tobytes() == copy.deepcopy(env).step(7)[0]["similarity"].tobytes()
+        )
+        assert twin.reset()[1]["query"] == copy.deepcopy(env).reset()[1]["query"]
+    assert twins[0]._inquiry.features is env._inquiry.features
+
+
+def test_spec_goes_to_json(tmp_path):
+    synthetic_features(5, 8).save(tmp_path / "features.npz")
+    for features in (None, str(tmp_path / "features.npz")):
+        spec = gym.make(ID, features=features, pool_size=10).spec
+        assert spec is not None
+        again = gym.make(gym.envs.registration.EnvSpec.from_json(spec.to_json()))
+        assert again.unwrapped.observation_space["feedback"].shape == (10,)
+        json.loads(spec.to_json())
+
+
+def test_the_ends_of_an_episode():
+    env = gym.make(ID, features=synthetic_features(4, 5), pool_size=3, budget=10)
+    env.reset(seed=0)
+    ends = [env.step(a)[2] for a in range(3)]
+    assert ends == [False, False, True]
+
+
+def test_known_answers_are_filled_in_and_never_asked():
+    features = synthetic_features(3, 4, seed=2)
+    constraints = ConstraintGraph(len(features))
+    env = gym.make(ID, features=features, pool_size=11, budget=11, constraints=constraints)
+    asked = set()
+    for _ in range(200):
+        _, info = env.reset(seed=None)
+        if not info["action_mask"].any():
+            break
+        terminated = False
+        while not terminated:
+            action = int(np.argmax(info["action_mask"]))
+            _, _, terminated, _, info = env.step(action)
+            if info["asked"]:
+                pair = frozenset((info["query"], info["picked"]))
+                assert pair not in asked
+                asked.add(pair)
+    else:
+        pytest.fail("questions never ran out")
+    groups = constraints.groups()
+    assert len(set(zip(groups.tolist(), features.identities.tolist(), strict=True))) == 3
+    assert len(asked) < 12 * 11 // 2
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"pool_size": 0}, "pool_size"),
+        ({"pool_size": 1000}, "1000 images"),
+        ({"budget": -1}, "budget"),
+        ({"metric": "l3"}, "'l3' is unknown"),
+        ({"empty_negatives": "x"}, "empty_negatives"),
+        ({"reward": "x"}, "reward"),
+        ({"shrinkage": 2.0}, "shrinkage"),
+        ({"features": "missing.npz"}, "no such file"),
+        ({"features": FeatureSet(np.eye(40))}, "no identity is known"),
+        ({"features": FeatureSet(np.eye(40), np.zeros(40, int)), "cross_camera": True}, "cameras"),
+        ({"index": "Nonsense7"}, "FAISS"),
+        ({"render_mode": "holo"}, "render_mode"),
+    ],
+)
+def test_bad_settings_are_named_in_one_line(kwargs, words):
+    with pytest.raises(InputError, match=words) as caught:
+        reid_al_env.ReIDActiveLearningEnv(**kwargs)
+    assert "\n" not in str(caught.value)
+
+
+def test_torch_is_not_needed():
+    import subprocess
+    import sys
+
+    code = "import sys, reid_al_env; sys.exit(bool({'torch', 'stable_baselines3', 'PIL'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

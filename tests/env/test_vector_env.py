@@ -1,0 +1,144 @@
+"""The batched environment against single environments in Gymnasium's SyncVectorEnv."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import reid_al_env
+from reid_al_env import InputError, synthetic_features
+
+ID = "ReIDActiveLearning-v0"
+FEATURES = synthetic_features(12, 6, seed=4)
+KWARGS = {"features": FEATURES, "pool_size": 8, "budget": 4, "k": 4}
+COUNT = 5
+
+
+def make(mode, **more):
+    return gym.make_vec(
+        ID, num_envs=COUNT, vectorization_mode="vector_entry_point", autoreset_mode=mode, **KWARGS, **more
+    )
+
+
+class Replayed(gym.Wrapper):
+    """Resets to the queries that the batched environment drew for this row."""
+
+    def __init__(self, env, queries):
+        super().__init__(env)
+        self.queries = iter(queries)
+
+    def reset(self, *, seed=None, options=None):
+        return self.env.reset(seed=seed, options={"query": next(self.queries)})
+
+
+def assert_same(left, right, where=""):
+    assert type(left) is type(right), where
+    if isinstance(left, dict):
+        assert list(left) == list(right) or set(left) == set(right), where
+        for key in left:
+            assert_same(left[key], right[key], f"{where}/{key}")
+    elif left.dtype == object:
+        for a, b in zip(left, right, strict=True):
+            assert (a is None) == (b is None), where
+            if a is not None:
+                assert_same(dict(a), dict(b), where)
+    else:
+        assert left.dtype == right.dtype, where
+        assert left.tobytes() == right.tobytes(), where
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep", "Disabled"])
+def test_equals_sync_vector_env(mode):
+    rng = np.random.default_rng(0)
+    batched = make(mode)
+    observation, infos = batched.reset(seed=9)
+    log = [(observation, infos)]
+    queries = [[int(q)] for q in infos["query"]]
+    actions, resets = [], []
+    for _ in range(14):
+        picks = rng.integers(8, size=COUNT)  # masked picks too, so that episodes keep their lengths
+        actions.append(picks)
+        step = batched.step(picks)
+        log.append(step)
+        if mode == "Disabled" and step[2].any():
+            resets.append(step[2])
+            log.append(batched.reset(options={"reset_mask": step[2]}))
+            started = step[2]
+        else:
+            started = step[4].get("_query", np.zeros(COUNT, bool)) & ~step[4].get(
+                "_picked", np.zeros(COUNT, bool)
+            )
+        latest = log[-1][-1]
+        for row in np.flatnonzero(started):
+            queries[row].append(int(latest["query"][row]))
+
+    sync = SyncVectorEnv(
+        [lambda row=row: Replayed(gym.make(ID, **KWARGS), queries[row]) for row in range(COUNT)],
+        autoreset_mode=AutoresetMode(mode),
+    )
+    expected = [sync.reset(seed=9)]
+    for picks in actions:
+        step = sync.step(picks)
+        expected.append(step)
+        if mode == "Disabled" and step[2].any():
+            expected.append(sync.reset(options={"reset_mask": step[2]}))
+    assert len(log) == len(expected)
+    for number, (ours, theirs) in enumerate(zip(log, expected, strict=True)):
+        for part, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            assert_same(a, b, f"event {number}, part {part}")
+
+
+def test_no_query_is_asked_twice_in_a_pass():
+    env = make("SameStep")
+    _, infos = env.reset(seed=0)
+    queries = infos["query"].tolist()
+    while len(queries) < len(FEATURES):
+        mask = env.action_masks()
+        _, _, terminated, _, infos = env.step(mask.argmax(axis=1))
+        queries += infos["query"][terminated].tolist()
+    assert sorted(queries[: len(FEATURES)]) == list(range(len(FEATURES)))
+
+
+def test_same_seed_same_bytes_and_nothing_is_handed_out_twice():
+    first, second = make("SameStep"), make("SameStep")
+    a, b = first.reset(seed=2)[0], second.reset(seed=2)[0]
+    held = {name: values.copy() for name, values in a.items()}
+    for step in range(9):
+        one, two = first.step(np.full(COUNT, step % 8)), second.step(np.full(COUNT, step % 8))
+        assert_same(one[0], two[0])
+        assert_same(one[4], two[4])
+        assert not any(np.shares_memory(one[0][name], first._inquiry.batch.similarity) for name in one[0])
+    assert_same(a, held)
+    assert_same(a, b)
+
+
+def test_stepping_a_finished_sub_environment_is_refused():
+    env = make("Disabled")
+    env.reset(seed=0)
+    for action in range(4):
+        env.step(np.full(COUNT, action))
+    with pytest.raises(InputError, match="reset_mask"):
+        env.step(np.zeros(COUNT, int))
+
+
+@pytest.mark.parametrize("actions", [np.zeros(3, int), np.full(COUNT, 8), np.full(COUNT, -1)])
+def test_bad_actions_are_named(actions):
+    env = make("SameStep")
+    env.reset(seed=0)
+    with pytest.raises(InputError, match="actions"):
+        env.step(actions)
+
+
+def test_true_rewards_are_what_the_pick_earns():
+    env = make("SameStep", empty_negatives="farthest")
+    env.reset(seed=1)
+    for _ in range(10):
+        promised = env.true_rewards()
+        action = promised.argmax(axis=1)
+        _, rewards, _, _, _ = env.step(action)
+        np.testing.assert_array_equal(rewards, promised[np.arange(COUNT), action].astype(np.float64))
+
+
+def test_registered_with_its_vector_entry_point():
+    assert gym.spec(ID).vector_entry_point.endswith("ReIDActiveLearningVectorEnv")
+    assert reid_al_env.ReIDActiveLearningVectorEnv is type(make("SameStep"))
