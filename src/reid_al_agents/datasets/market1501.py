@@ -65,19 +65,18 @@ def load_market1501(folder: str | Path) -> ImageSet:
     )
 
 
-def market1501_name(identity: int, camera: int, number: int, suffix: str = ".png") -> str:
+def market1501_name(identity: int, camera: int, number: int) -> str:
     """Name an image so that :func:`load_market1501` reads identity and camera from it.
 
     Args:
         identity: Identity, ≥ 1 (0 and -1 mean distractor and junk in this layout).
         camera: Camera, ≥ 0.
         number: Number of the image, unique for its identity and camera.
-        suffix: The file's ending with its dot.
 
     Returns:
         For example ``0002_c1_0003.png``.
     """
-    return f"{identity:04d}_c{camera}_{number:04d}{suffix}"
+    return f"{identity:04d}_c{camera}_{number:04d}.png"
 
 
 def _image_folders(root: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from .csv_table import load_csv
 from .folder import load_folder
 from .images import ImageSet
 from .market1501 import load_market1501
+from .synthetic import load_synthetic
 
 if TYPE_CHECKING:
     from reid_al_env.feature_set import FeatureSet
@@ -19,6 +20,7 @@ _LOADERS: dict[str, Callable[[str], ImageSet]] = {
     "market1501": load_market1501,
     "csv": load_csv,
     "folder": load_folder,
+    "synthetic": load_synthetic,
 }
 _KNOWN = "market1501:DIR, csv:FILE, folder:DIR, synthetic:NAME or FILE.npz"
 
