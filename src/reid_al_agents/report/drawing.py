@@ -13,11 +13,18 @@ from reid_al_env.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_POINTS = 300  # of a smooth curve; more would swell a figure without being seen
 Returns = Mapping[str, Sequence[ArrayLike]]
 
 
 def draw_by_answers(
-    axes: "Axes", curves: Sequence[Series], levels: Sequence[Series], y_label: str, *, theme: Theme
+    axes: "Axes",
+    curves: Sequence[Series],
+    levels: Sequence[Series],
+    y_label: str,
+    *,
+    decimals: int,
+    theme: Theme,
 ) -> None:
     """Draw lines over the number of answers.
 
@@ -26,6 +33,7 @@ def draw_by_answers(
         curves: Lines, with their intervals as bands and their seeds as faint dots.
         levels: What stands without answers, drawn as grey level lines.
         y_label: What is measured.
+        decimals: Digits after the point of the values named at the lines' ends.
         theme: The colours.
 
     Raises:
@@ -48,9 +56,12 @@ def draw_by_answers(
     _limit(axes, [*curves, *levels])
     axes.set_xlim(-0.02 * span, 1.02 * span)
     _decorate(axes, "answers", y_label, theme)
-    ends = [(curve.mean[-1], f"{curve.name}  {curve.mean[-1]:.1f}", styles[curve.name]) for curve in curves]
+    ends = [
+        (curve.mean[-1], f"{curve.name}  {curve.mean[-1]:.{decimals}f}", styles[curve.name])
+        for curve in curves
+    ]
     plain = SeriesStyle(theme.muted, "_")
-    ends += [(level.mean[0], f"{level.name}  {level.mean[0]:.1f}", plain) for level in levels]
+    ends += [(level.mean[0], f"{level.name}  {level.mean[0]:.{decimals}f}", plain) for level in levels]
     _label_ends(axes, ends, theme)
 
 
@@ -75,7 +86,8 @@ def draw_return_by_query(axes: "Axes", returns: Returns, *, window: int | None, 
     ends = []
     for name, runs in seeds.items():
         smooth = np.stack([moving_average(one[: min(lengths)], window) for one in runs])  # (seeds, queries)
-        queries = np.arange(window, window + smooth.shape[1])
+        kept = np.unique(np.linspace(0, smooth.shape[1] - 1, _POINTS).round().astype(int))
+        smooth, queries = smooth[:, kept], window + kept
         if len(runs) > 1:
             axes.plot(queries, smooth.T, color=styles[name].colour, linewidth=0.8, alpha=0.3)
         mean = smooth.mean(axis=0)
@@ -141,7 +153,7 @@ def _limit(axes: "Axes", curves: Sequence[Series]) -> None:
     """Fit the axis to the values; an interval over two seeds can be far wider than all that was measured."""
     values = [value for curve in curves for seeds in curve.values for value in seeds]
     low, high = min(values), max(values)
-    room = max(0.3 * (high - low), 0.5)
+    room = max(0.3 * (high - low), 0.01 * abs(high), 1e-3)
     edges = [
         mean + sign * half
         for curve in curves
@@ -150,7 +162,7 @@ def _limit(axes: "Axes", curves: Sequence[Series]) -> None:
         if np.isfinite(half)
     ]
     low, high = max(min([low, *edges]), low - room), min(max([high, *edges]), high + room)
-    margin = 0.06 * (high - low) + 0.1
+    margin = 0.06 * (high - low)
     axes.set_ylim(low - margin, high + margin)
 
 

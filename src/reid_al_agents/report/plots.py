@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from reid_al_agents.report.atomic import atomic_write
 from reid_al_agents.report.drawing import Returns, draw_by_answers, draw_return_by_query
+from reid_al_agents.report.measures import HEADLINES, MEASURES
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import Series, reference_levels, series_of
 from reid_al_agents.report.theme import LIGHT, Theme
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_HEADINGS = {"map": "mAP (%)", "rank1": "rank-1 (%)", "minp": "mINP (%)"}
 _PANEL_INCHES = (6.4, 4.1)
 
 
@@ -33,7 +33,7 @@ def plot_by_answers(
     Args:
         rows: The results. A selector whose rows all have 0 answers (`start`, `all labels`) is drawn as a
             level line; every other line begins at `start`.
-        measure: `map`, `rank1` or `minp`.
+        measure: Name of the measure, as in files (`map`, `rank1`, `pairwise_f1`, ...).
         title: Heading of the figure.
         theme: The colours.
 
@@ -77,9 +77,11 @@ def plot_overview(
 ) -> "Figure":
     """Draw mAP by answers and return by query side by side.
 
+    Without a model to score, as on bare features, pairwise F1 or else the mean return takes mAP's place.
+
     Args:
         rows: As for `plot_by_answers`.
-        returns: As for `plot_return_by_query`.
+        returns: As for `plot_return_by_query`; the right panel is left out for none.
         title: Heading over both.
         theme: The colours.
 
@@ -89,11 +91,13 @@ def plot_overview(
     Raises:
         InputError: There is nothing to draw, or matplotlib is not installed.
     """
-    figure, (left, right) = _figure(2, theme)
-    _draw_rows(left, rows, "map", theme)
-    draw_return_by_query(right, returns, window=None, theme=theme)
-    _set_title(left, "mAP by answers", theme)
-    _set_title(right, "Return by query", theme)
+    figure, panels = _figure(2 if returns else 1, theme)
+    measure = headline(rows)
+    _draw_rows(panels[0], rows, measure, theme)
+    _set_title(panels[0], f"{MEASURES[measure].heading} by answers", theme)
+    if returns:
+        draw_return_by_query(panels[1], returns, window=None, theme=theme)
+        _set_title(panels[1], "Return by query", theme)
     _set_heading(figure, title, theme)
     return figure
 
@@ -120,13 +124,32 @@ def plot_run(
     figure, panels = _figure(1 + (len(played) > 0), theme)
     lines = (_run_series(rounds, measure) for measure in ("rank1", "map"))
     curves = [line for line in lines if line is not None]
-    draw_by_answers(panels[0], curves, [], "percent", theme=theme)
+    draw_by_answers(panels[0], curves, [], "percent", decimals=1, theme=theme)
     _set_title(panels[0], "Model by answers", theme)
     if len(played):
         draw_return_by_query(panels[1], {"return": [played]}, window=None, theme=theme)
         _set_title(panels[1], "Return by query", theme)
     _set_heading(figure, title, theme)
     return figure
+
+
+def headline(rows: Sequence[ResultRow]) -> str:
+    """Find what a comparison of these rows is about.
+
+    Args:
+        rows: The results.
+
+    Returns:
+        `map`, `pairwise_f1` or `return`: the first that any row has.
+
+    Raises:
+        InputError: No row has any of them.
+    """
+    named = [row.as_dict() for row in rows]
+    for measure in HEADLINES:
+        if any(row[measure] is not None for row in named):
+            return measure
+    raise InputError("no result has mAP, pairwise F1 or a return; there is nothing to compare")
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
@@ -168,7 +191,8 @@ def figure_bytes(figure: "Figure", kind: str) -> bytes:
 
 def _draw_rows(axes: "Axes", rows: Sequence[ResultRow], measure: str, theme: Theme) -> None:
     curves, levels = series_of(rows, measure), reference_levels(rows, measure)
-    draw_by_answers(axes, curves, levels, _HEADINGS.get(measure, measure), theme=theme)
+    shown = MEASURES[measure]
+    draw_by_answers(axes, curves, levels, shown.axis, decimals=shown.decimals, theme=theme)
 
 
 def _run_series(rounds: Sequence[Mapping[str, Any]], measure: str) -> Series | None:
@@ -177,7 +201,7 @@ def _run_series(rounds: Sequence[Mapping[str, Any]], measure: str) -> Series | N
     }
     if not points:
         return None
-    name = {"rank1": "rank-1", "map": "mAP"}[measure]
+    name = MEASURES[measure].heading
     values = tuple(points.values())
     return Series(name, tuple(points), values, (math.nan,) * len(points), tuple((value,) for value in values))
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reid_al_agents.report.rows import ROW_NAMES, ResultRow
+from reid_al_agents.report.measures import MEASURES
+from reid_al_agents.report.rows import ResultRow
 from reid_al_env.errors import InputError
-
-MEASURES = tuple(name for name in ROW_NAMES if name not in {"selector", "refresh", "seed", "answers"})
 
 
 @dataclass(frozen=True)

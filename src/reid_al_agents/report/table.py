@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from reid_al_agents.report.measures import MEASURES, Measure
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.summary import Estimate, Summary, estimate, summarise
 from reid_al_env.errors import InputError
@@ -38,27 +39,6 @@ class TextTable:
 _GAP = 2  # characters between columns: one of padding, one where the line would be
 
 
-@dataclass(frozen=True)
-class _Measure:
-    heading: str
-    decimals: int
-    scale: float = 1.0
-    with_interval: bool = True
-
-
-_MEASURES = {
-    "labels_before": _Measure("labels before", 0, with_interval=False),
-    "implied": _Measure("implied", 0, with_interval=False),
-    "match_rate": _Measure("match %", 1, 100.0, with_interval=False),
-    "return": _Measure("return", 2),
-    "rank1": _Measure("rank-1", 1),
-    "map": _Measure("mAP", 1),
-    "minp": _Measure("mINP", 1),
-    "pairwise_f1": _Measure("pairwise F1", 3),
-    "bcubed_f1": _Measure("B-cubed F1", 3),
-    "ari": _Measure("ARI", 3),
-    "seconds": _Measure("seconds", 0, with_interval=False),
-}
 _OPTIONAL = ("mINP", "groups", "implied", "queries", "seconds", "pairwise F1", "match %")
 
 
@@ -77,9 +57,9 @@ def results_table(rows: Sequence[ResultRow], title: str = "Results") -> TextTabl
     """
     summaries = summarise(rows)
     refreshes = list(dict.fromkeys(summary.refresh for summary in summaries))
-    names = [name for name in _MEASURES if any(name in summary.estimates for summary in summaries)]
+    names = [name for name in MEASURES if any(name in summary.estimates for summary in summaries)]
     words = ("selector", "refresh")[: 1 + (len(refreshes) > 1)]
-    columns = (*words, "answers", "seeds", *(_MEASURES[name].heading for name in names))
+    columns = (*words, "answers", "seeds", *(MEASURES[name].heading for name in names))
     lines = [_line(summary, names, with_refresh=len(refreshes) > 1) for summary in summaries]
     groups = {(s.selector, s.refresh): 0 for s in summaries}
     groups = {key: number for number, key in enumerate(groups)}
@@ -104,8 +84,8 @@ def rounds_table(rounds: Sequence[Mapping[str, Any]], title: str = "Rounds") -> 
     Returns:
         The table.
     """
-    measures = {"round": _Measure("round", 0), "answers": _Measure("answers", 0)}
-    measures |= {"queries": _Measure("queries", 0)} | _MEASURES | {"groups": _Measure("groups", 0)}
+    measures = {"round": Measure("round", 0), "answers": Measure("answers", 0)}
+    measures |= {"queries": Measure("queries", 0)} | MEASURES | {"groups": Measure("groups", 0)}
     names = [name for name in measures if any(metrics.get(name) is not None for metrics in rounds)]
     lines = [
         tuple(_cell(estimate([metrics.get(name)]), measures[name]) for name in names) for metrics in rounds
@@ -190,11 +170,11 @@ def _styled(cell: str) -> Any:
 
 def _line(summary: Summary, names: Sequence[str], *, with_refresh: bool) -> tuple[str, ...]:
     words = (summary.selector, summary.refresh)[: 1 + with_refresh]
-    cells = (_cell(summary.estimates.get(name), _MEASURES[name]) for name in names)
+    cells = (_cell(summary.estimates.get(name), MEASURES[name]) for name in names)
     return (*words, f"{summary.answers:,}", str(summary.seeds), *cells)
 
 
-def _cell(value: Estimate | None, measure: _Measure) -> str:
+def _cell(value: Estimate | None, measure: Measure) -> str:
     if value is None:
         return ""
     mean = f"{value.mean * measure.scale:,.{measure.decimals}f}"
