@@ -42,7 +42,7 @@ def draw_by_answers(
     if not curves and not levels:
         raise InputError(f"no result has {y_label}; there is nothing to draw")
     styles = series_styles([curve.name for curve in curves], theme)
-    span = max((curve.answers[-1] for curve in curves), default=1)
+    span = max([1, *(curve.answers[-1] for curve in curves)])
     for position, curve in enumerate(curves):
         dodge = 0.006 * span * (position - (len(curves) - 1) / 2)  # so that the seeds' dots can be told apart
         _draw_curve(axes, curve, styles[curve.name], dodge, theme)
@@ -162,7 +162,7 @@ def _limit(axes: "Axes", curves: Sequence[Series]) -> None:
         if np.isfinite(half)
     ]
     low, high = max(min([low, *edges]), low - room), min(max([high, *edges]), high + room)
-    margin = 0.06 * (high - low)
+    margin = 0.06 * (high - low) or room
     axes.set_ylim(low - margin, high + margin)
 
 

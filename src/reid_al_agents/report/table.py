@@ -56,7 +56,8 @@ def results_table(rows: Sequence[ResultRow], title: str = "Results") -> TextTabl
         InputError: A row is there twice.
     """
     summaries = summarise(rows)
-    refreshes = list(dict.fromkeys(summary.refresh for summary in summaries))
+    # What stands without answers was refreshed by nothing, which tells nobody anything.
+    refreshes = list(dict.fromkeys(summary.refresh for summary in summaries if summary.answers > 0))
     names = [name for name in MEASURES if any(name in summary.estimates for summary in summaries)]
     words = ("selector", "refresh")[: 1 + (len(refreshes) > 1)]
     columns = (*words, "answers", "seeds", *(MEASURES[name].heading for name in names))
