@@ -1,0 +1,146 @@
+"""Everything a learner needs to go on as if it had not stopped, in one file without pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reid_al_agents.dqn.files import replacing
+from reid_al_agents.dqn.masked_dqn import MaskedDQN
+from reid_al_agents.dqn.replay import NStepDictReplay
+from reid_al_env.errors import InputError
+
+FILE_NAME = "dqn.npz"
+"""Name of the file in a checkpoint's folder."""
+
+_NETWORKS = ("q_net", "q_net_target")
+_Arrays = dict[str, NDArray[Any]]
+
+
+def write_checkpoint(folder: str | Path, model: MaskedDQN, state: Mapping[str, Any]) -> None:
+    """Write networks, optimizer, replay buffer and its generator, and ``state``, to ``folder``.
+
+    Args:
+        folder: Made if missing; a checkpoint already there is replaced as a whole.
+        model: With a :class:`NStepDictReplay`.
+        state: Whatever else the caller has to remember; JSON values.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    buffer = model.replay_buffer
+    assert isinstance(buffer, NStepDictReplay)
+    kept = {
+        "state": dict(state),
+        "position": buffer.pos,
+        "full": buffer.full,
+        "streams": list(buffer.streams.items()),
+        "generator": buffer.rng.bit_generator.state,
+        "updates": model._n_updates,
+    }
+    arrays = {f"replay.{name}": column[: buffer.size()] for name, column in buffer.storage.items()}
+    arrays |= _network_arrays(model) | _optimizer_arrays(model)
+    with replacing(Path(folder) / FILE_NAME) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, kept=np.array(json.dumps(kept)), **arrays)
+
+
+def read_state(folder: str | Path) -> dict[str, Any]:
+    """Return the ``state`` of a checkpoint, so that a model that fits it can be built.
+
+    Raises:
+        InputError: There is no readable checkpoint.
+    """
+    kept: dict[str, Any] = json.loads(str(_read(folder)["kept"]))["state"]
+    return kept
+
+
+def restore(folder: str | Path, model: MaskedDQN) -> None:
+    """Put a checkpoint's content into a model built with the same settings.
+
+    Raises:
+        InputError: There is no readable checkpoint, or it is that of another model.
+    """
+    arrays = _read(folder)
+    kept = json.loads(str(arrays["kept"]))
+    try:
+        _restore_networks(model, arrays)
+        _restore_optimizer(model, arrays)
+        _restore_replay(model, arrays, kept)
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{Path(folder) / FILE_NAME}: is the checkpoint of another model ({reason}); "
+            "resume with the settings it was written with"
+        ) from error
+    model._n_updates = kept["updates"]
+
+
+def _read(folder: str | Path) -> _Arrays:
+    path = Path(folder) / FILE_NAME
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected the checkpoint of a learning selector")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: is not a readable checkpoint ({error}); start the run anew") from error
+    if "kept" not in arrays:
+        raise InputError(f"{path}: is not the checkpoint of a learning selector; start the run anew")
+    return arrays
+
+
+def _network_arrays(model: MaskedDQN) -> _Arrays:
+    return {
+        f"{network}.{name}": value.cpu().numpy()
+        for network in _NETWORKS
+        for name, value in getattr(model, network).state_dict().items()
+    }
+
+
+def _optimizer_arrays(model: MaskedDQN) -> _Arrays:
+    """The moments and step counts of each parameter, by the parameter's place."""
+    return {
+        f"optimizer.{place}.{name}": value.cpu().numpy()
+        for place, moments in model.policy.optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
+
+
+def _restore_networks(model: MaskedDQN, arrays: _Arrays) -> None:
+    for network in _NETWORKS:
+        weights = {name: torch.from_numpy(value) for name, value in _under(arrays, network).items()}
+        getattr(model, network).load_state_dict(weights)
+
+
+def _restore_optimizer(model: MaskedDQN, arrays: _Arrays) -> None:
+    content = model.policy.optimizer.state_dict()
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in _under(arrays, "optimizer").items():
+        place, key = name.split(".")
+        moments.setdefault(int(place), {})[key] = torch.from_numpy(value)
+    model.policy.optimizer.load_state_dict({**content, "state": moments})
+
+
+def _restore_replay(model: MaskedDQN, arrays: _Arrays, kept: Mapping[str, Any]) -> None:
+    buffer = model.replay_buffer
+    assert isinstance(buffer, NStepDictReplay)
+    for name, column in buffer.storage.items():
+        stored = arrays[f"replay.{name}"]
+        column[: len(stored)] = stored
+    buffer.pos, buffer.full = kept["position"], kept["full"]
+    buffer.streams = {int(stream): int(slot) for stream, slot in kept["streams"]}
+    buffer.rng.bit_generator.state = kept["generator"]
+
+
+def _under(arrays: _Arrays, part: str) -> _Arrays:
+    """The arrays whose names begin with ``part`` and a dot, without that beginning."""
+    return {
+        name.removeprefix(f"{part}."): value for name, value in arrays.items() if name.startswith(f"{part}.")
+    }

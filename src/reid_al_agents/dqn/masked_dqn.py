@@ -1,0 +1,176 @@
+"""Stable-Baselines3's DQN, made to keep to the action mask wherever it chooses or bootstraps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3 import DQN
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.dqn.policies import DQNPolicy
+from torch import Tensor
+from torch.nn import functional as F
+
+from reid_al_agents.dqn.masking import bootstrap_values
+from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
+from reid_al_agents.dqn.replay import NStepDictReplay, Transitions
+from reid_al_agents.selection import RandomSelector
+from reid_al_env.errors import InputError
+
+
+class MaskedDQN(DQN):
+    """DQN that never takes a masked action and never bootstraps through one.
+
+    Plain DQN would in four places: the warm-up's random actions, the random branch of epsilon-greedy, the
+    greedy choice, and the maximum in the target. Here all four keep to ``observation["action_mask"]``; a
+    state with nothing left to pick is worth 0; the Q-value of the stored action is read unmasked. Epsilon is
+    tossed for each environment, not once per batch, by a generator of the model's own.
+
+    Args:
+        policy: :class:`GraphPolicy` (``"graph"``), :class:`MlpPolicy` (``"mlp"``), or another ``DQNPolicy``
+            whose choice keeps to the mask.
+        env: With a ``Dict`` observation space that has ``action_mask``, and ``Discrete`` actions.
+        double_q: Choose the target's action by the online network (Double DQN).
+        n_steps: Length of the returns that are learned from.
+        gamma: Discount factor.
+        replay_buffer_class: ``None`` is :class:`NStepDictReplay`.
+        replay_buffer_kwargs: Passed to the buffer.
+        **arguments: All other arguments of ``stable_baselines3.DQN``.
+
+    Raises:
+        InputError: If the observations carry no mask of the actions.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"graph": GraphPolicy, "mlp": MlpPolicy}
+
+    def __init__(
+        self,
+        policy: str | type[DQNPolicy],
+        env: GymEnv | str | None,
+        *,
+        double_q: bool = True,
+        n_steps: int = 1,
+        gamma: float = 0.9,
+        replay_buffer_class: type[ReplayBuffer] | None = None,
+        replay_buffer_kwargs: dict[str, Any] | None = None,
+        **arguments: Any,
+    ) -> None:
+        self.double_q = double_q
+        if replay_buffer_class is None:
+            replay_buffer_class = NStepDictReplay
+            own = {"n_steps": n_steps, "gamma": gamma, "seed": arguments.get("seed")}
+            replay_buffer_kwargs = {**own, **(replay_buffer_kwargs or {})}
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]  # SB3 takes None, to be followed by _setup_model
+            gamma=gamma,
+            replay_buffer_class=replay_buffer_class,
+            replay_buffer_kwargs=replay_buffer_kwargs,
+            **arguments,
+        )
+
+    def choose(
+        self, observation: Mapping[str, NDArray[Any]], exploration_rate: float, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return unmasked actions by epsilon-greedy, tossed for each row of the batch.
+
+        Args:
+            observation: A batch of B observations.
+            exploration_rate: Probability of a random action, in [0, 1].
+            rng: Where the tosses and the random actions come from.
+
+        Returns:
+            Of shape (B,); 0 where everything is masked.
+        """
+        if exploration_rate <= 0:
+            return self._greedy(observation)
+        exploring = rng.random(len(observation["action_mask"])) < exploration_rate
+        drawn = RandomSelector().select(observation, rng)
+        return drawn if exploring.all() else np.where(exploring, drawn, self._greedy(observation))
+
+    def predict(
+        self,
+        observation: NDArray[Any] | dict[str, NDArray[Any]],
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Return actions for one observation or a batch, and ``state`` as given; see SB3.
+
+        ``deterministic=False`` explores at the current ``exploration_rate``.
+        """
+        assert isinstance(observation, dict)
+        batched = self.policy.is_vectorized_observation(observation)
+        batch = (
+            observation if batched else {key: np.asarray(value)[None] for key, value in observation.items()}
+        )
+        actions = self.choose(batch, 0.0 if deterministic else self.exploration_rate, self.rng)
+        return (actions if batched else actions.squeeze(axis=0)), state
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Take gradient steps on batches from the replay buffer; the target network stays as it is."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        losses = [self._gradient_step(batch_size) for _ in range(gradient_steps)]
+        self._n_updates += gradient_steps
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/loss", np.mean(losses))
+
+    def _gradient_step(self, batch_size: int) -> float:
+        assert self.replay_buffer is not None
+        batch = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
+        current = self.q_net(batch.observations).gather(1, batch.actions.long())
+        loss = F.smooth_l1_loss(current, self._targets(batch))  # type: ignore[arg-type]  # either buffer's
+        self.policy.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.q_net.parameters(), self.max_grad_norm)
+        self.policy.optimizer.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def _targets(self, batch: Transitions) -> Tensor:
+        """Return r + discount * V(s'), (B, 1)."""
+        following = batch.next_observations
+        chooser = self.q_net(following) if self.double_q else None
+        values = bootstrap_values(self.q_net_target(following), following["action_mask"], chooser)
+        discounts = self.gamma if batch.discounts is None else batch.discounts
+        return batch.rewards + (1 - batch.dones) * discounts * values
+
+    def _greedy(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+        actions, _ = self.policy.predict(dict(observation), deterministic=True)
+        return actions.astype(np.int64)
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return actions for the rollout, random ones during the warm-up, and what the buffer stores."""
+        assert isinstance(self._last_obs, dict)
+        rate = 1.0 if self.num_timesteps < learning_starts else self.exploration_rate
+        actions = self.choose(self._last_obs, rate, self.rng)
+        return actions, actions
+
+    def _setup_model(self) -> None:
+        _check_spaces(self.observation_space, self.action_space)
+        self.rng = np.random.default_rng(self.seed)
+        super()._setup_model()
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "rng"]
+
+
+def _check_spaces(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:
+    """Raise an ``InputError`` unless each observation says which actions may be taken."""
+    mask = observations.spaces.get("action_mask") if isinstance(observations, spaces.Dict) else None
+    count = int(actions.n) if isinstance(actions, spaces.Discrete) else None
+    if mask is None or mask.shape != (count,):
+        raise InputError(
+            f"observation space {observations}: has no 'action_mask' with one entry "
+            f"for each action of {actions}; MaskedDQN needs a Dict with one"
+        )
