@@ -1,6 +1,6 @@
 """Images with who and where: loaders by layout, splits by identity, and rendered pedestrians.
 
-Needs numpy and Pillow only; nothing here imports torch.
+Needs numpy and Pillow (``pip install "reid-active-learning[agents]"``); nothing here imports torch.
 """
 
 from .images import ImageSet

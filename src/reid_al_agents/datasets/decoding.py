@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from reid_al_env.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm"})
 
@@ -74,8 +71,6 @@ def resize_pixels(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[n
     Returns:
         uint8 RGB of shape (n, H, W, 3); the input itself where the size already fits.
     """
-    from PIL import Image
-
     if pixels.shape[1:3] == size:
         return pixels
     resized = np.empty((len(pixels), *size, 3), dtype=np.uint8)
@@ -85,8 +80,6 @@ def resize_pixels(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[n
 
 
 def _read_image(path: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    from PIL import Image
-
     try:
         with Image.open(path) as image:
             return np.asarray(_fit(image.convert("RGB"), size))
@@ -103,8 +96,6 @@ def _read_image(path: str, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    from PIL import Image
-
     height, width = size
     if image.size == (width, height):
         return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import TypeVar
 
 import numpy as np
@@ -65,6 +66,8 @@ class ImageSet:
             np.arange(len(self.names)), np.int64
         )  # row of each in _pixels
         self._check()
+        if pixels is not None and (pixels.ndim != 4 or len(pixels) != len(self)):
+            raise InputError(f"{source}: pixels of shape {pixels.shape}; expected ({len(self)}, H, W, 3)")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,16 +88,13 @@ class ImageSet:
             InputError: ``indices`` is empty or repeats.
         """
         chosen = np.asarray(indices, dtype=np.int64)
-        part = ImageSet(
-            self.names[chosen],
-            self.identities[chosen],
-            None if self.cameras is None else self.cameras[chosen],
-            source=self.source,
-            paths=None if self.paths is None else self.paths[chosen],
-            identity_names=self.identity_names,
-            pixels=None if self._pixels is None else self._pixels[:0],
-        )
-        part._pixels, part._rows = self._pixels, _frozen(self._rows[chosen], np.int64)
+        part = copy(self)
+        part.names = _frozen(self.names[chosen], np.str_)
+        part.identities = _frozen(self.identities[chosen], np.int64)
+        part.cameras = None if self.cameras is None else _frozen(self.cameras[chosen], np.int64)
+        part.paths = None if self.paths is None else _frozen(self.paths[chosen], np.str_)
+        part._rows = _frozen(self._rows[chosen], np.int64)
+        part._check()
         return part
 
     def read(self, indices: ArrayLike, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -136,9 +136,9 @@ class ImageSet:
             pixels[start:stop] = self.read(np.arange(start, stop), size)
             if progress is not None:
                 progress(stop, len(self))
-        copy = self.subset(np.arange(len(self)))
-        copy._pixels, copy._rows = pixels, _frozen(np.arange(len(self)), np.int64)
-        return copy
+        decoded = copy(self)
+        decoded._pixels, decoded._rows = pixels, _frozen(np.arange(len(self)), np.int64)
+        return decoded
 
     def _check(self) -> None:
         if len(self.names) == 0:
