@@ -94,12 +94,17 @@ class Inquiry:
         When no image has, the last one drawn is returned, and its episode begins with an empty mask.
         """
         query = self.browser.next()
-        if self.constraints is not None:
-            for _ in range(len(self.features)):
-                if self._open_questions(query):
-                    break
-                query = self.browser.next()
+        for _ in range(len(self.features)):
+            if self.has_questions(query):
+                break
+            query = self.browser.next()
         return query
+
+    def has_questions(self, query: int) -> bool:
+        """Whether anything about the query's candidates is not known yet."""
+        candidates = self._starts.candidates(query)
+        known = 0 if self.constraints is None else self.constraints.implied(query, candidates)
+        return bool(((known == 0) & (candidates >= 0)).any())
 
     def begin(self, rows: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
         """Start episodes in ``rows`` (M,) with ``queries`` (M,).
@@ -194,11 +199,6 @@ class Inquiry:
         return np.stack(
             [self.constraints.implied(int(q), c) for q, c in zip(queries, candidates, strict=True)]
         )
-
-    def _open_questions(self, query: int) -> bool:
-        assert self.constraints is not None
-        candidates = self._starts.candidates(query)
-        return bool(((self.constraints.implied(query, candidates) == 0) & (candidates >= 0)).any())
 
     def _note_matches(
         self, queries: NDArray[np.int64], picked: NDArray[np.int64], answers: NDArray[np.int8]

@@ -1,5 +1,6 @@
-"""Scores of a ranking."""
+"""Scores of a ranking and of the identities formed."""
 
+from reid_al_agents.evaluation.grouping import GroupScores, evaluate_groups
 from reid_al_agents.evaluation.ranking import Scores, evaluate_ranking
 
-__all__ = ["Scores", "evaluate_ranking"]
+__all__ = ["GroupScores", "Scores", "evaluate_groups", "evaluate_ranking"]

@@ -1,0 +1,26 @@
+"""The command line, ``reid-al``: one file per command."""
+
+from __future__ import annotations
+
+import sys
+
+from reid_al_env import InputError
+
+
+def main() -> None:
+    """Run ``reid-al``; bad input gives one line on standard error and exit code 2."""
+    try:
+        from reid_al_agents.cli.app import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("reid_al"):
+            raise
+        _fail(f'{error.name} is not installed; pip install "reid-active-learning[agents]"')
+    try:
+        app()
+    except InputError as error:
+        _fail(" ".join(str(error).split()))
+
+
+def _fail(message: str) -> None:
+    print(f"reid-al: error: {message}", file=sys.stderr)
+    sys.exit(2)

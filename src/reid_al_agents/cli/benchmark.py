@@ -1,0 +1,144 @@
+"""``reid-al benchmark``: selectors compared at the same start, training and number of answers."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reid_al_agents.cli import options as opt
+from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.learner.assembly import assemble
+from reid_al_agents.learner.choosing import check_selector
+from reid_al_agents.learner.comparison import Comparison, Plan, compare
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.subject import Subject
+from reid_al_agents.report.machine import Provenance
+from reid_al_agents.report.pages import write_comparison_page
+from reid_al_agents.report.plots import headline, plot_by_answers, save_figure
+from reid_al_agents.report.rows import results_object, write_csv, write_json
+from reid_al_agents.report.table import as_rich, results_table
+from reid_al_env import InputError
+
+
+def benchmark(
+    data: opt.Data,
+    out: Annotated[Path, typer.Option("--out", help="Folder for results.json, .csv, .png and report.html.")],
+    split: opt.SplitFile = None,
+    weights: opt.Weights = None,
+    backbone: opt.Backbone = "osnet_x0_25",
+    size: opt.Size = "128x64",
+    selectors: Annotated[
+        str, typer.Option("--selectors", help="Names as of run --selector, with commas between.")
+    ] = "random,entropy,dqn",
+    answers: Annotated[
+        str, typer.Option("--answers", help="Numbers of answers at which a model is refreshed and scored.")
+    ] = "1250,5000",
+    seeds: Annotated[str, typer.Option("--seeds", help="Seeds, with commas between.")] = "0,1,2",
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="One seed, in place of --seeds.")
+    ] = None,
+    refresh: opt.Refresh = "triplet",
+    refresh_steps: opt.RefreshSteps = None,
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="Add the reference row that trains on every label.")
+    ] = False,
+    parallel: opt.Parallel = 5,
+    budget: opt.Budget = 10,
+    pool_size: opt.PoolSize = 30,
+    k: opt.Neighbours = 15,
+    metric: opt.Metric = "cosine",
+    empty_negatives: opt.EmptyNegatives = "neutral",
+    cross_camera: opt.CrossCamera = False,
+    closure: opt.Closure = True,
+    noise: opt.Noise = 0.0,
+    final: opt.Final = False,
+    device: opt.Device = "auto",
+    json: opt.Json = False,
+) -> None:
+    """Compare selectors on images (rank-1, mAP) or on bare features (return, identities formed)."""
+    names = tuple(selectors.split(","))
+    for name in names:
+        check_selector(name)
+    base = RunConfig(
+        data=data,
+        split=None if split is None else str(split),
+        weights=None if weights is None else str(weights),
+        backbone=backbone,
+        size=opt.parse_size(size),
+        refresh=refresh,
+        refresh_steps=refresh_steps,
+        parallel=parallel,
+        budget=budget,
+        pool_size=pool_size,
+        k=k,
+        metric=metric,
+        empty_negatives=empty_negatives,
+        cross_camera=cross_camera,
+        closure=closure,
+        noise=noise,
+        evaluate_on="test" if final else "validation",
+    )
+    plan = Plan(
+        base,
+        names,
+        opt.parse_numbers(answers, "--answers"),
+        (seed,) if seed is not None else opt.parse_numbers(seeds, "--seeds"),
+        all_labels,
+    )
+    results = ResultsFolder(out, plan)
+    with Bars() as bars:
+        comparison = compare(
+            plan, lambda s: _subject(plan, s, device, out, bars), bars, on_row=results.write_rows
+        )
+    results.write_all(comparison, title=f"Selectors on {data}")
+    if json:
+        emit_json({"out": str(out), **results_object(comparison.rows, results.provenance)})
+    else:
+        messages.print(as_rich(results_table(comparison.rows, "Results"), messages.width))
+        messages.print(f"results.json, results.csv, results.png and report.html: {out}")
+
+
+class ResultsFolder:
+    """Where a comparison's results go; rows are written as they come, so that a long one loses nothing."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
+        settings = {**plan.base.as_dict(), "selectors": plan.selectors, "budgets": plan.budgets}
+        self.path = path
+        self.provenance = Provenance.of_this_process(opt.typed_command(), plan.seeds, settings)
+        if plan.base.evaluate_on == "test":
+            self._log_test_use()
+
+    def write_rows(self, comparison: Comparison) -> None:
+        """Write the rows so far."""
+        write_json(self.path / "results.json", comparison.rows, self.provenance)
+        write_csv(self.path / "results.csv", comparison.rows)
+
+    def write_all(self, comparison: Comparison, title: str) -> None:
+        """Write rows, plot and page."""
+        self.write_rows(comparison)
+        save_figure(plot_by_answers(comparison.rows, headline(comparison.rows)), self.path / "results.png")
+        write_comparison_page(
+            self.path / "report.html",
+            comparison.rows,
+            self.provenance,
+            title=title,
+            returns=comparison.returns,
+        )
+
+    def _log_test_use(self) -> None:
+        use = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": self.provenance.command}
+        with (self.path / "test_uses.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json_module.dumps(use) + "\n")
+
+
+def _subject(plan: Plan, seed: int, device: str, out: Path, bars: Bars) -> Subject:
+    return assemble(replace(plan.base, seed=seed), device=device, keep_split_in=out, progress=bars)

@@ -1,0 +1,65 @@
+"""``reid-al export``: the answers and the identities of a run as tables."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from reid_al_agents.annotation import PairLog, export_identities_csv, export_pairs_csv
+from reid_al_agents.cli import options as opt
+from reid_al_agents.cli.console import emit_json, messages
+from reid_al_agents.datasets import load_data, load_split
+from reid_al_env import ConstraintGraph, FeatureSet, InputError
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to; default: the run's own.")
+    ] = None,
+    seed: opt.Seed = 0,
+    json: opt.Json = False,
+) -> None:
+    """Write pairs.csv (every answer) and identities.csv (the group of every pool image)."""
+    target = folder if out is None else out
+    log_path = folder / "pairs.sqlite"
+    if not log_path.is_file():
+        raise InputError(f"{folder}: holds no pairs.sqlite; name the folder of a run")
+    target.mkdir(parents=True, exist_ok=True)
+    names = _pool_names(folder)
+    constraints = ConstraintGraph(len(names))
+    with PairLog(log_path) as log:
+        answers = log.answers()
+        export_pairs_csv(log, target / "pairs.csv")
+    for answer in answers:
+        constraints.add(answer.query, answer.candidate, answer.answer)
+    groups = constraints.groups()
+    export_identities_csv(names, groups, target / "identities.csv")
+    sizes = np.bincount(groups)
+    result = {
+        "pairs": str(target / "pairs.csv"),
+        "identities": str(target / "identities.csv"),
+        "answers": len(answers),
+        "groups": len(sizes),
+        "grouped_images": int(sizes[sizes > 1].sum()),
+        "contradictions": len(constraints.contradictions),
+    }
+    if json:
+        emit_json(result)
+    else:
+        messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
+
+
+def _pool_names(folder: Path) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    """Names of the run's pool images, in the order that the pair log's indices mean."""
+    try:
+        config = json_module.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'config.json'}: cannot be read ({error}); name the folder of a run") from error
+    data = load_data(config["data"])
+    pool = load_split(config["split"] or folder / "split.json").pool(data)
+    return (data.subset(pool) if isinstance(data, FeatureSet) else data.subset(pool)).names

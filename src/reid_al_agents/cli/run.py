@@ -1,0 +1,108 @@
+"""``reid-al run``: the main job, from crops and weights to a better model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reid_al_agents.cli import options as opt
+from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.learner.assembly import assemble
+from reid_al_agents.learner.choosing import check_selector
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.run import run as run_loop
+from reid_al_agents.report.table import as_rich, rounds_table
+
+
+def run(
+    data: opt.Data,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
+    split: opt.SplitFile = None,
+    weights: opt.Weights = None,
+    backbone: opt.Backbone = "osnet_x0_25",
+    size: opt.Size = "128x64",
+    selector: Annotated[
+        str,
+        typer.Option(
+            "--selector", help="random, nearest, farthest, entropy, greedy, dqn, dqn-mlp or policy:FILE."
+        ),
+    ] = "dqn",
+    refresh: opt.Refresh = "triplet",
+    refresh_steps: opt.RefreshSteps = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Refresh from the last model, not from the start weights.")
+    ] = False,
+    answers: Annotated[
+        int | None,
+        typer.Option("--answers", help="Answers in all; without it, until every image was the query once."),
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", help="Refreshes; the asking is cut into as many parts.")] = 1,
+    parallel: opt.Parallel = 5,
+    budget: opt.Budget = 10,
+    pool_size: opt.PoolSize = 30,
+    k: opt.Neighbours = 15,
+    metric: opt.Metric = "cosine",
+    empty_negatives: opt.EmptyNegatives = "neutral",
+    cross_camera: opt.CrossCamera = False,
+    closure: opt.Closure = True,
+    noise: opt.Noise = 0.0,
+    final: opt.Final = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    device: opt.Device = "auto",
+    seed: opt.Seed = 0,
+    json: opt.Json = False,
+) -> None:
+    """Embed, ask, learn, refresh and repeat; the folder holds the better model, the pairs and the identities."""
+    check_selector(selector)
+    config = RunConfig(
+        data=data,
+        split=None if split is None else str(split),
+        weights=None if weights is None else str(weights),
+        backbone=backbone,
+        size=opt.parse_size(size),
+        selector=selector,
+        refresh=refresh,
+        refresh_steps=refresh_steps,
+        warm=warm,
+        answers=answers,
+        rounds=rounds,
+        parallel=parallel,
+        budget=budget,
+        pool_size=pool_size,
+        k=k,
+        metric=metric,
+        empty_negatives=empty_negatives,
+        cross_camera=cross_camera,
+        closure=closure,
+        noise=noise,
+        evaluate_on="test" if final else "validation",
+        seed=seed,
+    )
+    with Bars() as bars:
+        subject = assemble(config, device=device, keep_split_in=out, progress=bars)
+        result = run_loop(
+            config,
+            subject,
+            out,
+            resume=resume,
+            command=opt.typed_command(),
+            progress=bars,
+            on_round=lambda metrics: messages.print(_line(metrics)),
+        )
+    summary = [{name: value for name, value in line.items() if name != "returns"} for line in result.rounds]
+    if json:
+        emit_json({"out": str(out), "rounds": summary})
+    else:
+        messages.print(as_rich(rounds_table(summary, title=f"{selector} on {data}"), messages.width))
+        messages.print(f"weights, pairs, metrics and report.html: {out}")
+
+
+def _line(metrics: dict[str, Any]) -> str:
+    if metrics["round"] == 0:
+        start = "start"
+    else:
+        start = f"round {metrics['round']}: {metrics['answers']} answers, {metrics['groups']} groups"
+    scores = f", rank-1 {metrics['rank1']:.1f}, mAP {metrics['map']:.1f}" if "map" in metrics else ""
+    return f"{start}{scores} ({metrics['seconds']:.0f} s)"

@@ -1,0 +1,1 @@
+"""The loop: embed, browse, ask, learn the policy, refresh the model, repeat."""

@@ -1,0 +1,92 @@
+"""From settings to the thing itself: data, split, network and refresher, each loaded and checked once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from reid_al_agents.datasets import ImageSet, Split, load_data, load_split, make_split, save_split
+from reid_al_agents.embedding import EmbeddingNet, build_backbone, load_weights
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.subject import FeatureSubject, ImageSubject, Progress, Subject
+from reid_al_agents.refresh import TripletRefresher, TripletSettings
+from reid_al_env import FeatureSet, InputError
+
+REFRESHERS = ("triplet", "none")
+
+
+def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep_in: Path | None) -> Split:
+    """The split of a file, or a seeded one, which is kept as ``split.json`` in ``keep_in``.
+
+    Raises:
+        InputError: If the file cannot be used with the data.
+    """
+    if path is not None:
+        return load_split(path)
+    split = make_split(data, seed)
+    if keep_in is not None:
+        keep_in.mkdir(parents=True, exist_ok=True)
+        save_split(split, keep_in / "split.json")
+    return split
+
+
+def load_model(backbone: str, weights: str | None, seed: int, device: str = "auto") -> EmbeddingNet:
+    """A backbone with its start weights on a device.
+
+    Raises:
+        InputError: If the backbone or the device is unknown, or the weights do not fit.
+    """
+    model = build_backbone(backbone, seed=seed)
+    if weights is not None:
+        load_weights(model, weights)
+    return model.to(choose_device(device))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is CUDA where there is one.
+
+    Raises:
+        InputError: If it is unknown or not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise InputError(f"--device: {name!r} is not there; choose cpu or auto")
+    return torch.device(name)
+
+
+def assemble(
+    config: RunConfig,
+    *,
+    device: str = "auto",
+    keep_split_in: Path | None = None,
+    progress: Progress | None = None,
+) -> Subject:
+    """The subject that a run's settings describe.
+
+    Raises:
+        InputError: If data, split, weights or refresher cannot be used.
+    """
+    if config.refresh not in REFRESHERS:
+        raise InputError(f"refresh: {config.refresh!r} is unknown; choose one of {', '.join(REFRESHERS)}")
+    data = load_data(config.data)
+    split = load_or_make_split(data, config.split, config.seed, keep_split_in)
+    if isinstance(data, FeatureSet):
+        return FeatureSubject(data, split)
+    if not config.backbone:
+        raise InputError("--backbone: images need one; for example --backbone osnet_x0_25")
+    model = load_model(config.backbone, config.weights, config.seed, device)
+    return ImageSubject(
+        model, data, split, config.evaluate_on, config.size, make_refresher(config), progress
+    )
+
+
+def make_refresher(config: RunConfig) -> TripletRefresher | None:
+    """The refresher that the settings name; ``None`` leaves the model as it is."""
+    if config.refresh == "none":
+        return None
+    settings = TripletSettings(size=config.size)
+    if config.refresh_steps is not None:
+        settings = TripletSettings(size=config.size, steps=config.refresh_steps)
+    return TripletRefresher(settings)

@@ -1,0 +1,167 @@
+"""The fair comparison: every selector gets the same start, the same training and the same number of answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.loop import Loop, Metrics
+from reid_al_agents.learner.run import label_oracle
+from reid_al_agents.learner.subject import Progress, Subject
+from reid_al_agents.report.rows import ResultRow
+from reid_al_agents.report.series import START
+from reid_al_env import InputError
+
+ALL_LABELS = "all labels"
+
+Returns = dict[str, list[list[float]]]
+"""By selector, for each seed the return of each query in the order they were asked."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared.
+
+    Args:
+        base: Settings shared by all rows; its selector and seed are replaced.
+        selectors: Names as in :class:`RunConfig`.
+        budgets: Numbers of answers, ascending; the model is refreshed and scored at each.
+        seeds: One start and one trajectory for each selector and seed.
+        all_labels: Also train on every label of the pool, as a reference.
+
+    Raises:
+        InputError: If there is nothing to compare or the budgets do not ascend.
+    """
+
+    base: RunConfig
+    selectors: tuple[str, ...]
+    budgets: tuple[int, ...]
+    seeds: tuple[int, ...]
+    all_labels: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("selectors", "budgets", "seeds"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"{name}: {','.join(map(str, values))!r} is empty or names one twice")
+        if self.budgets[0] < 1 or list(self.budgets) != sorted(self.budgets):
+            raise InputError(f"answers: {self.budgets} must ascend from at least 1")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows in the order they were measured, and the returns behind them."""
+
+    rows: list[ResultRow]
+    returns: Returns
+
+
+def compare(
+    plan: Plan,
+    subject_of: Callable[[int], Subject],
+    progress: Progress | None = None,
+    on_row: Callable[[Comparison], None] | None = None,
+) -> Comparison:
+    """Measure every row of the plan.
+
+    One trajectory of asking is made for each selector and seed. At each budget the model is refreshed from
+    the start weights, scored, and its features choose the next questions.
+
+    Args:
+        plan: What is compared.
+        subject_of: Gives the subject for a seed, at its start weights; called once a seed.
+        progress: Told of long work.
+        on_row: Told of all rows so far after each new one.
+    """
+    comparison = Comparison([], {})
+
+    def add(row: ResultRow) -> None:
+        comparison.rows.append(row)
+        if on_row is not None:
+            on_row(comparison)
+
+    for seed in plan.seeds:
+        subject = subject_of(seed)
+        started = time.perf_counter()
+        scores = subject.scores()
+        if scores:
+            add(_reference(START, plan, seed, scores, time.perf_counter() - started))
+        for selector in plan.selectors:
+            subject.restart()
+            _measure(plan, selector, seed, subject, progress, add, comparison.returns)
+        if plan.all_labels and scores:
+            subject.restart()
+            started = time.perf_counter()
+            subject.learn_all_labels(seed)
+            seconds = time.perf_counter() - started
+            add(_reference(ALL_LABELS, plan, seed, subject.scores(), seconds))
+    return comparison
+
+
+def _measure(
+    plan: Plan,
+    selector: str,
+    seed: int,
+    subject: Subject,
+    progress: Progress | None,
+    add: Callable[[ResultRow], None],
+    returns: Returns,
+) -> None:
+    config = replace(plan.base, selector=selector, seed=seed, warm=False)
+    oracle = label_oracle(subject, config)
+    loop = Loop(subject, config, oracle, plan.budgets, _named(progress, f"{selector}, seed {seed}"))
+    loop.begin()
+    seconds = 0.0
+    returns.setdefault(selector, []).append([])
+    for number in range(1, loop.rounds + 1):
+        metrics = loop.play_round(number)
+        seconds += metrics["seconds"]
+        returns[selector][-1].extend(metrics["returns"])
+        if metrics["answers"] < plan.budgets[number - 1]:
+            raise InputError(
+                f"answers: only {metrics['answers']} could be asked of {len(subject)} images before every one "
+                f"was the query once; choose budgets up to that (asked for {plan.budgets[number - 1]})"
+            )
+        add(_row(metrics, returns[selector][-1], seconds))
+
+
+def _row(metrics: Metrics, returns: list[float], seconds: float) -> ResultRow:
+    return ResultRow(
+        selector=metrics["selector"],
+        refresh=metrics["refresh"],
+        seed=metrics["seed"],
+        answers=metrics["answers"],
+        implied=metrics["implied"],
+        match_rate=metrics["match_rate"],
+        return_=float(np.mean(returns)) if returns else None,
+        rank1=metrics.get("rank1"),
+        map=metrics.get("map"),
+        minp=metrics.get("minp"),
+        seconds=round(seconds, 3),
+        pairwise_f1=metrics.get("pairwise_f1"),
+        bcubed_f1=metrics.get("bcubed_f1"),
+        ari=metrics.get("ari"),
+    )
+
+
+def _reference(
+    name: str, plan: Plan, seed: int, scores: dict[str, float], seconds: float
+) -> ResultRow:
+    return ResultRow(
+        selector=name,
+        refresh="none" if name == START else plan.base.refresh,
+        seed=seed,
+        answers=0,
+        rank1=scores["rank1"],
+        map=scores["map"],
+        minp=scores["minp"],
+        seconds=round(seconds, 3),
+    )
+
+
+def _named(progress: Progress | None, who: str) -> Progress | None:
+    return None if progress is None else lambda what, done, total: progress(f"{who}: {what}", done, total)

@@ -1,0 +1,238 @@
+"""What is asked about and improved: images with a network, or features as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.datasets import ImageSet, QueryGallery, Split
+from reid_al_agents.embedding import EmbeddingNet, embed, load_weights, save_weights
+from reid_al_agents.evaluation import evaluate_ranking
+from reid_al_agents.refresh import Refresher
+from reid_al_env import ConstraintGraph, FeatureSet
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(what, done, total)``."""
+
+
+class Subject(Protocol):
+    """The pool to be annotated together with the model that sees it."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """Names of the pool's images, shape (N,)."""
+        ...
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        """True identities of the pool's images where known, else −1, shape (N,)."""
+        ...
+
+    def pool(self) -> FeatureSet:
+        """The pool as the present model sees it."""
+        ...
+
+    def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
+        """Let the model learn from the answers; figures about the training."""
+        ...
+
+    def learn_all_labels(self, seed: int) -> None:
+        """Let the model learn from every label of the pool, in as many steps as a refresh: a reference."""
+        ...
+
+    def scores(self) -> dict[str, float]:
+        """Rank-1, mAP and so on of the present model on the evaluation set, in percent; may be empty."""
+        ...
+
+    def restart(self) -> None:
+        """Go back to the start weights."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Keep the present model."""
+        ...
+
+    def load(self, path: Path) -> None:
+        """Go back to a model that was kept."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A digest of the pool's images and the start weights, to tell whether a resumed run is the same."""
+        ...
+
+
+class ImageSubject:
+    """Images and a network.
+
+    Args:
+        model: The network with its start weights.
+        images: All images.
+        split: Who is pool and who is evaluated on.
+        evaluate_on: ``validation``, ``test`` or ``none``.
+        size: Height and width, pixels.
+        refresher: Turns answers into a better network; ``None`` leaves it as it is.
+        progress: Told of long work.
+    """
+
+    def __init__(
+        self,
+        model: EmbeddingNet,
+        images: ImageSet,
+        split: Split,
+        evaluate_on: str,
+        size: tuple[int, int],
+        refresher: Refresher | None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model = model
+        self._size = size
+        self._refresher = refresher
+        self._progress = progress
+        self._start = {name: value.clone() for name, value in model.state_dict().items()}
+        self._pool = images.subset(split.pool(images)).cached(size, self._bar("decode"))
+        self._judged, self._sides = _evaluation_images(images, split, evaluate_on)
+        if self._judged is not None:
+            self._judged = self._judged.cached(size, self._bar("decode"))
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """See :class:`Subject`."""
+        return self._pool.names
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        """See :class:`Subject`."""
+        return self._pool.identities
+
+    def pool(self) -> FeatureSet:
+        """See :class:`Subject`."""
+        features = embed(self.model, self._pool, size=self._size, progress=self._bar("embed"))
+        return FeatureSet(
+            features, self._pool.identities, self._pool.cameras, self._pool.names, source=self._pool.source
+        )
+
+    def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
+        """See :class:`Subject`."""
+        if self._refresher is None:
+            return {}
+        report = self._refresher.refresh(
+            self.model, self._pool, constraints, seed=seed, progress=self._bar("train")
+        )
+        return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
+
+    def learn_all_labels(self, seed: int) -> None:
+        """See :class:`Subject`."""
+        if self._refresher is not None:
+            self._refresher.learn_labels(self.model, self._pool, seed=seed, progress=self._bar("train"))
+
+    def scores(self) -> dict[str, float]:
+        """See :class:`Subject`."""
+        if self._judged is None or self._sides is None:
+            return {}
+        features = embed(self.model, self._judged, size=self._size, progress=self._bar("evaluate"))
+        scores = evaluate_ranking(
+            features, self._judged.identities, self._judged.cameras, self._sides.query, self._sides.gallery
+        )
+        return {"rank1": scores.rank1, "rank5": scores.rank5, "map": scores.map, "minp": scores.minp}
+
+    def restart(self) -> None:
+        """See :class:`Subject`."""
+        self.model.load_state_dict(self._start)
+
+    def save(self, path: Path) -> None:
+        """See :class:`Subject`."""
+        save_weights(self.model, path, {"size": f"{self._size[0]}x{self._size[1]}"})
+
+    def load(self, path: Path) -> None:
+        """See :class:`Subject`."""
+        load_weights(self.model, path)
+
+    def fingerprint(self) -> str:
+        """See :class:`Subject`."""
+        digest = hashlib.sha256("\n".join(self._pool.names.tolist()).encode())
+        for value in self._start.values():
+            digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _bar(self, what: str) -> Callable[[int, int], None] | None:
+        progress = self._progress
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+class FeatureSubject:
+    """Features as they are: there is no network to refresh, so ranks stay and only identities form.
+
+    Args:
+        features: All images.
+        split: Who is pool; ``None`` takes all.
+    """
+
+    def __init__(self, features: FeatureSet, split: Split | None = None) -> None:
+        self._pool = features if split is None else features.subset(split.pool(features))
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """See :class:`Subject`."""
+        return self._pool.names
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        """See :class:`Subject`."""
+        return self._pool.identities
+
+    def pool(self) -> FeatureSet:
+        """See :class:`Subject`."""
+        return self._pool
+
+    def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
+        """Nothing to train."""
+        return {}
+
+    def learn_all_labels(self, seed: int) -> None:
+        """Nothing to train."""
+
+    def scores(self) -> dict[str, float]:
+        """No model, no scores of its own."""
+        return {}
+
+    def restart(self) -> None:
+        """Nothing changes."""
+
+    def save(self, path: Path) -> None:
+        """Nothing to keep."""
+
+    def load(self, path: Path) -> None:
+        """Nothing was kept."""
+
+    def fingerprint(self) -> str:
+        """See :class:`Subject`."""
+        return hashlib.sha256(np.ascontiguousarray(self._pool.features).tobytes()).hexdigest()
+
+
+def _evaluation_images(
+    images: ImageSet, split: Split, evaluate_on: str
+) -> tuple[ImageSet | None, QueryGallery | None]:
+    """The images that are evaluated on, and their two sides as positions among them."""
+    if evaluate_on == "none":
+        return None, None
+    sides = split.test(images) if evaluate_on == "test" else split.validation(images)
+    members = np.union1d(sides.query, sides.gallery)
+    return images.subset(members), QueryGallery(_position(members, sides.query), _position(members, sides.gallery))
+
+
+def _position(members: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(members, wanted).astype(np.int64)
