@@ -89,7 +89,7 @@ def _read(folder: str | Path) -> _Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: is not a readable checkpoint ({error}); start the run anew") from error
     if "kept" not in arrays:
         raise InputError(f"{path}: is not the checkpoint of a learning selector; start the run anew")
