@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from reid_al_agents.datasets import ImageSet, Split, load_data, load_split, make
 from reid_al_agents.embedding import EmbeddingNet, build_backbone, load_weights
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.subject import FeatureSubject, ImageSubject, Progress, Subject
-from reid_al_agents.refresh import TripletRefresher, TripletSettings
+from reid_al_agents.refresh import Refresher, SupervisedRefresher, TripletRefresher, TripletSettings
 from reid_al_env import FeatureSet, InputError
 
 REFRESHERS = ("triplet", "none")
@@ -78,15 +79,15 @@ def assemble(
         raise InputError("--backbone: images need one; for example --backbone osnet_x0_25")
     model = load_model(config.backbone, config.weights, config.seed, device)
     return ImageSubject(
-        model, data, split, config.evaluate_on, config.size, make_refresher(config), progress
+        model, data, split, config.evaluate_on, config.size, *make_refreshers(config), progress
     )
 
 
-def make_refresher(config: RunConfig) -> TripletRefresher | None:
-    """The refresher that the settings name; ``None`` leaves the model as it is."""
+def make_refreshers(config: RunConfig) -> tuple[Refresher | None, Refresher | None]:
+    """The refresher that the settings name, and its twin that sees all labels; ``None`` trains nothing."""
     if config.refresh == "none":
-        return None
+        return None, None
     settings = TripletSettings(size=config.size)
     if config.refresh_steps is not None:
-        settings = TripletSettings(size=config.size, steps=config.refresh_steps)
-    return TripletRefresher(settings)
+        settings = replace(settings, steps=config.refresh_steps)
+    return TripletRefresher(settings), SupervisedRefresher(settings)

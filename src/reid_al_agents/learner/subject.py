@@ -79,6 +79,7 @@ class ImageSubject:
         evaluate_on: ``validation``, ``test`` or ``none``.
         size: Height and width, pixels.
         refresher: Turns answers into a better network; ``None`` leaves it as it is.
+        reference: Trains alike on every label of the pool.
         progress: Told of long work.
     """
 
@@ -90,11 +91,13 @@ class ImageSubject:
         evaluate_on: str,
         size: tuple[int, int],
         refresher: Refresher | None,
+        reference: Refresher | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.model = model
         self._size = size
         self._refresher = refresher
+        self._reference = reference
         self._progress = progress
         self._start = {name: value.clone() for name, value in model.state_dict().items()}
         self._pool = images.subset(split.pool(images)).cached(size, self._bar("decode"))
@@ -133,8 +136,9 @@ class ImageSubject:
 
     def learn_all_labels(self, seed: int) -> None:
         """See :class:`Subject`."""
-        if self._refresher is not None:
-            self._refresher.learn_labels(self.model, self._pool, seed=seed, progress=self._bar("train"))
+        if self._reference is not None:
+            nothing = ConstraintGraph(len(self._pool))
+            self._reference.refresh(self.model, self._pool, nothing, seed=seed, progress=self._bar("train"))
 
     def scores(self) -> dict[str, float]:
         """See :class:`Subject`."""

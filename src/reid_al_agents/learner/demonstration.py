@@ -1,0 +1,61 @@
+"""The demo's plan: a small CNN from labelled people at some cameras, asked to work at others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reid_al_agents.datasets import load_data, make_split
+from reid_al_agents.embedding import build_backbone, load_weights, save_weights
+from reid_al_agents.learner.assembly import make_refreshers
+from reid_al_agents.learner.comparison import Plan
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.subject import ImageSubject, Progress
+from reid_al_agents.refresh import TripletSettings, pretrain
+
+SIZE = (64, 32)
+SOURCE = "synthetic:pedestrians-source"
+TARGET = "synthetic:pedestrians-target"
+SELECTORS = ("random", "entropy", "dqn")
+BUDGETS = (150, 300, 600)
+PRETRAINING = TripletSettings(size=SIZE, steps=400, identity_loss_weight=1.0, erasing=0.2)
+REFRESH_STEPS = 80
+
+
+def demo_plan(seed: int) -> Plan:
+    """What the demo compares; people, cameras, weights and questions all differ by seed."""
+    base = RunConfig(
+        data=f"{TARGET}?seed={seed}", backbone="small_cnn", size=SIZE, refresh_steps=REFRESH_STEPS, seed=seed
+    )
+    return Plan(base, SELECTORS, BUDGETS, (seed,))
+
+
+def pretrained_weights(seed: int, folder: Path, progress: Progress) -> Path:
+    """Train the small CNN on the labelled source domain.
+
+    Args:
+        seed: Of the people, the cameras and the training.
+        folder: Where ``start.safetensors`` is written.
+        progress: Told of the steps.
+
+    Returns:
+        The weights' file.
+    """
+    images = load_data(f"{SOURCE}?seed={seed}")
+    model = build_backbone("small_cnn", seed=seed)
+    pretrain(
+        model, images, PRETRAINING, seed=seed, progress=lambda done, total: progress("pretrain", done, total)
+    )
+    path = folder / "start.safetensors"
+    save_weights(model, path, {"size": f"{SIZE[0]}x{SIZE[1]}", "data": images.source})
+    return path
+
+
+def target_subject(plan: Plan, weights: Path, seed: int, progress: Progress) -> ImageSubject:
+    """The unlabelled target domain as the pretrained network sees it; half its people are the pool."""
+    images = load_data(plan.base.data)
+    model = build_backbone("small_cnn", seed=seed)
+    load_weights(model, weights)
+    split = make_split(images, seed, pool_share=0.5)
+    return ImageSubject(
+        model, images, split, plan.base.evaluate_on, SIZE, *make_refreshers(plan.base), progress
+    )
