@@ -27,9 +27,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
 
     ## Description
     A re-identification model is fine-tuned on a few answered pairs, and which pairs are asked decides how
-    much it learns. One episode is one query image with its ``pool_size`` nearest other images. The agent picks an
-    image, an oracle answers whether it shows the query's identity, the similarity graph is updated by the
-    answer, and the reward says how hard the answer was. This is the Markov decision process of Deep
+    much it learns. One episode is one query image with its ``pool_size`` nearest other images. The agent
+    picks an image, an oracle answers whether it shows the query's identity, the similarity graph is updated
+    by the answer, and the reward says how hard the answer was. This is the Markov decision process of Deep
     Reinforcement Active Learning [1].
 
     ## Action Space

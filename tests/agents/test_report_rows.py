@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from reid_al_agents.files import atomic_write, write_text
 from reid_al_agents.report import (
     Provenance,
     ResultRow,
@@ -27,7 +28,6 @@ from reid_al_agents.report import (
     write_csv,
     write_json,
 )
-from reid_al_agents.report.atomic import atomic_write, write_text
 from reid_al_env.errors import InputError
 
 ROW = ResultRow("dqn", "triplet", 3, 5000, 120, 0.41, 2.35, 58.4, 37.6, 88.25)

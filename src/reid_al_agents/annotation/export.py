@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotation.pair_log import COLUMNS, PairLog
-from reid_al_agents.report.atomic import write_text
+from reid_al_agents.files import write_text
 from reid_al_env.errors import InputError
 
 

@@ -12,6 +12,7 @@ import typer
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.files import make_folder
 from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.choosing import check_selector
 from reid_al_agents.learner.comparison import Comparison, Plan, compare
@@ -22,7 +23,6 @@ from reid_al_agents.report.pages import write_comparison_page
 from reid_al_agents.report.plots import headline, plot_by_answers, save_figure
 from reid_al_agents.report.rows import results_object, write_csv, write_json
 from reid_al_agents.report.table import as_rich, results_table
-from reid_al_env import InputError
 
 
 def benchmark(
@@ -39,9 +39,7 @@ def benchmark(
         str, typer.Option("--answers", help="Numbers of answers at which a model is refreshed and scored.")
     ] = "1250,5000",
     seeds: Annotated[str, typer.Option("--seeds", help="Seeds, with commas between.")] = "0,1,2",
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="One seed, in place of --seeds.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="One seed, in place of --seeds.")] = None,
     refresh: opt.Refresh = "triplet",
     refresh_steps: opt.RefreshSteps = None,
     all_labels: Annotated[
@@ -107,12 +105,8 @@ class ResultsFolder:
     """Where a comparison's results go; rows are written as they come, so that a long one loses nothing."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
         settings = {**plan.base.as_dict(), "selectors": plan.selectors, "budgets": plan.budgets}
-        self.path = path
+        self.path = make_folder(path)
         self.provenance = Provenance.of_this_process(opt.typed_command(), plan.seeds, settings)
         if plan.base.evaluate_on == "test":
             self._log_test_use()

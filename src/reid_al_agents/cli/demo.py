@@ -29,7 +29,9 @@ def demo(
     with Bars() as bars:
         messages.print("A small CNN learns from labelled people at the source cameras ...")
         start = pretrained_weights(seed, out, bars)
-        messages.print("... and meets unlabelled people at other cameras. Three ways to choose who is asked about:")
+        messages.print(
+            "... and meets unlabelled people at other cameras. Three ways to choose who is asked about:"
+        )
         comparison = compare(
             plan, lambda s: target_subject(plan, start, s, bars), bars, on_row=results.write_rows
         )
@@ -44,5 +46,7 @@ def demo(
             }
         )
         return
-    messages.print(as_rich(results_table(comparison.rows, "Rendered pedestrians at new cameras"), messages.width))
+    messages.print(
+        as_rich(results_table(comparison.rows, "Rendered pedestrians at new cameras"), messages.width)
+    )
     messages.print(f"{seconds:.0f} s. Plot: {out / 'results.png'}. Page: {out / 'report.html'}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import numpy as np
 import typer
@@ -14,6 +14,7 @@ from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.datasets import ImageSet, load_data
 from reid_al_agents.embedding import embed as extract
 from reid_al_agents.evaluation import Scores, evaluate_ranking
+from reid_al_agents.evaluation.ranking import Metric as RankingMetric
 from reid_al_agents.learner.assembly import load_model, load_or_make_split
 from reid_al_env import FeatureSet, InputError
 
@@ -36,6 +37,9 @@ def evaluate(
     json: opt.Json = False,
 ) -> None:
     """Score the ranking of a gallery by the standard protocol (same identity and camera removed)."""
+    known = get_args(RankingMetric)
+    if metric not in known:
+        raise InputError(f"--metric: {metric!r} is unknown; choose one of {', '.join(known)}")
     if on not in SETS:
         raise InputError(f"--on: {on!r} is unknown; choose one of {', '.join(SETS)}")
     loaded = load_data(data)
@@ -52,7 +56,7 @@ def evaluate(
         judged.cameras,
         np.searchsorted(members, query),
         np.searchsorted(members, gallery),
-        metric=metric,
+        metric=cast("RankingMetric", metric),
     )
     if json:
         emit_json({"data": data, "on": on, **asdict(scores)})

@@ -13,7 +13,8 @@ from reid_al_agents.annotation import PairLog, export_identities_csv, export_pai
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages
 from reid_al_agents.datasets import load_data, load_split
-from reid_al_env import ConstraintGraph, FeatureSet, InputError
+from reid_al_agents.files import make_folder
+from reid_al_env import ConstraintGraph, InputError
 
 
 def export(
@@ -25,11 +26,10 @@ def export(
     json: opt.Json = False,
 ) -> None:
     """Write pairs.csv (every answer) and identities.csv (the group of every pool image)."""
-    target = folder if out is None else out
+    target = folder if out is None else make_folder(out)
     log_path = folder / "pairs.sqlite"
     if not log_path.is_file():
         raise InputError(f"{folder}: holds no pairs.sqlite; name the folder of a run")
-    target.mkdir(parents=True, exist_ok=True)
     names = _pool_names(folder)
     constraints = ConstraintGraph(len(names))
     with PairLog(log_path) as log:
@@ -59,7 +59,9 @@ def _pool_names(folder: Path) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
     try:
         config = json_module.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'config.json'}: cannot be read ({error}); name the folder of a run") from error
+        raise InputError(
+            f"{folder / 'config.json'}: cannot be read ({error}); name the folder of a run"
+        ) from error
     data = load_data(config["data"])
     pool = load_split(config["split"] or folder / "split.json").pool(data)
-    return (data.subset(pool) if isinstance(data, FeatureSet) else data.subset(pool)).names
+    return data.subset(pool).names

@@ -25,7 +25,8 @@ SplitFile: TypeAlias = Annotated[
     typer.Option("--split", help="Split file (JSON); without it a seeded split by identity is made."),
 ]
 Weights: TypeAlias = Annotated[
-    Path | None, typer.Option("--weights", help="Start weights, .pth or .safetensors; without them, untrained.")
+    Path | None,
+    typer.Option("--weights", help="Start weights, .pth or .safetensors; without them, untrained."),
 ]
 Backbone: TypeAlias = Annotated[
     str,
@@ -48,7 +49,9 @@ EmptyNegatives: TypeAlias = Annotated[
 Budget: TypeAlias = Annotated[int, typer.Option("--budget", help="K_max, answers of a query.")]
 PoolSize: TypeAlias = Annotated[int, typer.Option("--pool-size", help="n_s, candidates of a query.")]
 Neighbours: TypeAlias = Annotated[int, typer.Option("--k", help="Neighbours in the k-reciprocal graph.")]
-Refresh: TypeAlias = Annotated[str, typer.Option("--refresh", help="How answers become a model: triplet or none.")]
+Refresh: TypeAlias = Annotated[
+    str, typer.Option("--refresh", help="How answers become a model: triplet or none.")
+]
 RefreshSteps: TypeAlias = Annotated[
     int | None, typer.Option("--refresh-steps", help="Training steps of a refresh; default: the refresher's.")
 ]
@@ -72,7 +75,7 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         InputError: If it is not of that form.
     """
-    match = re.fullmatch(r"(\d+)[x×](\d+)", text)
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
     if match is None or min(int(part) for part in match.groups()) < 8:
         raise InputError(f"--size: {text!r} is not HEIGHTxWIDTH of at least 8 pixels each, such as 128x64")
     return int(match[1]), int(match[2])
@@ -87,7 +90,9 @@ def parse_numbers(text: str, name: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{name}: {text!r} is not whole numbers with commas between, such as 0,1,2") from None
+        raise InputError(
+            f"{name}: {text!r} is not whole numbers with commas between, such as 0,1,2"
+        ) from None
 
 
 def typed_command() -> str:

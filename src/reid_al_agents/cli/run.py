@@ -38,7 +38,9 @@ def run(
         int | None,
         typer.Option("--answers", help="Answers in all; without it, until every image was the query once."),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", help="Refreshes; the asking is cut into as many parts.")] = 1,
+    rounds: Annotated[
+        int, typer.Option("--rounds", help="Refreshes; the asking is cut into as many parts.")
+    ] = 1,
     parallel: opt.Parallel = 5,
     budget: opt.Budget = 10,
     pool_size: opt.PoolSize = 30,
@@ -54,7 +56,7 @@ def run(
     seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
-    """Embed, ask, learn, refresh and repeat; the folder holds the better model, the pairs and the identities."""
+    """Embed, ask, learn, refresh and repeat; the folder holds the better model and all answers."""
     check_selector(selector)
     config = RunConfig(
         data=data,

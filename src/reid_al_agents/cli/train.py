@@ -46,7 +46,9 @@ def train(
 ) -> None:
     """Train a policy on labelled images or features (the pool identities of the split)."""
     if algo != "dqn":
-        raise InputError(f"--algo: {algo!r} is unknown; choose dqn (for others see examples/ and any RL library)")
+        raise InputError(
+            f"--algo: {algo!r} is unknown; choose dqn (for others see examples/ and any RL library)"
+        )
     if not out.parent.is_dir():
         raise InputError(f"--out: folder {out.parent} does not exist; create it first")
     config = RunConfig(

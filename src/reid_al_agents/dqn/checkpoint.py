@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reid_al_agents.dqn.files import replacing
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.replay import NStepDictReplay
+from reid_al_agents.files import atomic_write, make_folder
 from reid_al_env.errors import InputError
 
 FILE_NAME = "dqn.npz"
@@ -47,7 +47,7 @@ def write_checkpoint(folder: str | Path, model: MaskedDQN, state: Mapping[str, A
     }
     arrays = {f"replay.{name}": column[: buffer.size()] for name, column in buffer.storage.items()}
     arrays |= _network_arrays(model) | _optimizer_arrays(model)
-    with replacing(Path(folder) / FILE_NAME) as draft, draft.open("wb") as file:
+    with atomic_write(make_folder(folder) / FILE_NAME) as file:
         np.savez_compressed(file, allow_pickle=False, kept=np.array(json.dumps(kept)), **arrays)
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 from gymnasium import spaces
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from reid_al_agents.dqn.files import replacing
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
 from reid_al_agents.dqn.settings import POLICIES
+from reid_al_agents.files import read_header, write_tensors
 from reid_al_env.env import observation_space
 from reid_al_env.errors import InputError
 
@@ -61,11 +60,9 @@ def save_policy(model: MaskedDQN, path: str | Path, seen: Mapping[str, Any] | No
         "version": VERSION,
         "policy": kind,
         "network": json.dumps(network),
-        "seen": json.dumps({"pool_size": int(model.action_space.n), **(seen or {})}),
+        "seen": json.dumps({"pool_size": int(model.action_space.n), **(seen or {})}, sort_keys=True),
     }
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.q_net.state_dict().items()}
-    with replacing(path) as draft:
-        save_file(weights, draft, metadata=header)
+    write_tensors(path, model.q_net.state_dict(), header)
 
 
 def load_policy(path: str | Path, *, pool_size: int | None = None) -> LoadedPolicy:
@@ -110,7 +107,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], _Header]:
         raise InputError(f"{path}: no such file; expected a policy saved by reid-al (.safetensors)")
     try:
         with safe_open(path, framework="pt") as file:
-            header = _parse(file.metadata() or {})
+            header = _parse(read_header(file))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())

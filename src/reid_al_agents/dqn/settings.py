@@ -47,8 +47,8 @@ class DQNSettings:
     updates_per_answer: float = 0.4
     tau: float = 0.01
     buffer_size: int = 20_000
-    warm_up: int = 50
-    exploration_answers: int = 500
+    warm_up: int = 20
+    exploration_answers: int = 100
     exploration_final: float = 0.02
 
     def __post_init__(self) -> None:

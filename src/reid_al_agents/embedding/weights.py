@@ -1,17 +1,15 @@
 """Weights on disk: published ``.pth`` checkpoints and our own safetensors, never unpickled."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from reid_al_agents.embedding.backbones import EmbeddingNet
+from reid_al_agents.files import read_header, write_tensors
 from reid_al_env.errors import InputError
 
 WRAPPERS = ("state_dict", "model", "net")
@@ -57,16 +55,7 @@ def save_weights(model: EmbeddingNet, path: str | Path, metadata: Mapping[str, s
     Raises:
         InputError: The file cannot be written.
     """
-    path = Path(path)
-    weights = {key: value.detach().cpu().contiguous() for key, value in model.trunk.state_dict().items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            draft = Path(folder) / path.name
-            save_file(weights, draft, metadata={**metadata, "backbone": model.name})
-            os.replace(draft, path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be written ({error}); choose a folder that can be") from error
+    write_tensors(path, model.trunk.state_dict(), {**metadata, "backbone": model.name})
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -78,8 +67,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     path = Path(path)
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            return read_header(file)
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path}: is not a readable safetensors file ({_one_line(error)})") from error
 
 

@@ -9,6 +9,7 @@ import torch
 
 from reid_al_agents.datasets import ImageSet, Split, load_data, load_split, make_split, save_split
 from reid_al_agents.embedding import EmbeddingNet, build_backbone, load_weights
+from reid_al_agents.files import make_folder
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.subject import FeatureSubject, ImageSubject, Progress, Subject
 from reid_al_agents.refresh import Refresher, SupervisedRefresher, TripletRefresher, TripletSettings
@@ -17,7 +18,9 @@ from reid_al_env import FeatureSet, InputError
 REFRESHERS = ("triplet", "none")
 
 
-def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep_in: Path | None) -> Split:
+def load_or_make_split(
+    data: ImageSet | FeatureSet, path: str | None, seed: int, keep_in: Path | None
+) -> Split:
     """The split of a file, or a seeded one, which is kept as ``split.json`` in ``keep_in``.
 
     Raises:
@@ -27,8 +30,7 @@ def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int,
         return load_split(path)
     split = make_split(data, seed)
     if keep_in is not None:
-        keep_in.mkdir(parents=True, exist_ok=True)
-        save_split(split, keep_in / "split.json")
+        save_split(split, make_folder(keep_in) / "split.json")
     return split
 
 

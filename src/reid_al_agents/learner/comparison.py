@@ -1,4 +1,4 @@
-"""The fair comparison: every selector gets the same start, the same training and the same number of answers."""
+"""The fair comparison: each selector gets the same start, training and number of answers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _measure(
         returns[selector][-1].extend(metrics["returns"])
         if metrics["answers"] < plan.budgets[number - 1]:
             raise InputError(
-                f"answers: only {metrics['answers']} could be asked of {len(subject)} images before every one "
+                f"answers: only {metrics['answers']} could be asked of {len(subject)} images until each "
                 f"was the query once; choose budgets up to that (asked for {plan.budgets[number - 1]})"
             )
         add(_row(metrics, returns[selector][-1], seconds))
@@ -148,9 +148,7 @@ def _row(metrics: Metrics, returns: list[float], seconds: float) -> ResultRow:
     )
 
 
-def _reference(
-    name: str, plan: Plan, seed: int, scores: dict[str, float], seconds: float
-) -> ResultRow:
+def _reference(name: str, plan: Plan, seed: int, scores: dict[str, float], seconds: float) -> ResultRow:
     return ResultRow(
         selector=name,
         refresh="none" if name == START else plan.base.refresh,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reid_al_agents.datasets import load_data, make_split
+from reid_al_agents.datasets import make_split
+from reid_al_agents.datasets.synthetic import load_synthetic
 from reid_al_agents.embedding import build_backbone, load_weights, save_weights
 from reid_al_agents.learner.assembly import make_refreshers
 from reid_al_agents.learner.comparison import Plan
@@ -13,8 +14,8 @@ from reid_al_agents.learner.subject import ImageSubject, Progress
 from reid_al_agents.refresh import TripletSettings, pretrain
 
 SIZE = (64, 32)
-SOURCE = "synthetic:pedestrians-source"
-TARGET = "synthetic:pedestrians-target"
+SOURCE = "pedestrians-source"
+TARGET = "pedestrians-target"
 SELECTORS = ("random", "entropy", "dqn")
 BUDGETS = (150, 300, 600)
 PRETRAINING = TripletSettings(size=SIZE, steps=400, identity_loss_weight=1.0, erasing=0.2)
@@ -24,7 +25,11 @@ REFRESH_STEPS = 80
 def demo_plan(seed: int) -> Plan:
     """What the demo compares; people, cameras, weights and questions all differ by seed."""
     base = RunConfig(
-        data=f"{TARGET}?seed={seed}", backbone="small_cnn", size=SIZE, refresh_steps=REFRESH_STEPS, seed=seed
+        data=f"synthetic:{TARGET}?seed={seed}",
+        backbone="small_cnn",
+        size=SIZE,
+        refresh_steps=REFRESH_STEPS,
+        seed=seed,
     )
     return Plan(base, SELECTORS, BUDGETS, (seed,))
 
@@ -40,7 +45,7 @@ def pretrained_weights(seed: int, folder: Path, progress: Progress) -> Path:
     Returns:
         The weights' file.
     """
-    images = load_data(f"{SOURCE}?seed={seed}")
+    images = load_synthetic(f"{SOURCE}?seed={seed}")
     model = build_backbone("small_cnn", seed=seed)
     pretrain(
         model, images, PRETRAINING, seed=seed, progress=lambda done, total: progress("pretrain", done, total)
@@ -52,7 +57,7 @@ def pretrained_weights(seed: int, folder: Path, progress: Progress) -> Path:
 
 def target_subject(plan: Plan, weights: Path, seed: int, progress: Progress) -> ImageSubject:
     """The unlabelled target domain as the pretrained network sees it; half its people are the pool."""
-    images = load_data(plan.base.data)
+    images = load_synthetic(plan.base.data.removeprefix("synthetic:"))
     model = build_backbone("small_cnn", seed=seed)
     load_weights(model, weights)
     split = make_split(images, seed, pool_share=0.5)

@@ -56,8 +56,8 @@ class Loop:
         subject: The images or features with their model, at the start weights.
         config: The settings.
         oracle: Who answers.
-        ends: Where the rounds end, in answers; ``None`` cuts ``config.answers`` into ``config.rounds`` (or the
-            queries, where there is no number of answers).
+        ends: Where the rounds end, in answers; ``None`` cuts ``config.answers`` into ``config.rounds``, or
+            the queries where there is no number of answers.
         progress: Told of long work.
     """
 
@@ -77,7 +77,7 @@ class Loop:
         self._progress = progress
         count = len(subject)
         self.constraints = ConstraintGraph(count)
-        self.selector: Selector = choose(config, lambda: self._inquiry.true_rewards())
+        self.selector: Selector = choose(config, self._true_rewards)
         self._browser = QueryBrowser(count, np.random.default_rng([config.seed, 0]))
         self._in_answers = ends is not None or config.answers is not None
         self._ends = ends or boundaries(config.answers or count, config.rounds)
@@ -155,6 +155,10 @@ class Loop:
         if last["round"] < self.rounds:
             self._see_anew()
 
+    def _true_rewards(self) -> NDArray[np.float32]:
+        """What ``greedy`` looks at: the inquiry changes with every round, the selector does not."""
+        return self._inquiry.true_rewards()
+
     def _limits(self, number: int) -> AskingLimits:
         end = self._ends[number - 1]
         if self._in_answers:
@@ -198,8 +202,13 @@ class Loop:
     def _formed(self) -> Metrics:
         """How good the must-link groups are, where identities are known to compare them with."""
         groups, identities = self.constraints.groups(), self._features.identities
-        formed: Metrics = {"groups": int(groups.max()) + 1, "contradictions": len(self.constraints.contradictions)}
-        return {**formed, **asdict(evaluate_groups(groups, identities))} if (identities >= 0).any() else formed
+        formed: Metrics = {
+            "groups": int(groups.max()) + 1,
+            "contradictions": len(self.constraints.contradictions),
+        }
+        return (
+            {**formed, **asdict(evaluate_groups(groups, identities))} if (identities >= 0).any() else formed
+        )
 
 
 class _Recording:

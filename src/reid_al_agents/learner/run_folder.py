@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.report.atomic import write_text
 from reid_al_env import InputError
 
 
@@ -52,11 +52,8 @@ class RunFolder:
             return self._reopen(config, fingerprint)
         if self._config.exists():
             raise InputError(f"{self.path}: holds a run already; go on with --resume or choose another --out")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            kept = {**config.as_dict(), "fingerprint": fingerprint}
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}); choose another --out") from error
+        make_folder(self.path)
+        kept = {**config.as_dict(), "fingerprint": fingerprint}
         write_text(self._config, json.dumps(kept, indent=2) + "\n")
         return []
 
@@ -64,7 +61,7 @@ class RunFolder:
         """The folder of the checkpoint that the round after ``done`` starts from."""
         return self.path / "checkpoint" / str(done)
 
-    def finish(self, metrics: list[Mapping[str, Any]]) -> None:
+    def finish(self, metrics: Sequence[Mapping[str, Any]]) -> None:
         """Mark the last of ``metrics`` as done, and drop the checkpoint before it."""
         lines = "".join(json.dumps(line) + "\n" for line in metrics)
         write_text(self._metrics, lines)

@@ -235,7 +235,9 @@ def _evaluation_images(
         return None, None
     sides = split.test(images) if evaluate_on == "test" else split.validation(images)
     members = np.union1d(sides.query, sides.gallery)
-    return images.subset(members), QueryGallery(_position(members, sides.query), _position(members, sides.gallery))
+    return images.subset(members), QueryGallery(
+        _position(members, sides.query), _position(members, sides.gallery)
+    )
 
 
 def _position(members: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -36,8 +36,8 @@ class TripletSettings:
     steps: int = 200
     batch_size: int = 64
     images_per_group: int = 4
-    rivals_per_group: int = 2
-    learning_rate: float = 3.5e-4
+    rivals_per_group: int = 10
+    learning_rate: float = 5e-4
     weight_decay: float = 5e-4
     margin: float = 0.3
     mining: Mining = "hardest"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reid_al_agents.report.atomic import write_text
+from reid_al_agents.files import write_text
 from reid_al_agents.report.drawing import Returns
 from reid_al_agents.report.html import KeyFigure, PageFigure, render_page
 from reid_al_agents.report.machine import Provenance
@@ -86,15 +86,18 @@ def write_run_page(
         returns: (Q,) return of each query in the order they were asked.
 
     Raises:
-        InputError: No round has been scored, or the file cannot be written.
+        InputError: No round has been measured, or the file cannot be written.
     """
+    scored = any(metrics.get("map") is not None for metrics in rounds)
+    measure = "map" if scored else "pairwise_f1"
+    shown = MEASURES[measure]
     figure = PageFigure(
-        "Rank-1, mAP and return",
+        "Rank-1, mAP and return" if scored else "Identities formed, and return",
         lambda theme: plot_run(rounds, returns, theme=theme),
         "; ".join(
-            f"{metrics['answers']} answers: mAP {metrics['map']:.1f}"
+            f"{metrics['answers']} answers: {shown.heading} {metrics[measure]:.{shown.decimals}f}"
             for metrics in rounds
-            if metrics.get("map") is not None
+            if metrics.get(measure) is not None
         ),
         wide=np.size(returns) > 0,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reid_al_agents.report.atomic import atomic_write
+from reid_al_agents.files import atomic_write
 from reid_al_agents.report.drawing import Returns, draw_by_answers, draw_return_by_query
 from reid_al_agents.report.measures import HEADLINES, MEASURES
 from reid_al_agents.report.rows import ResultRow
@@ -107,8 +107,12 @@ def plot_run(
 ) -> "Figure":
     """Draw one run: rank-1 and mAP by answers on the left, return by query on the right.
 
+    Without a model to score, as on bare features, the identities formed (pairwise and B-cubed F1) take the
+    place of rank-1 and mAP.
+
     Args:
-        rounds: Metrics of each round, with `answers` and, where measured, `rank1` and `map`.
+        rounds: Metrics of each round, with `answers` and, where measured, `rank1` and `map`, or
+            `pairwise_f1` and `bcubed_f1`.
         returns: (Q,) return of each query in the order they were asked; the right panel is left out for
             none.
         title: Heading over both.
@@ -118,14 +122,16 @@ def plot_run(
         The figure.
 
     Raises:
-        InputError: No round has been scored, or matplotlib is not installed.
+        InputError: No round has any of these, or matplotlib is not installed.
     """
     played = np.asarray(returns, dtype=float)
     figure, panels = _figure(1 + (len(played) > 0), theme)
-    lines = (_run_series(rounds, measure) for measure in ("rank1", "map"))
-    curves = [line for line in lines if line is not None]
-    draw_by_answers(panels[0], curves, [], "percent", decimals=1, theme=theme)
-    _set_title(panels[0], "Model by answers", theme)
+    model = _run_curves(rounds, ("rank1", "map"))
+    curves = model or _run_curves(rounds, ("pairwise_f1", "bcubed_f1"))
+    draw_by_answers(
+        panels[0], curves, [], "percent" if model else "F1", decimals=1 if model else 3, theme=theme
+    )
+    _set_title(panels[0], "Model by answers" if model else "Identities formed by answers", theme)
     if len(played):
         draw_return_by_query(panels[1], {"return": [played]}, window=None, theme=theme)
         _set_title(panels[1], "Return by query", theme)
@@ -193,6 +199,11 @@ def _draw_rows(axes: "Axes", rows: Sequence[ResultRow], measure: str, theme: The
     curves, levels = series_of(rows, measure), reference_levels(rows, measure)
     shown = MEASURES[measure]
     draw_by_answers(axes, curves, levels, shown.axis, decimals=shown.decimals, theme=theme)
+
+
+def _run_curves(rounds: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> list[Series]:
+    lines = (_run_series(rounds, measure) for measure in measures)
+    return [line for line in lines if line is not None]
 
 
 def _run_series(rounds: Sequence[Mapping[str, Any]], measure: str) -> Series | None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reid_al_agents.report.atomic import write_text
+from reid_al_agents.files import write_text
 from reid_al_agents.report.machine import Provenance
 from reid_al_env.errors import InputError
 
