@@ -18,7 +18,7 @@ SOURCE = "pedestrians-source"
 TARGET = "pedestrians-target"
 SELECTORS = ("random", "entropy", "dqn")
 BUDGETS = (150, 300, 600)
-PRETRAINING = TripletSettings(size=SIZE, steps=400, identity_loss_weight=1.0, erasing=0.2)
+PRETRAINING = TripletSettings(size=SIZE, steps=300, learning_rate=2e-3, identity_loss_weight=1.0, jitter=0.25)
 REFRESH_STEPS = 80
 
 

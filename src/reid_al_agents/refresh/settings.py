@@ -27,6 +27,7 @@ class TripletSettings:
             leave it out.
         shift: Pixels by which a random crop of the padded image shifts it at most.
         erasing: Chance that a rectangle of an image is erased.
+        jitter: Largest relative change of each colour channel's strength, anew for each image.
 
     Raises:
         InputError: A setting is out of range.
@@ -44,6 +45,7 @@ class TripletSettings:
     identity_loss_weight: float = 0.0
     shift: int = 0
     erasing: float = 0.0
+    jitter: float = 0.0
 
     def __post_init__(self) -> None:
         least = {"steps": 0, "batch_size": 4, "images_per_group": 2, "rivals_per_group": 1, "shift": 0}
@@ -53,8 +55,11 @@ class TripletSettings:
         for field in fields(self):
             if field.type is float and not 0 <= getattr(self, field.name) < float("inf"):
                 raise InputError(f"refresh: {field.name} is {getattr(self, field.name)}; expected 0 or more")
-        if self.erasing > 1:
-            raise InputError(f"refresh: erasing is {self.erasing}; expected a chance between 0 and 1")
+        for name in ("erasing", "jitter"):
+            if getattr(self, name) > 1:
+                raise InputError(
+                    f"refresh: {name} is {getattr(self, name)}; expected a share between 0 and 1"
+                )
         if min(self.size) < 1:
             raise InputError(f"refresh: size is {self.size}; expected height and width in pixels")
         if self.mining not in MININGS:

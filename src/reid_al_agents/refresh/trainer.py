@@ -110,7 +110,7 @@ def _run(
     progress: Progress | None,
 ) -> None:
     pixels = _Pixels(images, relation.participants(), settings.size)
-    augmentation = Augmentation(settings.size, settings.shift, settings.erasing)
+    augmentation = Augmentation(settings.size, settings.shift, settings.erasing, settings.jitter)
     device = next(model.parameters()).device
     objective = Objective(relation, settings, model.feature_dim, device)
     parameters = [*model.parameters(), *objective.parameters()]
