@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from reid_al_agents.dqn import DQNSelector, DQNSettings, load_policy, save_policy
+from reid_al_agents.files import write_tensors
 from reid_al_env.errors import InputError
 
 QUICK = DQNSettings(
@@ -288,8 +289,8 @@ def test_a_file_that_is_no_policy(tmp_path):
     [
         ({"version": "2"}, "version 2"),
         ({"policy": "cnn"}, "policy cnn"),
-        ({"network": "{"}, "is no policy file"),
-        ({"seen": "{}"}, "is no policy file"),
+        ({"network": "{"}, r"is no policy file \(Expecting property name"),
+        ({"seen": "{}"}, r"is no policy file \('pool_size'\)"),
         ({"network": json.dumps({"hidden": 16, "rounds": 1})}, "do not fit"),
     ],
 )
@@ -303,7 +304,7 @@ def test_a_policy_file_with_a_wrong_header(changes, message, tmp_path):
         "network": json.dumps({"hidden": 8, "rounds": 1}),
         "seen": json.dumps({"pool_size": 12}),
     }
-    save_file(load_file(path), path, metadata={**header, **changes})
+    write_tensors(path, load_file(path), {**header, **changes})
     with pytest.raises(InputError, match=message) as caught:
         load_policy(path)
     assert "\n" not in str(caught.value)
