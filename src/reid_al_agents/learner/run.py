@@ -57,7 +57,8 @@ def run(
         InputError: If the folder or the settings do not fit; see :class:`RunFolder`.
     """
     folder = RunFolder(out)
-    rounds = folder.open(config, subject.fingerprint(), resume=resume)
+    provenance = Provenance.of_this_process(command, (config.seed,), config.as_dict())
+    rounds = folder.open(config, subject.fingerprint(), provenance, resume=resume)
     with PairLog(folder.pairs) as log:
         oracle = LoggedOracle(
             label_oracle(subject, config), log, subject.names, run=RUN_ID, selector=config.selector
@@ -73,7 +74,7 @@ def run(
         while rounds[-1]["round"] < loop.rounds and not loop.exhausted:
             oracle.begin_round(len(rounds))
             _finish(folder, loop, rounds, loop.play_round(len(rounds)), on_round)
-    _write_results(folder, loop, rounds, config, command)
+    _write_results(folder, loop, rounds, config, provenance)
     return RunResult(folder, rounds)
 
 
@@ -118,7 +119,7 @@ def _finish(
 
 
 def _write_results(
-    folder: RunFolder, loop: Loop, rounds: list[Metrics], config: RunConfig, command: str
+    folder: RunFolder, loop: Loop, rounds: list[Metrics], config: RunConfig, provenance: Provenance
 ) -> None:
     loop.subject.save(folder.weights)
     if isinstance(loop.selector, LearnedSelector):
@@ -126,7 +127,7 @@ def _write_results(
     write_run_page(
         folder.report,
         rounds,
-        Provenance.of_this_process(command, (config.seed,), config.as_dict()),
+        provenance,
         title=f"Run of {config.selector} on {config.data}",
         returns=[value for line in rounds for value in line["returns"]],
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.report.machine import Provenance
 from reid_al_env import InputError
 
 
@@ -33,12 +34,15 @@ class RunFolder:
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
 
-    def open(self, config: RunConfig, fingerprint: str, *, resume: bool) -> list[dict[str, Any]]:
+    def open(
+        self, config: RunConfig, fingerprint: str, provenance: Provenance, *, resume: bool
+    ) -> list[dict[str, Any]]:
         """Create the folder, or check that it can be resumed.
 
         Args:
             config: The run's settings.
             fingerprint: Digest of the images and the start weights.
+            provenance: Command, commit and machine, kept beside the settings of a new run.
             resume: Go on with what is there.
 
         Returns:
@@ -53,7 +57,8 @@ class RunFolder:
         if self._config.exists():
             raise InputError(f"{self.path}: holds a run already; go on with --resume or choose another --out")
         make_folder(self.path)
-        kept = {**config.as_dict(), "fingerprint": fingerprint}
+        origin = {name: getattr(provenance, name) for name in ("command", "commit", "machine", "versions")}
+        kept = {**config.as_dict(), "fingerprint": fingerprint, **origin}
         write_text(self._config, json.dumps(kept, indent=2) + "\n")
         return []
 
