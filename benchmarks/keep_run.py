@@ -1,4 +1,4 @@
-"""Keep the figures of a run as a results file: ``python benchmarks/keep_run.py RUN benchmarks/results/NAME.json``.
+"""Keep the figures of a run: ``python benchmarks/keep_run.py RUN benchmarks/results/NAME.json``.
 
 The file holds the run's settings, command, commit and machine, and the metrics of every round without the
 return of each single query.
