@@ -19,7 +19,8 @@ class ConstraintGraph:
 
     If *a* matches *b* and *b* matches *c*, then *a* matches *c*; if *a* matches *b* and *b* does not match
     *c*, then *a* does not match *c*. An answer that contradicts what already follows is kept in
-    :attr:`contradictions` and changes nothing else.
+    :attr:`contradictions` and changes nothing else. That a pair was asked is remembered even where the answer
+    was "can't tell".
 
     Images carry the label of their group, and joining relabels the smaller group, so a label is read in
     O(1) and ``n`` joins cost O(n log n) in all.
@@ -40,6 +41,7 @@ class ConstraintGraph:
         self.must_links: list[tuple[int, int]] = []
         self.cannot_links: list[tuple[int, int]] = []
         self.contradictions: list[tuple[int, int, int]] = []
+        self._asked: dict[int, set[int]] = {}
 
     def __len__(self) -> int:
         return len(self._label)
@@ -61,6 +63,8 @@ class ConstraintGraph:
         """
         i, j, answer = int(i), int(j), int(answer)
         self._check(i, j, answer)
+        self._asked.setdefault(i, set()).add(j)
+        self._asked.setdefault(j, set()).add(i)
         if answer == CANNOT_TELL:
             return True
         known = self.relation(i, j)
@@ -114,6 +118,11 @@ class ConstraintGraph:
             known[np.fromiter((int(x) in conflicts for x in labels), bool, len(labels))] = NO_MATCH
         known[np.asarray(others) < 0] = CANNOT_TELL
         return known
+
+    def asked(self, i: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``others`` were compared with ``i`` before, whatever the answer; (M,), False for −1."""
+        partners = self._asked.get(int(i), ())
+        return np.fromiter((int(other) in partners for other in others), bool, len(others))
 
     def groups(self) -> NDArray[np.int64]:
         """Must-link component of every image, shape (N,), numbered by first appearance."""

@@ -122,7 +122,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self.observation_space = cast("spaces.Space[ObsType]", observation_space(pool_size))
         self.action_space = spaces.Discrete(pool_size)
         self._inquiry = Inquiry(as_feature_set(features), settings, oracle, constraints)
-        self._started = False
+        self._started = self._over = False
         self._last_line = ""
 
     def reset(
@@ -132,7 +132,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         super().reset(seed=seed)
         if seed is not None or not self._started:
             self._inquiry.shuffle(self.np_random)
-        self._started = True
+        self._started, self._over = True, False
         chosen = (options or {}).get("query")
         query = self._inquiry.next_query() if chosen is None else int(chosen)
         self._inquiry.begin(_ROW, np.array([query], dtype=np.int64))
@@ -141,8 +141,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
 
     def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
         """Have one pool item answered; see the class."""
-        if not self._started:
-            raise gym.error.ResetNeeded("Call reset() before step().")
+        if not self._started or self._over:
+            raise gym.error.ResetNeeded("Call reset() first: no episode has begun, or the last one is over.")
         position = int(action)
         if not 0 <= position < self._inquiry.batch.action_mask.shape[1]:
             raise InputError(
@@ -155,8 +155,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         info["asked"] = bool(outcome.asked[0])
         info["invalid_action"] = bool(outcome.invalid[0])
         reward = float(outcome.rewards[0])
+        self._over = bool(outcome.terminated[0])
         self._last_line = describe_pick(info, reward)
-        return self._observation(), reward, bool(outcome.terminated[0]), False, info
+        return self._observation(), reward, self._over, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which items may be picked, shape (pool_size,), bool."""

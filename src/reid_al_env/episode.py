@@ -49,6 +49,7 @@ class EpisodeBatch:
         queries: NDArray[np.int64],
         starts: Starts,
         known: NDArray[np.int8] | None = None,
+        closed: NDArray[np.bool_] | None = None,
     ) -> None:
         """Start new episodes in ``rows``.
 
@@ -57,6 +58,7 @@ class EpisodeBatch:
             queries: Their queries, shape (M,).
             starts: Their first states, with ``known`` already written in.
             known: Implied answers, shape (M, n) int8; they join X_p or X_n, are masked and cost nothing.
+            closed: Items that are masked without an answer, shape (M, n) bool.
         """
         self.query[rows] = queries
         self.candidates[rows] = starts.candidates
@@ -68,6 +70,8 @@ class EpisodeBatch:
         self.picks[rows] = 0
         self.feedback[rows] = 0 if known is None else known
         self.action_mask[rows] = (starts.candidates >= 0) & (self.feedback[rows] == 0)
+        if closed is not None:
+            self.action_mask[rows] &= ~closed
         self.farthest_match[rows] = starts.distances[:, 0, 1:]
         self.nearest_non_match[rows] = np.inf
         if known is not None and known.any():

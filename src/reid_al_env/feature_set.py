@@ -91,12 +91,12 @@ class FeatureSet:
         return np.arange(len(self)).astype(np.str_) if self.paths is None else self.paths
 
     def subset(self, indices: NDArray[np.int64]) -> FeatureSet:
-        """The images at ``indices`` (dataset indices or a boolean mask), in that order."""
+        """The images at ``indices`` (dataset indices or a boolean mask), in that order, with their names."""
         return FeatureSet(
             self.features[indices],
             self.identities[indices],
             None if self.cameras is None else self.cameras[indices],
-            None if self.paths is None else self.paths[indices],
+            self.names[indices],
             source=self.source,
         )
 

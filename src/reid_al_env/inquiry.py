@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,8 @@ class Inquiry:
         constraints: What is known already; every answer is added to it, and what it implies is never asked.
             ``None`` asks everything, as the paper does.
         size: B, number of episodes side by side.
+        known_matches: Pairs answered "match" before, to which the "verified" metric is fitted from the start;
+            the must-links of ``constraints`` are added.
 
     Raises:
         InputError: If the set and the settings do not fit, or nobody can answer.
@@ -65,6 +68,7 @@ class Inquiry:
         oracle: Oracle | None = None,
         constraints: ConstraintGraph | None = None,
         size: int = 1,
+        known_matches: Sequence[tuple[int, int]] = (),
     ) -> None:
         if oracle is None and (features.identities < 0).all():
             raise InputError(
@@ -80,6 +84,8 @@ class Inquiry:
         self.constraints = constraints
         self.batch = EpisodeBatch(size, settings)
         self._match_pairs: list[tuple[int, int]] = []
+        if settings.metric == "verified":
+            self._match_pairs += [*known_matches, *(constraints.must_links if constraints else ())]
         self._pairs_at_fit = 0
         self._starts = StartTable(features, settings, batch=size)
         self.browser = QueryBrowser(len(features), np.random.default_rng(0))
@@ -101,10 +107,14 @@ class Inquiry:
         return query
 
     def has_questions(self, query: int) -> bool:
-        """Whether anything about the query's candidates is not known yet."""
+        """Whether anything about the query's candidates is neither known nor asked yet."""
+        self._refit_metric()
         candidates = self._starts.candidates(query)
-        known = 0 if self.constraints is None else self.constraints.implied(query, candidates)
-        return bool(((known == 0) & (candidates >= 0)).any())
+        unknown = candidates >= 0
+        if self.constraints is not None:
+            unknown &= self.constraints.implied(query, candidates) == 0
+            unknown &= ~self.constraints.asked(query, candidates)
+        return bool(unknown.any())
 
     def begin(self, rows: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
         """Start episodes in ``rows`` (M,) with ``queries`` (M,).
@@ -119,11 +129,15 @@ class Inquiry:
             )
         self._refit_metric()
         starts = self._starts.get(queries)
-        known = self._known(queries, starts.candidates)
-        if known is not None:
-            for row in np.flatnonzero(known.any(axis=1)):
-                self._starts.with_known(starts, int(row), known[row])
-        self.batch.begin(rows, queries, starts, known)
+        if self.constraints is None or len(rows) == 0:
+            self.batch.begin(rows, queries, starts)
+            return
+        pairs = list(zip(queries.tolist(), starts.candidates, strict=True))
+        known = np.array([self.constraints.implied(query, candidates) for query, candidates in pairs])
+        closed = np.array([self.constraints.asked(query, candidates) for query, candidates in pairs])
+        for row in np.flatnonzero(known.any(axis=1)):
+            self._starts.with_known(starts, int(row), known[row])
+        self.batch.begin(rows, queries, starts, known, closed)
 
     def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Outcome:
         """Pick one item in each episode, have it answered and advance.
@@ -190,15 +204,9 @@ class Inquiry:
             i, j = int(queries[row]), int(picked[row])
             answers[row] = self.constraints.relation(i, j)
             pair = (min(i, j), max(i, j))
-            asked[row] = answers[row] == 0 and pair not in mentioned
+            before = pair in mentioned or bool(self.constraints.asked(i, picked[row : row + 1])[0])
+            asked[row] = answers[row] == 0 and not before
             mentioned.add(pair)
-
-    def _known(self, queries: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.int8] | None:
-        if self.constraints is None:
-            return None
-        return np.stack(
-            [self.constraints.implied(int(q), c) for q, c in zip(queries, candidates, strict=True)]
-        )
 
     def _note_matches(
         self, queries: NDArray[np.int64], picked: NDArray[np.int64], answers: NDArray[np.int8]

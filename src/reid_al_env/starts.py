@@ -80,9 +80,11 @@ class StartTable:
 
     def get(self, queries: NDArray[np.int64]) -> Starts:
         """First states of the queries, shape (B,) dataset indices; fresh arrays."""
-        for query in queries[self._slot[queries] < 0]:
-            if self._slot[query] < 0:
-                self._remember(int(query))
+        # Building one can drop another that this very batch needs; the memory holds a whole batch, so it ends.
+        while (missing := queries[self._slot[queries] < 0]).size:
+            for query in missing:
+                if self._slot[query] < 0:
+                    self._remember(int(query))
         slots = self._slot[queries]
         memory = self._memory
         return Starts(

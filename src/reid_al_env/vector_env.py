@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -102,6 +103,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self, actions: NDArray[np.int64]
     ) -> tuple[ObsType, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Have one item answered in every sub-environment; see the single environment."""
+        if not self._started:
+            raise ResetNeeded("Call reset() before step().")
         actions = self._check_actions(actions)
         active = ~self._done
         if self.autoreset_mode is AutoresetMode.DISABLED and not active.all():

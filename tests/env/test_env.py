@@ -11,7 +11,16 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import reid_al_env
-from reid_al_env import ConstraintGraph, FeatureSet, InputError, synthetic_features
+from reid_al_env import (
+    ConstraintGraph,
+    EpisodeSettings,
+    FeatureSet,
+    InputError,
+    Inquiry,
+    starts,
+    synthetic_features,
+)
+from reid_al_env.starts import StartTable
 
 ID = "ReIDActiveLearning-v0"
 
@@ -176,3 +185,78 @@ def test_torch_is_not_needed():
 
     code = "import sys, reid_al_env; sys.exit(bool({'torch', 'stable_baselines3', 'PIL'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_can_t_tell_is_not_asked_again_the_other_way_round():
+    features = synthetic_features(4, 5, seed=3)
+
+    class Unsure:
+        def __init__(self):
+            self.pairs = []
+
+        def answer(self, queries, galleries):
+            self.pairs += [frozenset(pair) for pair in zip(queries.tolist(), galleries.tolist(), strict=True)]
+            return np.zeros(len(queries), dtype=np.int8)
+
+    oracle = Unsure()
+    env = gym.make(
+        ID,
+        features=features,
+        pool_size=19,
+        budget=19,
+        oracle=oracle,
+        constraints=ConstraintGraph(len(features)),
+    )
+    for _ in range(len(features)):
+        _, info = env.reset()
+        terminated = not info["action_mask"].any()
+        while not terminated:
+            _, _, terminated, _, info = env.step(int(np.argmax(info["action_mask"])))
+    assert len(oracle.pairs) == len(set(oracle.pairs)) == 20 * 19 // 2
+
+
+def test_an_episode_that_is_over_asks_nobody():
+    env = gym.make(ID, budget=1).unwrapped
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(0)
+    env.reset(seed=0)
+    env.step(0)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(1)
+
+
+def test_verified_metric_goes_on_from_known_matches():
+    features = synthetic_features(20, 6, seed=5)
+    matches = [
+        (i, j) for i in range(60) for j in range(i) if features.identities[i] == features.identities[j]
+    ]
+    constraints = ConstraintGraph(len(features))
+    for i, j in matches:
+        constraints.add(i, j, 1)
+    rows = np.array([0])
+    distances = {}
+    for name, known in (("fresh", None), ("known", constraints)):
+        inquiry = Inquiry(features, EpisodeSettings(metric="verified"), None, known)
+        inquiry.begin(rows, np.array([7]))
+        distances[name] = inquiry.batch.distances.copy()
+    assert not np.array_equal(distances["fresh"], distances["known"])
+
+
+def test_a_small_memory_gives_the_same_starts(monkeypatch):
+    """Dropping what is remembered to make room must never hand out another query's state."""
+    features = synthetic_features(12, 6)
+    settings = EpisodeSettings(pool_size=10, k=5)
+    whole = StartTable(features, settings, batch=8)
+    monkeypatch.setattr(starts, "_MEMORY_BYTES", 1)
+    small = StartTable(features, settings, batch=8)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        queries = rng.integers(0, len(features), 8)
+        ours, expected = small.get(queries), whole.get(queries)
+        assert ours.candidates.tolist() == expected.candidates.tolist()
+        assert ours.similarity.tobytes() == expected.similarity.tobytes()
+
+
+def test_a_subset_keeps_the_names_of_the_whole():
+    features = synthetic_features(5, 4)
+    assert features.subset(np.array([7, 3, 9])).names.tolist() == ["7", "3", "9"]
