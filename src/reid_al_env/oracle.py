@@ -52,6 +52,7 @@ class NoisyOracle:
         false_non_match: Chance that a match is called a non-match, in [0, 1].
         cannot_tell: Chance of "can't tell" whatever the truth, in [0, 1].
         seed: Of the mistakes.
+        answered: Answers that were given before a stop; the mistakes go on after those.
 
     Raises:
         InputError: If a rate is outside [0, 1].
@@ -65,6 +66,7 @@ class NoisyOracle:
         false_non_match: float = 0.0,
         cannot_tell: float = 0.0,
         seed: int = 0,
+        answered: int = 0,
     ) -> None:
         rates = {"false_match": false_match, "false_non_match": false_non_match, "cannot_tell": cannot_tell}
         for name, rate in rates.items():
@@ -73,6 +75,7 @@ class NoisyOracle:
         self._oracle = oracle
         self._rates = rates
         self._rng = np.random.default_rng(seed)
+        self._rng.random((answered, 2))
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """See :meth:`Oracle.answer`. One pair takes two random numbers, however the batch is cut."""

@@ -80,7 +80,7 @@ class StartTable:
 
     def get(self, queries: NDArray[np.int64]) -> Starts:
         """First states of the queries, shape (B,) dataset indices; fresh arrays."""
-        # Building one can drop another that this very batch needs; the memory holds a whole batch, so it ends.
+        # Building one can drop another that this batch needs; the memory holds a whole batch, so it ends.
         while (missing := queries[self._slot[queries] < 0]).size:
             for query in missing:
                 if self._slot[query] < 0:

@@ -1,5 +1,7 @@
 """The command line as a process: the main jobs, and one line with exit code 2 for bad input."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -26,10 +28,15 @@ def reid_al(*arguments, folder=None):
     )
 
 
-def succeeded(*arguments, folder=None):
-    done = reid_al(*arguments, "--json", folder=folder)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def succeeded(*arguments):
+    """Run a command in this process, which spares the seconds of importing, and return its JSON."""
+    shown = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
+        patch.setattr(sys, "argv", ["reid-al", *map(str, arguments), "--json"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 0
+    return json.loads(shown.getvalue())
 
 
 @pytest.fixture
@@ -38,6 +45,7 @@ def failed(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["reid-al", *map(str, arguments)])
+        capsys.readouterr()  # what came before is not this command's
         with pytest.raises(SystemExit) as ended:
             main()
         shown = capsys.readouterr()
@@ -95,7 +103,9 @@ def test_from_crops_to_a_better_model_and_its_identities(tmp_path):
     weights = tmp_path / "run" / "weights.safetensors"
     scores = succeeded("evaluate", TINY, "--split", split, "--weights", weights, *SMALL)
     assert scores["map"] == pytest.approx(result["rounds"][-1]["map"])
-    exported = succeeded("export", tmp_path / "run")
+    done = reid_al("export", tmp_path / "run", "--json")  # as a process: nothing but the object on stdout
+    exported = json.loads(done.stdout)
+    assert done.returncode == 0
     assert exported["answers"] == 60
     assert len((tmp_path / "run" / "pairs.csv").read_text().splitlines()) == 61
     pool = len((tmp_path / "run" / "identities.csv").read_text().splitlines()) - 1
@@ -123,8 +133,9 @@ def test_embed_train_and_a_policy_used_on_other_data(tmp_path):
         "--out",
         tmp_path / "bench",
     )["rows"]
-    assert [row["selector"] for row in rows] == ["random", f"policy:{policy}"]
+    assert [row["selector"] for row in rows] == ["random", "policy:policy"]
     assert [row["answers"] for row in rows] == [40, 40]
+    assert [row["labels_before"] for row in rows] == [None, 120]
     assert all(row["pairwise_f1"] is not None and row["return"] is not None for row in rows)
 
 
@@ -224,10 +235,50 @@ class TestBadInput:
             (["--split", "none.json"], "none.json"),
             (["--device", "tpu"], "tpu"),
             (["--metric", "l3"], "l3"),
+            (["--pool-size", "3000"], "pool_size"),
+            (["--answers", "many"], "--answers"),
+            (["--answers", "0"], "answers"),
+            (["--seed", "-1"], "--seed"),
+            (["--seed", "99999999999"], "seed"),
+            (["--size", "99999999x99999999"], "--size"),
+            (["--nonsense", "1"], "nonsense"),
         ],
     )
     def test_bad_options(self, failed, tmp_path, more, word):
         assert word in failed("run", TINY, *SMALL, *FEW, "--out", tmp_path / "out", *more)
+
+    def test_missing_option_and_unknown_command(self, failed):
+        assert "--out" in failed("run", TINY)
+        assert "fly" in failed("fly")
+
+    def test_a_refused_command_changes_nothing(self, failed, tmp_path):
+        out = tmp_path / "out"
+        arguments = ["run", TINY, *SMALL, *FEW, "--selector", "random", "--refresh", "none", "--out", out]
+        succeeded(*arguments, "--answers", 20)
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        failed(*arguments, "--answers", 20, "--seed", 5)
+        failed(*arguments, "--answers", 20, "--seed", 5, "--resume")
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+    @pytest.mark.parametrize(
+        ("name", "text"), [("config.json", "[]"), ("metrics.jsonl", "{}"), ("config.json", "x")]
+    )
+    def test_resume_of_a_damaged_folder(self, failed, tmp_path, name, text):
+        synthetic_features(12, 6).save(tmp_path / "f.npz")
+        arguments = ["run", tmp_path / "f.npz", *FEW, "--selector", "random", "--out", tmp_path / "out"]
+        succeeded(*arguments, "--answers", 20)
+        (tmp_path / "out" / name).write_text(text)
+        assert "out" in failed(*arguments, "--answers", 20, "--resume")
+
+    def test_a_person_named_by_a_huge_number(self, tmp_path):
+        folder = tmp_path / "people" / ("9" * 20)
+        folder.mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (12, 24), (i * 40, 9, 9)).save(folder / f"{i}.png")
+        assert (
+            succeeded("embed", f"folder:{tmp_path / 'people'}", *SMALL, "--out", tmp_path / "f.npz")["images"]
+            == 3
+        )
 
     def test_unknown_data(self, fails_on):
         assert "market1501:DIR" in fails_on("webcam:0")

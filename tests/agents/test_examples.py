@@ -27,6 +27,7 @@ def test_example_runs(name):
 def test_the_readme_shows_every_example_of_the_environment_as_it_runs():
     """The README's Python block is executed as it stands."""
     readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    assert "@@" not in readme
     code = readme.split("```python\n")[1].split("```")[0]
     namespace: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), namespace)

@@ -13,7 +13,7 @@ from reid_al_agents.learner.config import RunConfig, boundaries
 from reid_al_agents.learner.run import run
 from reid_al_agents.learner.subject import FeatureSubject
 from reid_al_agents.selection import make_selector
-from reid_al_env import ConstraintGraph, EpisodeSettings, InputError, Inquiry, synthetic_features
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError, Inquiry, synthetic_features
 from reid_al_env.browsing import QueryBrowser
 
 FEATURES = synthetic_features(24, 6, seed=1)
@@ -74,6 +74,9 @@ def test_a_learner_is_shown_true_successors_row_by_row():
         def select(self, observation, rng):
             return observation["action_mask"].argmax(axis=1)
 
+        def break_off(self):
+            pass
+
         def observe(self, before, actions, rewards, after, terminated, valid):
             rows = np.flatnonzero(valid)
             picked = after["feedback"][rows, actions[rows]]
@@ -93,8 +96,8 @@ def test_a_learner_is_shown_true_successors_row_by_row():
     assert sum(spy.seen) == pytest.approx(sum(report.returns), rel=1e-5)
 
 
-@pytest.mark.parametrize("selector", ["random", "entropy", "dqn"])
-def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector):
+@pytest.mark.parametrize(("selector", "noise"), [("random", 0.0), ("entropy", 0.2), ("dqn", 0.0)])
+def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector, noise):
     """A run that dies after a round, and one that dies in the middle of a round, end as an unbroken one."""
 
     class Killed(KeyboardInterrupt):
@@ -103,7 +106,7 @@ def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector):
     def subject():
         return FeatureSubject(FEATURES, make_split(FEATURES, 0))
 
-    settings = config(selector=selector, answers=90, rounds=3)
+    settings = config(selector=selector, noise=noise, answers=90, rounds=3)
     whole = run(settings, subject(), tmp_path / "whole")
 
     def die_after_round_1(metrics):
@@ -156,6 +159,36 @@ def test_a_folder_is_not_overwritten_or_resumed_by_another_run(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot be written"):
         run(config(answers=10), subject, tmp_path / "file" / "c")
+    (tmp_path / "a" / "config.json").unlink()
+    (tmp_path / "a" / "metrics.jsonl").unlink()
+    with pytest.raises(InputError, match="holds a run already"):  # its answers are still there
+        run(config(answers=10), subject, tmp_path / "a")
+
+
+def test_lost_answers_are_noticed_on_resume(tmp_path):
+    run(config(answers=20, rounds=2), FeatureSubject(FEATURES), tmp_path / "r")
+    for path in (tmp_path / "r").glob("pairs.sqlite*"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"pairs\.sqlite: holds 0 answers"):
+        run(config(answers=20, rounds=2), FeatureSubject(FEATURES), tmp_path / "r", resume=True)
+
+
+def test_a_command_that_failed_before_the_first_round_can_be_put_right(tmp_path):
+    with pytest.raises(InputError, match="pool_size"):
+        run(config(pool_size=500, answers=10), FeatureSubject(FEATURES), tmp_path / "r")
+    assert run(config(answers=10), FeatureSubject(FEATURES), tmp_path / "r").rounds[-1]["answers"] == 10
+
+
+def test_nothing_is_implied_where_all_are_strangers():
+    """Every image its own identity: no pair follows from others, so none may be counted as implied."""
+    features = FeatureSet(FEATURES.features, np.arange(len(FEATURES)))
+    questions = Inquiry(
+        features, EpisodeSettings(12, 4, 6, metric="cosine"), None, ConstraintGraph(len(features)), 3
+    )
+    browser = QueryBrowser(len(features), np.random.default_rng(0))
+    report = ask(questions, make_selector("random"), browser, np.random.default_rng(0), AskingLimits())
+    assert report.answers > 100
+    assert report.implied == 0
 
 
 def test_the_run_ends_when_every_image_was_the_query_once(tmp_path):
@@ -178,10 +211,11 @@ def test_comparison_gives_every_selector_the_same_number_of_answers():
     assert again.returns == comparison.returns
 
 
-def test_a_budget_beyond_the_questions_there_are_is_named():
-    plan = Plan(config(), ("random",), (5000,), (0,))
-    with pytest.raises(InputError, match="could be asked"):
-        compare(plan, lambda seed: FeatureSubject(FEATURES))
+def test_a_budget_beyond_the_questions_there_are_ends_the_selector_and_not_the_comparison():
+    plan = Plan(config(), ("random", "entropy"), (100, 5000, 6000), (0,))
+    rows = compare(plan, lambda seed: FeatureSubject(FEATURES)).rows
+    assert [row.selector for row in rows] == ["random", "random", "entropy", "entropy"]
+    assert all(100 < row.answers < 5000 for row in rows[1::2])
 
 
 def test_noise_brings_contradictions_and_the_truth_none(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, NoReturn
 
 from reid_al_env import InputError
 
@@ -19,12 +20,25 @@ def main() -> None:
         if (error.name or "").startswith("reid_al"):
             raise
         _fail(f'{error.name} is not installed; pip install "reid-active-learning[agents]"')
+    import typer
+
+    # Typer's own errors (a missing option, a word where a number belongs) are one line here, too.
+    usage_error: Any = typer.BadParameter.__bases__[0]
     try:
-        app()
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+    except usage_error as error:
+        _fail(f"{error.format_message()} (see reid-al --help)")
     except InputError as error:
-        _fail(" ".join(str(error).split()))
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'system'}: {error.strerror or error}")
+    except MemoryError as error:
+        _fail(f"not enough memory ({error}); choose a smaller --pool-size, --size or data set")
+    except (KeyboardInterrupt, typer.Abort):
+        print("reid-al: stopped; a run goes on with --resume, its answers are kept", file=sys.stderr)
+        sys.exit(130)
 
 
-def _fail(message: str) -> None:
-    print(f"reid-al: error: {message}", file=sys.stderr)
+def _fail(message: str) -> NoReturn:
+    print(f"reid-al: error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -15,7 +15,6 @@ from reid_al_agents.cli.train import train
 app = typer.Typer(
     name="reid-al",
     help="Human-in-the-loop re-identification: ask about a few pairs, get a better model.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

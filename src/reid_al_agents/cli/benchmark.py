@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.choosing import check_selector
 from reid_al_agents.learner.comparison import Comparison, Plan, compare
 from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.run_folder import log_test_use
 from reid_al_agents.learner.subject import Subject
 from reid_al_agents.report.machine import Provenance
 from reid_al_agents.report.pages import write_comparison_page
@@ -109,7 +108,7 @@ class ResultsFolder:
         self.path = make_folder(path)
         self.provenance = Provenance.of_this_process(opt.typed_command(), plan.seeds, settings)
         if plan.base.evaluate_on == "test":
-            self._log_test_use()
+            log_test_use(path, self.provenance.command)
 
     def write_rows(self, comparison: Comparison) -> None:
         """Write the rows so far."""
@@ -128,11 +127,12 @@ class ResultsFolder:
             returns=comparison.returns,
         )
 
-    def _log_test_use(self) -> None:
-        use = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": self.provenance.command}
-        with (self.path / "test_uses.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json_module.dumps(use) + "\n")
-
 
 def _subject(plan: Plan, seed: int, device: str, out: Path, bars: Bars) -> Subject:
-    return assemble(replace(plan.base, seed=seed), device=device, keep_split_in=out, progress=bars)
+    return assemble(
+        replace(plan.base, seed=seed),
+        device=device,
+        keep_split=out / "split.json",
+        split_seed=plan.seeds[0],  # the same people for every seed, so that rows can be paired
+        progress=bars,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +11,8 @@ import typer
 from reid_al_agents.annotation import PairLog, export_identities_csv, export_pairs_csv
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages
-from reid_al_agents.datasets import load_data, load_split
 from reid_al_agents.files import make_folder
+from reid_al_agents.learner.run_folder import RunFolder
 from reid_al_env import ConstraintGraph, InputError
 
 
@@ -30,7 +29,7 @@ def export(
     log_path = folder / "pairs.sqlite"
     if not log_path.is_file():
         raise InputError(f"{folder}: holds no pairs.sqlite; name the folder of a run")
-    names = _pool_names(folder)
+    names = RunFolder(folder).pool_names()
     constraints = ConstraintGraph(len(names))
     with PairLog(log_path) as log:
         answers = log.answers()
@@ -52,16 +51,3 @@ def export(
         emit_json(result)
     else:
         messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
-
-
-def _pool_names(folder: Path) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """Names of the run's pool images, in the order that the pair log's indices mean."""
-    try:
-        config = json_module.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder / 'config.json'}: cannot be read ({error}); name the folder of a run"
-        ) from error
-    data = load_data(config["data"])
-    pool = load_split(config["split"] or folder / "split.json").pool(data)
-    return data.subset(pool).names

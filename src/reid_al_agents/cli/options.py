@@ -75,20 +75,23 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         InputError: If it is not of that form.
     """
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if match is None or min(int(part) for part in match.groups()) < 8:
-        raise InputError(f"--size: {text!r} is not HEIGHTxWIDTH of at least 8 pixels each, such as 128x64")
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+    if match is None or not all(8 <= int(part) <= 2048 for part in match.groups()):
+        raise InputError(f"--size: {text!r} is not HEIGHTxWIDTH of 8 to 2048 pixels each, such as 128x64")
     return int(match[1]), int(match[2])
 
 
 def parse_numbers(text: str, name: str) -> tuple[int, ...]:
-    """``"1,2,3"`` as numbers.
+    """``"1,2,3"`` as numbers from 0.
 
     Raises:
         InputError: If it is not of that form.
     """
     try:
-        return tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.split(","))
+        if min(numbers) >= 0:
+            return numbers
+        raise ValueError
     except ValueError:
         raise InputError(
             f"{name}: {text!r} is not whole numbers with commas between, such as 0,1,2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.choosing import check_selector
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.run import run as run_loop
+from reid_al_agents.learner.run_folder import RunFolder, log_test_use
 from reid_al_agents.report.table import as_rich, rounds_table
 
 
@@ -82,8 +84,16 @@ def run(
         evaluate_on="test" if final else "validation",
         seed=seed,
     )
+    RunFolder(out).open(config, resume=resume)  # before the data are read, and before anything is written
+    made = out / "split.json"
+    if resume and config.split is None and made.is_file():
+        described = replace(config, split=str(made))
+    else:
+        described = config
+    if final:
+        log_test_use(out, opt.typed_command())
     with Bars() as bars:
-        subject = assemble(config, device=device, keep_split_in=out, progress=bars)
+        subject = assemble(described, device=device, keep_split=made, progress=bars)
         result = run_loop(
             config,
             subject,

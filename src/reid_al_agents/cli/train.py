@@ -71,7 +71,8 @@ def train(
     selector = DQNSelector(pool_size, DQNSettings(policy=policy), seed=seed)
     started = time.perf_counter()
     with Bars() as bars:
-        subject = assemble(config, device=device, progress=bars)
+        made = out.with_suffix(".split.json")
+        subject = assemble(config, device=device, keep_split=made, progress=bars)
         inquiry = Inquiry(
             subject.pool(), config.episode(), label_oracle(subject, config), size=config.parallel
         )
@@ -113,6 +114,10 @@ def _learn(inquiry: Inquiry, selector: DQNSelector, steps: int, seed: int, bars:
             lambda answers, _, already=already: bars("learn", already + answers, steps),  # type: ignore[misc]
         )
         returns += report.returns
+        if report.answers == 0:
+            raise InputError(
+                "train: nothing can be asked of this pool; give more images (or drop --cross-camera)"
+            )
         done += report.answers
         passes += 1
     return returns

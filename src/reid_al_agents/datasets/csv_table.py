@@ -30,7 +30,7 @@ def load_csv(file: str | Path) -> ImageSet:
         InputError: The file is missing, lacks a column or rows, or a row is incomplete or names a file that
             does not exist.
     """
-    table = Path(file).expanduser().resolve()
+    table = Path(file).resolve()
     rows, has_cameras = _read_rows(table)
     identities, identity_names = number_identities([row["identity"] for row in rows])
     names = [row["path"] for row in rows]
@@ -85,9 +85,12 @@ def _check_columns(table: Path, columns: list[str]) -> None:
 
 def _camera(text: str, table: Path, line: int) -> int:
     try:
-        return int(text)
+        camera = int(text)
+        if 0 <= camera < 2**63:
+            return camera
+        raise ValueError
     except ValueError:
         raise InputError(
-            f"{table}: row {line}: camera {text!r} is not a whole number; "
+            f"{table}: row {line}: camera {text!r} is no whole number from 0; "
             "give one in every row or leave the column out"
         ) from None

@@ -26,7 +26,7 @@ def load_folder(folder: str | Path) -> ImageSet:
     Raises:
         InputError: The root is missing, or no folder in it holds an image.
     """
-    root = Path(folder).expanduser().resolve()
+    root = Path(folder).resolve()
     if not root.is_dir():
         raise InputError(
             f"folder:{folder}: no such folder; expected one that holds a folder of images per identity"

@@ -16,7 +16,7 @@ from .images import ImageSet
 
 FOLDERS = ("bounding_box_train", "bounding_box_test", "query")
 
-_NAME = re.compile(r"(?P<identity>-?\d+)_c(?P<camera>\d+)(s\d+)?_f?\d+(_\d+)?\.\w+")
+_NAME = re.compile(r"(?P<identity>-?\d{1,18})_c(?P<camera>\d{1,18})(s\d+)?_f?\d+(_\d+)?\.\w+")
 _EXPECTED = "IDENTITY_cCAMERAsSEQUENCE_FRAME_BOX.jpg, for example 0002_c1s1_000451_03.jpg"
 _JUNK = -1
 _DISTRACTOR = 0
@@ -40,7 +40,7 @@ def load_market1501(folder: str | Path) -> ImageSet:
     Raises:
         InputError: The folder is missing, holds no images, or a file name does not fit.
     """
-    root = Path(folder).expanduser().resolve()
+    root = Path(folder).resolve()
     if not root.is_dir():
         raise InputError(f"market1501:{folder}: no such folder; expected one that holds {FOLDERS[0]}")
     files = [path for part in _image_folders(root) for path in list_images(part)]

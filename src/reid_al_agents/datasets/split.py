@@ -104,6 +104,10 @@ class Split:
 
     def _members(self, data: ImageSet | FeatureSet, which: str) -> NDArray[np.int64]:
         members = np.flatnonzero(np.isin(data.identities, getattr(self, which)))
+        if not getattr(self, which):
+            raise InputError(
+                f"split: has no {which}; add them to the file, or use the other set (--final, --on)"
+            )
         if len(members) == 0:
             raise InputError(
                 f"split: none of the {which} is in the data ({len(data)} images); use a split made for it"

@@ -85,7 +85,10 @@ def load_policy(path: str | Path, *, pool_size: int | None = None) -> LoadedPoli
             "use that pool size or a graph policy, which serves any"
         )
     kind = GraphPolicy if header["policy"] == "graph" else MlpPolicy
-    policy = kind(observation_space(size), spaces.Discrete(size), lambda _: 0.0, **header["network"])
+    try:
+        policy = kind(observation_space(size), spaces.Discrete(size), lambda _: 0.0, **header["network"])
+    except TypeError as error:
+        raise InputError(f"{path}: its header describes no {header['policy']} network ({error})") from error
     _fill(path, policy, weights)
     return LoadedPolicy(policy, header["policy"], header["network"], header["seen"])
 
@@ -109,7 +112,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], _Header]:
         with safe_open(path, framework="pt") as file:
             header = _parse(read_header(file))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: is no policy file ({reason}); "

@@ -37,6 +37,7 @@ class DQNSelector:
         name: ``"dqn"``.
         model: The Stable-Baselines3 model that is driven.
         answers: Answers learned from so far.
+        seen: What a loaded policy was trained on, as its file says; empty for a new one.
     """
 
     name = "dqn"
@@ -48,6 +49,7 @@ class DQNSelector:
         self.settings = settings or DQNSettings()
         self.learning = learning
         self.answers = 0
+        self.seen: Mapping[str, Any] = {}
         self._updates = 0
         self.model = _build_model(pool_size, self.settings, seed)
 
@@ -99,9 +101,15 @@ class DQNSelector:
         self.answers += len(rows)
         self._learn()
 
+    def break_off(self) -> None:
+        """Leave the episodes that are under way: what comes next in a row is not their continuation."""
+        buffer = self.model.replay_buffer
+        assert isinstance(buffer, NStepDictReplay)
+        buffer.streams.clear()
+
     def save(self, path: str | Path, seen: Mapping[str, Any] | None = None) -> None:
-        """Save the policy alone, to be shipped; see :func:`save_policy`."""
-        save_policy(self.model, path, seen)
+        """Save the policy alone, to be shipped, ``seen`` as loaded unless given; see :func:`save_policy`."""
+        save_policy(self.model, path, self.seen if seen is None else seen)
 
     @classmethod
     def load(
@@ -132,6 +140,7 @@ class DQNSelector:
             pool_size, _settings_of(loaded, settings or DQNSettings()), seed=seed, learning=learning
         )
         weights = loaded.policy.q_net.state_dict()
+        selector.seen = loaded.seen
         selector.model.q_net.load_state_dict(weights)
         selector.model.q_net_target.load_state_dict(weights)
         return selector

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,33 @@ from numpy.typing import NDArray
 from reid_al_agents.selection import Selector
 from reid_al_env import Inquiry, Outcome
 from reid_al_env.browsing import QueryBrowser
+from reid_al_env.episode import Observation
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``."""
 
 _IDLE = -1
+
+
+@runtime_checkable
+class LearnsOnline(Protocol):
+    """A selector that learns while it asks."""
+
+    def break_off(self) -> None:
+        """Leave the episodes that are under way; the rows begin anew."""
+        ...
+
+    def observe(
+        self,
+        observation: Observation,
+        actions: NDArray[np.int64],
+        rewards: NDArray[np.floating],
+        next_observation: Observation,
+        terminated: NDArray[np.bool_],
+        valid: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Learn from one step of all rows; only those in ``valid`` moved."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +62,8 @@ class AskingReport:
         queries: Queries begun.
         answers: Answers the oracle gave.
         matches: How many of them were "match".
-        implied: Answers that were known already and cost nothing.
+        implied: Pool items whose answer followed from others and cost nothing, counted for each query that
+            they came up for.
         returns: Sum of the rewards of each finished query, in order of finishing.
     """
 
@@ -62,7 +86,7 @@ def ask(
 
     Args:
         inquiry: The episodes side by side; as many queries are open at a time as it has rows.
-        selector: Picks; one that has ``observe`` is shown every transition and learns as answers come.
+        selector: Picks; one that :class:`LearnsOnline` is shown every transition as answers come.
         browser: Draws the queries; it is left where it stopped, so that a later spell goes on from there.
         rng: For the selector.
         limits: When to stop.
@@ -88,6 +112,8 @@ class _Spell:
         self._return = np.zeros(size)
 
     def run(self, progress: Progress | None) -> AskingReport:
+        if isinstance(self._selector, LearnsOnline):
+            self._selector.break_off()
         self._begin(np.arange(len(self._active)))
         total = self._limits.answers or self._browser.remaining * self._inquiry.batch.settings.budget
         while self._active.any() and self._answers_left() > 0:
@@ -103,17 +129,16 @@ class _Spell:
         actions = self._selector.select(before, self._rng)
         outcome = self._inquiry.step(actions, moving)
         self._count(outcome, moving)
-        observe = getattr(self._selector, "observe", None)
-        if observe is not None:
+        if isinstance(self._selector, LearnsOnline):
             after = self._inquiry.observation()
-            observe(before, actions, outcome.rewards, after, outcome.terminated, moving)
+            self._selector.observe(before, actions, outcome.rewards, after, outcome.terminated, moving)
         return outcome
 
     def _count(self, outcome: Outcome, moving: NDArray[np.bool_]) -> None:
         report = self._report
         report.answers += int(outcome.asked.sum())
         report.matches += int((outcome.answers[outcome.asked] > 0).sum())
-        report.implied += int((moving & ~outcome.asked & ~outcome.invalid).sum())
+        report.implied += int((moving & ~outcome.asked & (outcome.answers != 0)).sum())
         self._return[moving] += outcome.rewards[moving]
         for row in np.flatnonzero(moving & outcome.terminated):
             report.returns.append(float(self._return[row]))
@@ -128,7 +153,15 @@ class _Spell:
         self._inquiry.begin(started, queries)
         self._active[started] = True
         self._return[started] = 0.0
-        self._report.implied += int(np.count_nonzero(self._inquiry.batch.feedback[started]))
+        self._report.implied += sum(self._implied(row) for row in started)
+
+    def _implied(self, row: np.int64) -> int:
+        """How many items of a query that has just begun are answered without ever having been asked."""
+        batch, constraints = self._inquiry.batch, self._inquiry.constraints
+        if constraints is None:
+            return 0
+        asked = constraints.asked(int(batch.query[row]), batch.candidates[row])
+        return int(np.count_nonzero((batch.feedback[row] != 0) & ~asked))
 
     def _next_query(self) -> int:
         limit = self._limits.queries

@@ -18,10 +18,8 @@ from reid_al_env import FeatureSet, InputError
 REFRESHERS = ("triplet", "none")
 
 
-def load_or_make_split(
-    data: ImageSet | FeatureSet, path: str | None, seed: int, keep_in: Path | None
-) -> Split:
-    """The split of a file, or a seeded one, which is kept as ``split.json`` in ``keep_in``.
+def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
+    """The split of a file, or a seeded one, which is kept in the file ``keep``.
 
     Raises:
         InputError: If the file cannot be used with the data.
@@ -29,8 +27,9 @@ def load_or_make_split(
     if path is not None:
         return load_split(path)
     split = make_split(data, seed)
-    if keep_in is not None:
-        save_split(split, make_folder(keep_in) / "split.json")
+    if keep is not None:
+        make_folder(keep.parent)
+        save_split(split, keep)
     return split
 
 
@@ -63,10 +62,18 @@ def assemble(
     config: RunConfig,
     *,
     device: str = "auto",
-    keep_split_in: Path | None = None,
+    keep_split: Path | None = None,
+    split_seed: int | None = None,
     progress: Progress | None = None,
 ) -> Subject:
     """The subject that a run's settings describe.
+
+    Args:
+        config: The settings.
+        device: As :func:`choose_device` takes it.
+        keep_split: Where to keep the split that is made if the settings name none.
+        split_seed: Of that split; ``None`` is the settings' seed.
+        progress: Told of long work.
 
     Raises:
         InputError: If data, split, weights or refresher cannot be used.
@@ -74,7 +81,8 @@ def assemble(
     if config.refresh not in REFRESHERS:
         raise InputError(f"refresh: {config.refresh!r} is unknown; choose one of {', '.join(REFRESHERS)}")
     data = load_data(config.data)
-    split = load_or_make_split(data, config.split, config.seed, keep_split_in)
+    seed = config.seed if split_seed is None else split_seed
+    split = load_or_make_split(data, config.split, seed, keep_split)
     if isinstance(data, FeatureSet):
         return FeatureSubject(data, split)
     if not config.backbone:

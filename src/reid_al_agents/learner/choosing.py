@@ -23,6 +23,9 @@ SELECTOR_NAMES = (*SELECTORS, "greedy", *LEARNED, f"{POLICY_PREFIX}FILE")
 class LearnedSelector(Selector, Protocol):
     """A selector with a policy that can be kept."""
 
+    learning: bool
+    seen: Mapping[str, Any]
+
     def save(self, path: str | Path, seen: Mapping[str, Any] | None = None) -> None:
         """Keep the policy as safetensors, with what it has seen."""
         ...

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from reid_al_agents.learner.choosing import POLICY_PREFIX
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.loop import Loop, Metrics
 from reid_al_agents.learner.run import label_oracle
@@ -48,8 +50,16 @@ class Plan:
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise InputError(f"{name}: {','.join(map(str, values))!r} is empty or names one twice")
+        labels = [label(selector) for selector in self.selectors]
+        if len(set(labels)) < len(labels):
+            raise InputError(f"selectors: {', '.join(labels)} names one twice; give policy files other names")
         if self.budgets[0] < 1 or list(self.budgets) != sorted(self.budgets):
             raise InputError(f"answers: {self.budgets} must ascend from at least 1")
+
+
+def label(selector: str) -> str:
+    """What a selector is called in results: its name, or ``policy:`` and the file's name without folder."""
+    return POLICY_PREFIX + Path(selector).stem if selector.startswith(POLICY_PREFIX) else selector
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ def compare(
     """Measure every row of the plan.
 
     One trajectory of asking is made for each selector and seed. At each budget the model is refreshed from
-    the start weights, scored, and its features choose the next questions.
+    the start weights, scored, and its features choose the next questions. Once every image was the query, the
+    row says how many answers there were, and the selector's larger budgets are left out.
 
     Args:
         plan: What is compared.
@@ -116,22 +127,22 @@ def _measure(
     loop = Loop(subject, config, oracle, plan.budgets, _named(progress, f"{selector}, seed {seed}"))
     loop.begin()
     seconds = 0.0
-    returns.setdefault(selector, []).append([])
+    played = returns.setdefault(label(selector), [])
+    played.append([])
     for number in range(1, loop.rounds + 1):
         metrics = loop.play_round(number)
         seconds += metrics["seconds"]
-        returns[selector][-1].extend(metrics["returns"])
-        if metrics["answers"] < plan.budgets[number - 1]:
-            raise InputError(
-                f"answers: only {metrics['answers']} could be asked of {len(subject)} images until each "
-                f"was the query once; choose budgets up to that (asked for {plan.budgets[number - 1]})"
-            )
-        add(_row(metrics, returns[selector][-1], seconds))
+        played[-1].extend(metrics["returns"])
+        row = _row(metrics, played[-1], seconds)
+        seen = getattr(loop.selector, "seen", {})
+        add(replace(row, labels_before=seen.get("labels")))
+        if loop.exhausted:
+            break
 
 
 def _row(metrics: Metrics, returns: list[float], seconds: float) -> ResultRow:
     return ResultRow(
-        selector=metrics["selector"],
+        selector=label(metrics["selector"]),
         refresh=metrics["refresh"],
         seed=metrics["seed"],
         answers=metrics["answers"],

@@ -79,6 +79,8 @@ class RunConfig:
             raise InputError(
                 f"evaluate_on: {self.evaluate_on!r} is unknown; choose one of {', '.join(EVALUATION_SETS)}"
             )
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed: {self.seed} is outside 0..{2**32 - 1}")
         if not 0.0 <= self.noise < 0.5:
             raise InputError(f"noise: {self.noise} is outside [0, 0.5)")
         self.episode()

@@ -17,7 +17,7 @@ from reid_al_agents.learner.choosing import LearnedSelector, choose
 from reid_al_agents.learner.config import RunConfig, boundaries
 from reid_al_agents.learner.subject import Progress, Subject
 from reid_al_agents.selection import Selector
-from reid_al_env import ConstraintGraph, Inquiry, Oracle
+from reid_al_env import ConstraintGraph, InputError, Inquiry, Oracle
 from reid_al_env.browsing import QueryBrowser
 
 Metrics = dict[str, Any]
@@ -76,6 +76,11 @@ class Loop:
         self._oracle = oracle
         self._progress = progress
         count = len(subject)
+        if config.pool_size >= count:
+            raise InputError(
+                f"pool_size: {config.pool_size} with {count} images in the pool; "
+                f"a query has at most {count - 1} others, so choose a smaller one"
+            )
         self.constraints = ConstraintGraph(count)
         self.selector: Selector = choose(config, self._true_rewards)
         self._browser = QueryBrowser(count, np.random.default_rng([config.seed, 0]))
@@ -170,7 +175,8 @@ class Loop:
         known = self.constraints if config.closure else None
         oracle = self._oracle if config.closure else _Recording(self._oracle, self.constraints)
         self._features = self.subject.pool()
-        self._inquiry = Inquiry(self._features, config.episode(), oracle, known, config.parallel)
+        matches = self.constraints.must_links
+        self._inquiry = Inquiry(self._features, config.episode(), oracle, known, config.parallel, matches)
 
     def _bar(self, what: str) -> Callable[[int, int], None]:
         progress = self._progress
@@ -184,7 +190,7 @@ class Loop:
         return {
             "round": number,
             "selector": config.selector,
-            "refresh": config.refresh,
+            "refresh": config.refresh if self.subject.trains else "none",
             "seed": config.seed,
             "set": config.evaluate_on,
             **asdict(self.totals),

@@ -58,19 +58,30 @@ def run(
     """
     folder = RunFolder(out)
     provenance = Provenance.of_this_process(command, (config.seed,), config.as_dict())
-    rounds = folder.open(config, subject.fingerprint(), provenance, resume=resume)
+    rounds = folder.open(config, resume=resume, fingerprint=subject.fingerprint())
     with PairLog(folder.pairs) as log:
         oracle = LoggedOracle(
-            label_oracle(subject, config), log, subject.names, run=RUN_ID, selector=config.selector
+            label_oracle(subject, config, log.count()),
+            log,
+            subject.names,
+            run=RUN_ID,
+            selector=config.selector,
         )
         loop = Loop(subject, config, oracle, progress=progress)
         if rounds:
             done = [a for a in log.answers(run=RUN_ID) if a.round <= rounds[-1]["round"]]
+            if len(done) != rounds[-1]["answers"]:
+                raise InputError(
+                    f"{folder.pairs}: holds {len(done)} answers of the rounds that are done, but "
+                    f"metrics.jsonl counts {rounds[-1]['answers']}; put the run's own file back before resuming"
+                )
             loop.resume(
                 folder.checkpoint(len(rounds)), rounds, ((a.query, a.candidate, a.answer) for a in done)
             )
         else:
-            _finish(folder, loop, rounds, loop.begin(), on_round)
+            metrics = loop.begin()
+            folder.start(config, subject.fingerprint(), provenance, subject.names)
+            _finish(folder, loop, rounds, metrics, on_round)
         while rounds[-1]["round"] < loop.rounds and not loop.exhausted:
             oracle.begin_round(len(rounds))
             _finish(folder, loop, rounds, loop.play_round(len(rounds)), on_round)
@@ -78,8 +89,13 @@ def run(
     return RunResult(folder, rounds)
 
 
-def label_oracle(subject: Subject, config: RunConfig) -> Oracle:
+def label_oracle(subject: Subject, config: RunConfig, answered: int = 0) -> Oracle:
     """Answers from the subject's identities, with ``config.noise`` wrong answers.
+
+    Args:
+        subject: Whose pool is asked about.
+        config: The settings.
+        answered: Answers that were given before a stop, so that the noise goes on after them.
 
     Raises:
         InputError: If no identity of the pool is known.
@@ -89,7 +105,8 @@ def label_oracle(subject: Subject, config: RunConfig) -> Oracle:
     truth = LabelOracle(subject.identities)
     if config.noise == 0.0:
         return truth
-    return NoisyOracle(truth, false_match=config.noise, false_non_match=config.noise, seed=config.seed)
+    rates = {"false_match": config.noise, "false_non_match": config.noise}
+    return NoisyOracle(truth, **rates, seed=config.seed, answered=answered)
 
 
 def policy_origin(config: RunConfig, answers: int) -> dict[str, object]:
@@ -123,7 +140,8 @@ def _write_results(
 ) -> None:
     loop.subject.save(folder.weights)
     if isinstance(loop.selector, LearnedSelector):
-        loop.selector.save(folder.policy, policy_origin(config, loop.totals.answers))
+        learned = loop.selector.learning
+        loop.selector.save(folder.policy, policy_origin(config, loop.totals.answers) if learned else None)
     write_run_page(
         folder.report,
         rounds,

@@ -27,6 +27,11 @@ class Subject(Protocol):
     def __len__(self) -> int: ...
 
     @property
+    def trains(self) -> bool:
+        """Whether :meth:`refresh` changes anything."""
+        ...
+
+    @property
     def names(self) -> NDArray[np.str_]:
         """Names of the pool's images, shape (N,)."""
         ...
@@ -109,6 +114,11 @@ class ImageSubject:
         return len(self._pool)
 
     @property
+    def trains(self) -> bool:
+        """See :class:`Subject`."""
+        return self._refresher is not None
+
+    @property
     def names(self) -> NDArray[np.str_]:
         """See :class:`Subject`."""
         return self._pool.names
@@ -187,6 +197,11 @@ class FeatureSubject:
 
     def __len__(self) -> int:
         return len(self._pool)
+
+    @property
+    def trains(self) -> bool:
+        """See :class:`Subject`."""
+        return False
 
     @property
     def names(self) -> NDArray[np.str_]:

@@ -26,7 +26,7 @@ class ResultRow:
         answers: Answers asked for so far.
         implied: Pairs known by transitivity without being asked.
         match_rate: Share of the answers that were matches, in [0, 1].
-        return_: Mean discounted reward of an episode; called `return` in files.
+        return_: Mean over all queries so far of the sum of a query's rewards; called `return` in files.
         rank1: Rank-1 in percent.
         map: Mean average precision in percent.
         seconds: Time this took, in seconds.
