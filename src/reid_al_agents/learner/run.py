@@ -73,7 +73,7 @@ def run(
             if len(done) != rounds[-1]["answers"]:
                 raise InputError(
                     f"{folder.pairs}: holds {len(done)} answers of the rounds that are done, but "
-                    f"metrics.jsonl counts {rounds[-1]['answers']}; put the run's own file back before resuming"
+                    f"metrics.jsonl counts {rounds[-1]['answers']}; put the run's own file back to resume"
                 )
             loop.resume(
                 folder.checkpoint(len(rounds)), rounds, ((a.query, a.candidate, a.answer) for a in done)
