@@ -113,7 +113,7 @@ def test_missing_file_and_folder_that_cannot_be_written(tmp_path):
         ({"query": ["c"]}, "test_identities have no query"),
         ({"query": ["e", "f"]}, "test_identities have no gallery"),
         ({"test_identities": [99]}, "none of the test_identities"),
-        ({"test_identities": []}, "none of the test_identities"),
+        ({"test_identities": []}, "has no test_identities"),
     ],
 )
 def test_splits_that_do_not_fit_the_data(tmp_path, change, part):
