@@ -21,6 +21,9 @@ Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)``."""
 
 
+_DECODED_BYTES = 4 << 30
+
+
 class Subject(Protocol):
     """The pool to be annotated together with the model that sees it."""
 
@@ -105,10 +108,10 @@ class ImageSubject:
         self._reference = reference
         self._progress = progress
         self._start = {name: value.clone() for name, value in model.state_dict().items()}
-        self._pool = images.subset(split.pool(images)).cached(size, self._bar("decode"))
+        self._pool = self._decoded(images.subset(split.pool(images)))
         self._judged, self._sides = _evaluation_images(images, split, evaluate_on)
         if self._judged is not None:
-            self._judged = self._judged.cached(size, self._bar("decode"))
+            self._judged = self._decoded(self._judged)
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -178,6 +181,12 @@ class ImageSubject:
         for value in self._start.values():
             digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+    def _decoded(self, images: ImageSet) -> ImageSet:
+        """The images decoded once, where they fit in memory; otherwise they are decoded as they are needed."""
+        if len(images) * self._size[0] * self._size[1] * 3 > _DECODED_BYTES:
+            return images
+        return images.cached(self._size, self._bar("decode"))
 
     def _bar(self, what: str) -> Callable[[int, int], None] | None:
         progress = self._progress
