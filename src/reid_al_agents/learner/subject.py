@@ -183,7 +183,7 @@ class ImageSubject:
         return digest.hexdigest()
 
     def _decoded(self, images: ImageSet) -> ImageSet:
-        """The images decoded once, where they fit in memory; otherwise they are decoded as they are needed."""
+        """The images decoded once where they fit in memory, else as they are, to be decoded when needed."""
         if len(images) * self._size[0] * self._size[1] * 3 > _DECODED_BYTES:
             return images
         return images.cached(self._size, self._bar("decode"))
