@@ -14,7 +14,6 @@ from reid_al_agents.files import make_folder
 from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.choosing import check_selector
 from reid_al_agents.learner.comparison import Comparison, Plan, compare
-from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.run_folder import log_test_use
 from reid_al_agents.learner.subject import Subject
 from reid_al_agents.report.machine import Provenance
@@ -61,12 +60,12 @@ def benchmark(
     names = tuple(selectors.split(","))
     for name in names:
         check_selector(name)
-    base = RunConfig(
-        data=data,
-        split=None if split is None else str(split),
-        weights=None if weights is None else str(weights),
+    base = opt.run_config(
+        data,
+        split,
+        weights,
+        size,
         backbone=backbone,
-        size=opt.parse_size(size),
         refresh=refresh,
         refresh_steps=refresh_steps,
         parallel=parallel,

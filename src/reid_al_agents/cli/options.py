@@ -6,10 +6,11 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from reid_al_agents.learner.config import RunConfig
 from reid_al_env import InputError
 
 Data: TypeAlias = Annotated[
@@ -67,6 +68,21 @@ Final: TypeAlias = Annotated[
     bool,
     typer.Option("--final", help="Score on the test identities instead of validation; each use is logged."),
 ]
+
+
+def run_config(data: str, split: Path | None, weights: Path | None, size: str, **settings: Any) -> RunConfig:
+    """The settings of a run from options as they are typed; ``settings`` go through as they are.
+
+    Raises:
+        InputError: If one is out of range.
+    """
+    return RunConfig(
+        data=data,
+        split=None if split is None else str(split),
+        weights=None if weights is None else str(weights),
+        size=parse_size(size),
+        **settings,
+    )
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.choosing import check_selector
-from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.run import run as run_loop
 from reid_al_agents.learner.run_folder import RunFolder, log_test_use
 from reid_al_agents.report.table import as_rich, rounds_table
@@ -60,12 +59,12 @@ def run(
 ) -> None:
     """Embed, ask, learn, refresh and repeat; the folder holds the better model and all answers."""
     check_selector(selector)
-    config = RunConfig(
-        data=data,
-        split=None if split is None else str(split),
-        weights=None if weights is None else str(weights),
+    config = opt.run_config(
+        data,
+        split,
+        weights,
+        size,
         backbone=backbone,
-        size=opt.parse_size(size),
         selector=selector,
         refresh=refresh,
         refresh_steps=refresh_steps,

@@ -14,7 +14,6 @@ from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.dqn import DQNSelector, DQNSettings
 from reid_al_agents.learner.asking import AskingLimits, ask
 from reid_al_agents.learner.assembly import assemble
-from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.run import label_oracle, policy_origin
 from reid_al_agents.report.plots import plot_return_by_query, save_figure
 from reid_al_env import InputError, Inquiry
@@ -51,12 +50,12 @@ def train(
         )
     if not out.parent.is_dir():
         raise InputError(f"--out: folder {out.parent} does not exist; create it first")
-    config = RunConfig(
-        data=data,
-        split=None if split is None else str(split),
-        weights=None if weights is None else str(weights),
+    config = opt.run_config(
+        data,
+        split,
+        weights,
+        size,
         backbone=backbone,
-        size=opt.parse_size(size),
         refresh="none",
         parallel=parallel,
         budget=budget,
