@@ -39,7 +39,17 @@ class TextTable:
 _GAP = 2  # characters between columns: one of padding, one where the line would be
 
 
-_OPTIONAL = ("mINP", "groups", "implied", "queries", "seconds", "pairwise F1", "match %")
+_OPTIONAL = (
+    "mINP",
+    "groups",
+    "implied",
+    "queries",
+    "seconds",
+    "pairwise F1",
+    "match %",
+    "ARI",
+    "B-cubed F1",
+)
 
 
 def results_table(rows: Sequence[ResultRow], title: str = "Results") -> TextTable:
