@@ -10,6 +10,7 @@ from reid_al_env.env import ReIDActiveLearningEnv
 from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.inquiry import Inquiry, Outcome
+from reid_al_env.node_features import NodeFeatures, StaticNodeFeatures
 from reid_al_env.oracle import LabelOracle, NoisyOracle, Oracle
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
@@ -22,11 +23,13 @@ __all__ = [
     "InputError",
     "Inquiry",
     "LabelOracle",
+    "NodeFeatures",
     "NoisyOracle",
     "Oracle",
     "Outcome",
     "ReIDActiveLearningEnv",
     "ReIDActiveLearningVectorEnv",
+    "StaticNodeFeatures",
     "synthetic_features",
 ]
 

@@ -14,6 +14,7 @@ from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.inquiry import Inquiry
+from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
@@ -46,6 +47,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     | ``feedback`` | ``Box(-1, 1, (pool_size,), int8)`` | +1 match, −1 no match, 0 neither |
     | ``action_mask`` | ``MultiBinary(pool_size)`` | 1 where the item may be picked |
     | ``remaining`` | ``Box(0, 1, (1,), float32)`` | share of the query's budget that is left |
+    | ``node_features`` | ``Box(-inf, inf, (pool_size+1, F), float32)`` | only with that argument |
 
     ## Starting State
     The graph of the next query. Queries come in a seeded shuffle without replacement; ``reset(seed=...)``
@@ -84,6 +86,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         cross_camera: Candidates come from other cameras than the query's.
         index: FAISS factory string for the neighbour search.
         render_mode: ``"ansi"`` gives one line for the last pick.
+        node_features: Describes each node by F numbers when an episode begins, zeros for padding
+            (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.
 
     Raises:
         InputError: If the features cannot be used or a setting is out of range.
@@ -114,14 +118,18 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         cross_camera: bool = False,
         index: str = "Flat",
         render_mode: str | None = None,
+        node_features: NodeFeatures | None = None,
     ) -> None:
         settings = EpisodeSettings(
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
         )
         self.render_mode = check_render_mode(render_mode)
-        self.observation_space = cast("spaces.Space[ObsType]", observation_space(pool_size))
+        self._inquiry = Inquiry(
+            as_feature_set(features), settings, oracle, constraints, node_features=node_features
+        )
+        space = observation_space(pool_size, node_features)
+        self.observation_space = cast("spaces.Space[ObsType]", space)
         self.action_space = spaces.Discrete(pool_size)
-        self._inquiry = Inquiry(as_feature_set(features), settings, oracle, constraints)
         self._started = self._over = False
         self._last_line = ""
 
@@ -183,17 +191,19 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         }
 
 
-def observation_space(pool_size: int) -> spaces.Dict:
-    """The environment's observation space for that many candidates."""
+def observation_space(pool_size: int, node_features: NodeFeatures | None = None) -> spaces.Dict:
+    """The environment's observation space for that many candidates, described so."""
     nodes = pool_size + 1
-    return spaces.Dict(
-        {
-            "action_mask": spaces.MultiBinary(pool_size),
-            "feedback": spaces.Box(-1, 1, (pool_size,), np.int8),
-            "remaining": spaces.Box(0.0, 1.0, (1,), np.float32),
-            "similarity": spaces.Box(0.0, 1.0, (nodes, nodes), np.float32),
-        }
-    )
+    keys: dict[str, spaces.Space[Any]] = {
+        "action_mask": spaces.MultiBinary(pool_size),
+        "feedback": spaces.Box(-1, 1, (pool_size,), np.int8),
+        "remaining": spaces.Box(0.0, 1.0, (1,), np.float32),
+        "similarity": spaces.Box(0.0, 1.0, (nodes, nodes), np.float32),
+    }
+    if node_features is not None:
+        width = len(node_features.names)
+        keys["node_features"] = spaces.Box(-np.inf, np.inf, (nodes, width), np.float32)
+    return spaces.Dict(keys)
 
 
 def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> FeatureSet:

@@ -14,6 +14,7 @@ from reid_al_env.episode import EpisodeBatch, Observation
 from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.metric import l2_normalise
+from reid_al_env.node_features import DescribedNodes, NodeFeatures
 from reid_al_env.oracle import LabelOracle, Oracle, check_answers
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.starts import StartTable
@@ -56,6 +57,7 @@ class Inquiry:
         size: B, number of episodes side by side.
         known_matches: Pairs answered "match" before, to which the "verified" metric is fitted from the start;
             the must-links of ``constraints`` are added.
+        node_features: What is observed of each image besides the graph; ``None`` adds nothing.
 
     Raises:
         InputError: If the set and the settings do not fit, or nobody can answer.
@@ -69,6 +71,7 @@ class Inquiry:
         constraints: ConstraintGraph | None = None,
         size: int = 1,
         known_matches: Sequence[tuple[int, int]] = (),
+        node_features: NodeFeatures | None = None,
     ) -> None:
         if oracle is None and (features.identities < 0).all():
             raise InputError(
@@ -83,6 +86,9 @@ class Inquiry:
         self.oracle = LabelOracle(features.identities) if oracle is None else oracle
         self.constraints = constraints
         self.batch = EpisodeBatch(size, settings)
+        self._described: DescribedNodes | None = None
+        if node_features is not None:
+            self._described = DescribedNodes(node_features, size, settings.pool_size + 1, len(features))
         self._match_pairs: list[tuple[int, int]] = []
         if settings.metric == "verified":
             self._match_pairs += [*known_matches, *(constraints.must_links if constraints else ())]
@@ -120,7 +126,7 @@ class Inquiry:
         """Start episodes in ``rows`` (M,) with ``queries`` (M,).
 
         Raises:
-            InputError: If a query is not one of the images.
+            InputError: If a query is not one of the images, or the node features cannot be used.
         """
         if len(queries) and not (queries.min() >= 0 and queries.max() < len(self.features)):
             raise InputError(
@@ -129,6 +135,8 @@ class Inquiry:
             )
         self._refit_metric()
         starts = self._starts.get(queries)
+        if self._described is not None:
+            self._described.begin(rows, queries, starts.candidates)
         if self.constraints is None or len(rows) == 0:
             self.batch.begin(rows, queries, starts)
             return
@@ -156,8 +164,12 @@ class Inquiry:
         return Outcome(picked, answers, asked, active & ~allowed, rewards, batch.terminated)
 
     def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> Observation:
-        """See :meth:`EpisodeBatch.observation`."""
-        return self.batch.observation(rows)
+        """See :meth:`EpisodeBatch.observation`; with ``node_features`` (M, n+1, F) where there are any."""
+        seen = self.batch.observation(rows)
+        if self._described is None:
+            return seen
+        seen["node_features"] = self._described.observation(rows)
+        return dict(sorted(seen.items()))  # the order of the observation space
 
     def true_rewards(self) -> NDArray[np.float32]:
         """What each item would earn if picked now, by the true identities; −inf where masked; (B, n).

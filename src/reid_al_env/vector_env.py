@@ -16,6 +16,7 @@ from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.env import ObsType, as_feature_set, check_render_mode, describe_pick, observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.inquiry import Inquiry, Outcome
+from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
 from reid_al_env.settings import EpisodeSettings
 
@@ -62,6 +63,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         cross_camera: bool = False,
         index: str = "Flat",
         render_mode: str | None = None,
+        node_features: NodeFeatures | None = None,
     ) -> None:
         settings = EpisodeSettings(
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
@@ -70,11 +72,13 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self.render_mode = check_render_mode(render_mode)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = observation_space(pool_size)
         self.single_action_space = spaces.Discrete(pool_size)
+        self._inquiry = Inquiry(
+            as_feature_set(features), settings, oracle, constraints, num_envs, node_features=node_features
+        )
+        self.single_observation_space = observation_space(pool_size, node_features)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._inquiry = Inquiry(as_feature_set(features), settings, oracle, constraints, num_envs)
         self._all = np.arange(num_envs)
         self._done = np.zeros(num_envs, dtype=bool)
         self._started = False
@@ -181,20 +185,15 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     def _start_info(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         there = np.zeros(self.num_envs, dtype=bool)
         there[rows] = True
+        return _info(self._standing(), there)
+
+    def _standing(self) -> _Columns:
         batch = self._inquiry.batch
-        values: _Columns = {
-            "query": batch.query,
-            "candidates": batch.candidates,
-            "action_mask": batch.action_mask,
-        }
-        return _info(values, there)
+        return {"query": batch.query, "candidates": batch.candidates, "action_mask": batch.action_mask}
 
     def _step_info(self, outcome: Outcome, active: NDArray[np.bool_]) -> dict[str, Any]:
-        batch = self._inquiry.batch
         values: _Columns = {
-            "query": batch.query,
-            "candidates": batch.candidates,
-            "action_mask": batch.action_mask,
+            **self._standing(),
             "picked": outcome.picked,
             "answer": outcome.answers.astype(np.int64),
             "asked": outcome.asked,
