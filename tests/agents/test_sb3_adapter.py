@@ -10,9 +10,11 @@ from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
+from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from reid_al_agents.dqn import MaskedDQN, SB3VecEnv
+from reid_al_env import StaticNodeFeatures, synthetic_features
 from reid_al_env.errors import InputError
 
 
@@ -161,4 +163,29 @@ def test_masked_dqn_learns_on_the_batched_environment_and_never_leaves_the_mask(
     ended = np.flatnonzero(stored["terminated"][:80])
     assert len(ended) > 20
     assert (stored["next.remaining"][ended] == 0).all()  # the terminal observation, not the next episode's
+    assert model._n_updates > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*(similarity|node_features) has an unconventional shape")
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_node_features_pass_sb3s_checker_and_reach_the_learner():
+    images = synthetic_features(12, 6, seed=4)
+    numbers = np.arange(len(images), dtype=np.float32)[:, None]  # each image tells its own index
+    described = {"features": images, "node_features": StaticNodeFeatures(numbers, ("index",))}
+    check_env(gym.make("reid_al_env:ReIDActiveLearning-v0", pool_size=8, **described).unwrapped)
+    env = SB3VecEnv(batched(num_envs=4, **described))
+    ends: list = []
+
+    def watch(local, _):
+        ends.extend(info for info in local["infos"] if "terminal_observation" in info)
+        return True
+
+    model = MaskedDQN("graph", env, learning_starts=20, buffer_size=200, device="cpu", seed=0)
+    model.learn(40, callback=watch)
+    assert len(ends) >= 12
+    for info in ends:
+        seen = info["terminal_observation"]["node_features"][:, 0]
+        assert seen.tolist() == [info["query"], *info["candidates"]]
+    stored = model.replay_buffer.storage
+    assert (stored["observation.node_features"][:40] == stored["next.node_features"][:40]).all()
     assert model._n_updates > 0
