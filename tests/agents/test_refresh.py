@@ -11,7 +11,7 @@ from reid_al_agents.embedding import build_backbone, embed, normalise
 from reid_al_agents.evaluation import evaluate_ranking
 from reid_al_agents.refresh import SupervisedRefresher, TripletRefresher, TripletSettings, pretrain
 from reid_al_agents.refresh.augment import Augmentation
-from reid_al_agents.refresh.trainer import learning_rate_share
+from reid_al_agents.refresh.session import learning_rate_share
 from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.errors import InputError
 

@@ -65,6 +65,9 @@ class AskingReport:
         implied: Pool items whose answer followed from others and cost nothing, counted for each query that
             they came up for.
         returns: Sum of the rewards of each finished query, in order of finishing.
+        repeated: Answers that were asked for again, of those counted in ``answers``.
+        disagreed: How many of them disagreed with the first answer.
+        audited: Answers of the audit, of those counted in ``answers``.
     """
 
     queries: int = 0
@@ -72,6 +75,9 @@ class AskingReport:
     matches: int = 0
     implied: int = 0
     returns: list[float] = field(default_factory=list)
+    repeated: int = 0
+    disagreed: int = 0
+    audited: int = 0
 
 
 def ask(

@@ -1,19 +1,27 @@
-"""Random flip, crop, colour gains and erasing, each image by itself."""
+"""Random flip, crop, colour gains and erasing, each image by itself and the whole batch at once."""
+
+import math
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from reid_al_agents.embedding.extraction import normalise
 
 MEAN_PIXEL = (124, 116, 104)
 """ImageNet's mean colour, which fills what a shifted crop uncovers; close to zero once normalised."""
 
+ERASED_SHARE = (0.02, 0.33)
+"""Smallest and largest share of the image that a rectangle erases (Zhong et al., AAAI 2020, Algorithm 1)."""
+
+ERASED_RATIO = (0.3, 3.3)
+"""Smallest and largest height by width of that rectangle."""
+
 
 class Augmentation:
     """Flip, pad and crop, and erase, as in Luo et al., "Bag of Tricks", CVPRW 2019, Sec. 3.2 and 4.
 
-    Randomness is drawn from PyTorch's global generator, as torchvision's transforms do.
+    Randomness is drawn from PyTorch's global generator, as torchvision's transforms do. Every step is one
+    operation on the whole batch, so that a training step is hardly longer than the network's own work.
 
     Args:
         size: Height and width of the images in pixels.
@@ -23,20 +31,33 @@ class Augmentation:
     """
 
     def __init__(self, size: tuple[int, int], shift: int, erasing: float, jitter: float = 0.0) -> None:
+        self._size = size
+        self._shift = shift
+        self._erasing = erasing
         self._jitter = jitter
-        self._shift = v2.Compose(
-            [
-                v2.RandomHorizontalFlip(0.5),
-                v2.RandomCrop(size, padding=shift, fill=MEAN_PIXEL),
-            ]
-        )
-        self._erase = v2.RandomErasing(erasing, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Augment and normalise ``pixels`` (B, 3, H, W) uint8; returns float32, channels last in memory."""
-        shifted = torch.stack([self._shift(image) for image in pixels])
-        erased = [self._erase(image) for image in normalise(self._gain(shifted))]
-        return torch.stack(erased).contiguous(memory_format=torch.channels_last)
+        batch = normalise(self._gain(self._moved(pixels)))
+        if self._erasing > 0:
+            batch = batch.masked_fill(self._rectangles(len(batch))[:, None], 0.0)
+        return batch.contiguous(memory_format=torch.channels_last)
+
+    def _moved(self, pixels: Tensor) -> Tensor:
+        """Flip half of the images and shift each; what a shift uncovers is the mean colour."""
+        height, width = self._size
+        count = len(pixels)
+        rows = torch.arange(height).expand(count, height)
+        columns = torch.arange(width).expand(count, width)
+        flipped = torch.rand(count, 1) < 0.5
+        columns = torch.where(flipped, columns.flip(1), columns)
+        images = pixels.permute(0, 2, 3, 1)  # (B, H, W, 3), as the memory lies
+        if self._shift:
+            images = _framed(images, self._shift)
+            rows = rows + torch.randint(0, 2 * self._shift + 1, (count, 1))
+            columns = columns + torch.randint(0, 2 * self._shift + 1, (count, 1))
+        which = torch.arange(count)[:, None, None]
+        return images[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
     def _gain(self, pixels: Tensor) -> Tensor:
         """Multiply each channel of each image by its own factor; ``pixels`` as they are without jitter."""
@@ -44,3 +65,29 @@ class Augmentation:
             return pixels
         change = torch.empty(len(pixels), 3, 1, 1).uniform_(-self._jitter, self._jitter)
         return (pixels.float() * (1 + change)).clamp_(0, 255)
+
+    def _rectangles(self, count: int) -> Tensor:
+        """(B, H, W) bool, what is erased; nothing for most of the images if the chance is small."""
+        height, width = self._size
+        area = torch.empty(count).uniform_(*ERASED_SHARE) * height * width
+        ratio = torch.exp(torch.empty(count).uniform_(*(math.log(bound) for bound in ERASED_RATIO)))
+        tall = (area * ratio).sqrt().round().clamp(1, height)
+        wide = (area / ratio).sqrt().round().clamp(1, width)
+        top = (torch.rand(count) * (height - tall + 1)).floor()
+        left = (torch.rand(count) * (width - wide + 1)).floor()
+        erased = torch.rand(count) < self._erasing
+        rows, columns = torch.arange(height), torch.arange(width)
+        inside_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None]) & erased[:, None]
+        inside_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+        return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+
+def _framed(images: Tensor, border: int) -> Tensor:
+    """Surround ``images`` (B, H, W, 3) uint8 with ``border`` pixels of the mean colour on every side."""
+    count, height, width, channels = images.shape
+    framed = torch.tensor(MEAN_PIXEL, dtype=images.dtype).expand(
+        count, height + 2 * border, width + 2 * border, channels
+    )
+    framed = framed.clone()
+    framed[:, border : border + height, border : border + width] = images
+    return framed

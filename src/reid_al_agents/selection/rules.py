@@ -98,3 +98,23 @@ class GreedyRewardSelector:
 def _similarity_to_query(observation: Observation) -> NDArray[np.float32]:
     """Return row 0 of each graph without the query's own entry, of shape (B, n_s)."""
     return observation["similarity"][:, 0, 1:].astype(np.float32)
+
+
+class ExpectedGainSelector:
+    """Picks the item whose answer is expected to put most images together.
+
+    The gain is ``p √(|A| |B|)`` with the match probability p and the sizes of the two groups, as the
+    observation's ``node_features`` give them; so it works between groups only.
+    """
+
+    name = "gain"
+    needs_node_features = True
+
+    def select(self, observation: Observation, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the unmasked item of highest expected gain per episode; see :class:`Selector`."""
+        if "node_features" not in observation:
+            raise InputError("selector: 'gain' needs to know groups and their sizes; use it with --nodes groups")
+        features = observation["node_features"].astype(np.float64)
+        log_size, probability = features[:, :, 0], features[:, 1:, 1]
+        gain = np.log(np.maximum(probability, 1e-12)) + 0.5 * (log_size[:, :1] + log_size[:, 1:])
+        return highest_unmasked(gain, observation["action_mask"])

@@ -1,0 +1,18 @@
+"""Groups of images by looks and by answers."""
+
+from reid_al_agents.clustering.cameras import standardise_by_camera
+from reid_al_agents.clustering.forming import FormedGroups, form_groups
+from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.linkage import average_linkage, group_sums
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
+
+__all__ = [
+    "FormedGroups",
+    "average_linkage",
+    "form_groups",
+    "group_sums",
+    "jaccard_similarities",
+    "nearest_neighbours",
+    "standardise_by_camera",
+    "unit_rows",
+]

@@ -1,0 +1,120 @@
+"""Groups of images of one identity, formed from what looks alike and what people answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from reid_al_agents.clustering.linkage import average_linkage
+from reid_al_env import ConstraintGraph
+
+
+@dataclass(frozen=True)
+class FormedGroups:
+    """Groups in which no answer is violated.
+
+    Attributes:
+        pieces: (N,) int64 tight cluster of each image, numbered by first appearance; held together by looks.
+        groups: (N,) int64 group of each image: pieces joined by must-links and, where that was asked for, by
+            looks; every piece lies in one group.
+        conflicts: (M, 2) int64 pairs of groups that are known to differ.
+    """
+
+    pieces: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    conflicts: NDArray[np.int64]
+
+
+def form_groups(
+    similarities: sparse.csr_matrix,
+    constraints: ConstraintGraph,
+    piece_similarity: float,
+    group_similarity: float | None = None,
+) -> FormedGroups:
+    """Form groups that look alike and agree with every answer that holds.
+
+    First images that look alike become pieces, by average linkage down to ``piece_similarity``. A piece
+    takes with it whatever must-links say of its images, so joining two pieces is forbidden if a cannot-link
+    stands between anything that is thereby the same identity. Then pieces that share a must-link component
+    are one group. Last, with ``group_similarity``, whole groups are joined down to that average.
+
+    Looks are averaged within pieces before must-links join them, because a must-link is worth most where
+    looks disagree: two views of one person would otherwise dilute each other, and neither would find the
+    images that belong to it.
+
+    Args:
+        similarities: (N, N) as of :func:`~reid_al_agents.clustering.jaccard.jaccard_similarities`.
+        constraints: What is known of the N images; it is not changed.
+        piece_similarity: Least average similarity within pieces, in (0, 1].
+        group_similarity: Least average similarity of groups that are joined; ``None`` joins none.
+    """
+    known = _Known(constraints)
+    images = np.arange(len(constraints))
+    known.nodes = images
+    pieces = average_linkage(similarities, images, piece_similarity, known)
+    if group_similarity is not None:
+        groups = known.groups()
+        known.nodes = np.unique(groups, return_index=True)[1]
+        average_linkage(similarities, groups, group_similarity, known)
+    return FormedGroups(pieces, known.groups(), known.conflicts())
+
+
+class _Known:
+    """The closure of answers and of what has been joined by looks; ``nodes`` holds an image of each node."""
+
+    def __init__(self, constraints: ConstraintGraph) -> None:
+        labels = constraints.groups()
+        self._label = labels.tolist()
+        self._members: list[list[int]] = [[] for _ in range(int(labels.max(initial=-1)) + 1)]
+        for image, label in enumerate(self._label):
+            self._members[label].append(image)
+        self._rivals: list[set[int]] = [set() for _ in self._members]
+        for a, b in constraints.group_conflicts().tolist():
+            self._rivals[a].add(b)
+            self._rivals[b].add(a)
+        self.nodes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def may_join(self, a: int, b: int) -> bool:
+        """Whether no answer stands between the groups of two nodes."""
+        return self._of(b) not in self._rivals[self._of(a)]
+
+    def join(self, a: int, b: int) -> None:
+        """Join the groups of two nodes; the larger keeps its number."""
+        keep, lose = self._of(a), self._of(b)
+        if keep == lose:
+            return
+        if len(self._members[keep]) < len(self._members[lose]):
+            keep, lose = lose, keep
+        for image in self._members[lose]:
+            self._label[image] = keep
+        self._members[keep] += self._members[lose]
+        self._members[lose] = []
+        for rival in self._rivals[lose]:
+            self._rivals[rival].remove(lose)
+            self._rivals[rival].add(keep)
+        self._rivals[keep] |= self._rivals[lose]
+        self._rivals[lose] = set()
+
+    def groups(self) -> NDArray[np.int64]:
+        """(N,) groups, numbered by first appearance."""
+        numbers = self._numbers()
+        return np.array([numbers[label] for label in self._label], dtype=np.int64)
+
+    def conflicts(self) -> NDArray[np.int64]:
+        """(M, 2) pairs of groups known to differ, as numbered by :meth:`groups`, each once, sorted."""
+        numbers = self._numbers()
+        pairs = {
+            (min(numbers[a], numbers[b]), max(numbers[a], numbers[b]))
+            for a, rivals in enumerate(self._rivals)
+            for b in rivals
+        }
+        return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+
+    def _of(self, node: int) -> int:
+        return int(self._label[self.nodes[node]])
+
+    def _numbers(self) -> dict[int, int]:
+        return {label: number for number, label in enumerate(dict.fromkeys(self._label))}

@@ -1,0 +1,17 @@
+"""Asking between groups of images: who is likely to match, what an answer is worth, and when to stop."""
+
+from reid_al_agents.grouping.audit import Audit, AuditEstimate
+from reid_al_agents.grouping.match_model import MatchModel
+from reid_al_agents.grouping.settings import GroupSettings
+from reid_al_agents.grouping.stopping import ChangeMonitor
+from reid_al_agents.grouping.view import NODE_FEATURES, GroupView
+
+__all__ = [
+    "NODE_FEATURES",
+    "Audit",
+    "AuditEstimate",
+    "ChangeMonitor",
+    "GroupSettings",
+    "GroupView",
+    "MatchModel",
+]

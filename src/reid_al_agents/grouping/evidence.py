@@ -1,0 +1,38 @@
+"""How far an answer can be trusted, given how likely it was beforehand."""
+
+from __future__ import annotations
+
+import math
+
+_BOUND = 0.01  # match probabilities nearer 0 or 1 are not taken at their word
+_LEAST = 0.1
+
+
+def answer_weight(answer: int, probability: float, error_rate: float) -> float:
+    """Weight of an answer as evidence: log-odds that it is right.
+
+    By Bayes' rule with a match probability p before the answer and a rate ε of wrong answers, a match is right
+    with odds ``p (1 − ε) / ((1 − p) ε)``, and a non-match with odds ``(1 − p)(1 − ε) / (p ε)``.
+
+    Args:
+        answer: +1 or −1.
+        probability: p.
+        error_rate: ε, in (0, 0.5).
+
+    Returns:
+        The logarithm of the odds, at least 0.1: an answer always counts for something.
+    """
+    prior = min(max(probability, _BOUND), 1 - _BOUND)
+    odds = math.log(prior / (1 - prior))
+    return max(math.log((1 - error_rate) / error_rate) + (odds if answer > 0 else -odds), _LEAST)
+
+
+def chance_of_error(answer: int, probability: float, error_rate: float) -> float:
+    """Probability that an answer is wrong, by the rule of :func:`answer_weight`; in [0, 1].
+
+    An ``error_rate`` of 0 gives 0.
+    """
+    prior = min(max(probability, _BOUND), 1 - _BOUND)
+    agreeing = prior if answer > 0 else 1 - prior
+    wrong = error_rate * (1 - agreeing)
+    return wrong / (wrong + (1 - error_rate) * agreeing)

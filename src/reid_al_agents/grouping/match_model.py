@@ -1,0 +1,110 @@
+"""The probability that two groups show the same identity, learned from the answers so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAIR_FEATURES = (
+    "cosine",
+    "root_jaccard",
+    "log_jaccard",
+    "jaccard_share_low",
+    "jaccard_share_high",
+    "cosine_gap_low",
+    "cosine_gap_high",
+    "log_smaller",
+    "log_larger",
+    "shared_camera",
+)
+"""What a pair of groups is described by; see :meth:`~reid_al_agents.grouping.view.GroupView.describe_pairs`."""
+
+MEMORY = 3000
+"""Answers that the model is fitted to, the latest ones: features change with every refresh."""
+
+ENOUGH = 100
+"""Answers below which the first guess is used."""
+
+
+@dataclass
+class MatchModel:
+    """Logistic regression on standardised pair features, refitted to the latest answers.
+
+    Until there are enough answers of both kinds, the guess is ``σ(6 √J − 3)`` by the average Jaccard similarity
+    J, which puts even odds at a quarter of the neighbours in common.
+
+    Attributes:
+        described: Features of the answered pairs, M arrays of shape (F,), in the order of the answers.
+        matched: Whether each was a match; "can't tell" is left out.
+        predicted: Probability that was given to each before it was answered.
+    """
+
+    described: list[NDArray[np.float64]] = field(default_factory=list)
+    matched: list[bool] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
+    _fitted: Any = None
+
+    def probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of a match for pairs described by ``described`` (M, F); shape (M,)."""
+        if not len(described):
+            return np.empty(0)
+        if self._fitted is None:
+            root = described[:, PAIR_FEATURES.index("root_jaccard")]
+            return np.asarray(1 / (1 + np.exp(3 - 6 * root)))
+        return np.asarray(self._fitted.predict_proba(described)[:, 1])
+
+    def add(self, described: NDArray[np.float64], predicted: float, answer: int) -> None:
+        """Remember the answer (+1 or −1; 0 is passed over) about a pair described by ``described`` (F,)."""
+        if answer != 0:
+            self.described.append(np.asarray(described, dtype=np.float64))
+            self.matched.append(answer > 0)
+            self.predicted.append(float(predicted))
+
+    def fit(self) -> None:
+        """Fit to the latest answers; without enough of both kinds nothing changes."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        matched = np.array(self.matched[-MEMORY:])
+        if len(matched) >= ENOUGH and 0 < matched.sum() < len(matched):
+            self._fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            self._fitted.fit(np.array(self.described[-MEMORY:]), matched)
+
+    def calibration_error(self, last: int, bins: int = 10) -> float | None:
+        """Expected calibration error of the predictions made before the last answers were known.
+
+        Mean over equally filled bins of |share of matches − mean prediction| (Naeini et al., AAAI 2015, with
+        equal-mass bins).
+
+        Args:
+            last: Number of answers to look at.
+            bins: Number of bins.
+
+        Returns:
+            The error in [0, 1]; ``None`` with fewer answers than bins.
+        """
+        predicted, matched = np.array(self.predicted[-last:]), np.array(self.matched[-last:], dtype=float)
+        if last < bins or len(predicted) < bins:
+            return None
+        parts = np.array_split(np.argsort(predicted, kind="stable"), bins)
+        gaps = [abs(predicted[part].mean() - matched[part].mean()) * len(part) for part in parts]
+        return float(np.sum(gaps) / len(predicted))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Arrays that :meth:`restore` goes on from."""
+        return {
+            "described": np.array(self.described).reshape(-1, len(PAIR_FEATURES)),
+            "matched": np.array(self.matched, dtype=bool),
+            "predicted": np.array(self.predicted, dtype=np.float64),
+        }
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.described = list(state["described"])
+        self.matched = [bool(value) for value in state["matched"]]
+        self.predicted = [float(value) for value in state["predicted"]]
+        self.fit()

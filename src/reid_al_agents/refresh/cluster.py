@@ -1,0 +1,208 @@
+"""The cluster refresher: images learn to be near their group, groups being formed anew as they learn."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from reid_al_agents.clustering import form_groups, jaccard_similarities, standardise_by_camera
+from reid_al_agents.datasets.images import ImageSet
+from reid_al_agents.embedding.backbones import EmbeddingNet
+from reid_al_agents.embedding.extraction import embed
+from reid_al_agents.refresh.augment import Augmentation
+from reid_al_agents.refresh.cluster_sampler import sample_clusters
+from reid_al_agents.refresh.cluster_settings import ClusterSettings
+from reid_al_agents.refresh.known_pairs import KnownPairs, PairRelation
+from reid_al_agents.refresh.memory import ClusterMemory
+from reid_al_agents.refresh.objective import KnownTripletLoss
+from reid_al_agents.refresh.report import Progress, RefreshReport
+from reid_al_agents.refresh.session import (
+    History,
+    Pixels,
+    learning_rate_share,
+    restored_on_failure,
+    seeded,
+)
+from reid_al_agents.refresh.settings import TripletSettings
+from reid_al_env.constraints import ConstraintGraph
+from reid_al_env.errors import InputError
+
+Clustering = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+"""Gives the cluster of each image, −1 for none, from the features of the model as it is."""
+
+
+class ClusterRefresher:
+    """Learns from groups that look alike and agree with every answer; without answers, from looks alone.
+
+    An epoch embeds the images, forms groups under the constraints (:func:`form_groups`) and trains with a
+    memory of the groups (:class:`ClusterMemory`): SpCL's and Cluster Contrast's scheme (Ge et al., NeurIPS
+    2020; Dai et al., ACCV 2022), with answers as constraints and average linkage in place of DBSCAN. Groups
+    of one image do not train.
+
+    Args:
+        settings: How to train.
+    """
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+
+    def refresh(
+        self,
+        model: EmbeddingNet,
+        images: ImageSet,
+        constraints: ConstraintGraph,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> RefreshReport:
+        """Train ``model`` in place; see ``Refresher.refresh``."""
+        known = KnownPairs.from_constraints(constraints)
+        return train_on_clusters(
+            model,
+            images,
+            lambda features: constrained_clusters(features, images.cameras, constraints, self.settings),
+            known,
+            self.settings,
+            seed=seed,
+            progress=progress,
+        )
+
+
+class SupervisedClusterRefresher:
+    """The same training on every label: what answers are measured against.
+
+    Args:
+        settings: How to train.
+    """
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+
+    def refresh(
+        self,
+        model: EmbeddingNet,
+        images: ImageSet,
+        constraints: ConstraintGraph,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> RefreshReport:
+        """Train ``model`` in place on ``images.identities``; ``constraints`` are not looked at.
+
+        Raises:
+            InputError: An identity is unknown.
+        """
+        if (images.identities < 0).any():
+            unknown = images.names[int(np.argmax(images.identities < 0))]
+            raise InputError(f"{unknown}: has no identity; training on all labels needs one for every image")
+        known = KnownPairs.from_labels(images.identities)
+        return train_on_clusters(
+            model, images, lambda features: known.groups, known, self.settings, seed=seed, progress=progress
+        )
+
+
+def constrained_clusters(
+    features: NDArray[np.float32],
+    cameras: NDArray[np.int64] | None,
+    constraints: ConstraintGraph,
+    settings: ClusterSettings,
+) -> NDArray[np.int64]:
+    """(N,) int64 cluster of each image, numbered from 0; −1 for images that are a group of their own."""
+    points = standardise_by_camera(features, cameras)
+    similarities = jaccard_similarities(points, settings.k1, settings.k2)
+    formed = form_groups(similarities, constraints, settings.piece_similarity, settings.group_similarity)
+    sizes = np.bincount(formed.groups)
+    number = np.cumsum(sizes > 1) - 1
+    return np.where(sizes > 1, number, -1)[formed.groups]
+
+
+def train_on_clusters(
+    model: EmbeddingNet,
+    images: ImageSet,
+    cluster: Clustering,
+    known: KnownPairs,
+    settings: ClusterSettings,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> RefreshReport:
+    """Train ``model`` in place on clusters that ``cluster`` forms anew each epoch.
+
+    If training fails or is interrupted, the model's weights are put back.
+
+    Args:
+        model: The network; left in the mode it was in.
+        images: Images; decoded once and held in memory.
+        cluster: Called at the start of each epoch. An epoch in which it finds no cluster is left out.
+        known: Pairs for the triplet loss.
+        settings: How to train.
+        seed: Seed of sampling and augmentation; PyTorch's own generator is left as it was.
+        progress: Called after each step.
+
+    Raises:
+        InputError: ``known`` is about another number of images, an image does not decode, or the loss became
+            infinite or NaN.
+    """
+    started = time.perf_counter()
+    if len(known.groups) != len(images):
+        raise InputError(
+            f"refresh: constraints are about {len(known.groups)} images but there are {len(images)}; "
+            "give the images that were asked about"
+        )
+    history = History()
+    with seeded(seed), restored_on_failure(model):
+        _run(model, images, cluster, known, settings, seed, history, progress)
+    return history.report(time.perf_counter() - started)
+
+
+def _run(
+    model: EmbeddingNet,
+    images: ImageSet,
+    cluster: Clustering,
+    known: KnownPairs,
+    settings: ClusterSettings,
+    seed: int,
+    history: History,
+    progress: Progress | None,
+) -> None:
+    pixels = Pixels(images, np.arange(len(images)), settings.size)
+    augmentation = Augmentation(settings.size, settings.shift, settings.erasing, settings.jitter)
+    device = next(model.parameters()).device
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    triplet = KnownTripletLoss(PairRelation(known), TripletSettings(margin=settings.margin))
+    step = 0
+    for epoch in range(settings.epochs):
+        end = round(settings.steps * (epoch + 1) / settings.epochs)
+        features = embed(model, images, size=settings.size)
+        clusters = cluster(features)
+        if clusters.max(initial=-1) < 0:
+            step = end
+            continue
+        memory = ClusterMemory(features, clusters, images.cameras, settings, device)
+        batches = sample_clusters(clusters, rng, settings)
+        model.train()
+        for step in range(step, end):  # noqa: B020 -- goes on where the last epoch ended
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * learning_rate_share(step, settings.steps)
+            batch = next(batches)
+            places = torch.from_numpy(batch).to(device)
+            extracted = model(augmentation(pixels.read(batch)).to(device))
+            units = F.normalize(extracted)
+            loss, active = memory.loss(units, places), 0
+            if settings.triplet_weight > 0:
+                scored = triplet(extracted, batch)
+                loss, active = loss + settings.triplet_weight * scored.loss, scored.active_triplets
+            history.add(loss, active, batch)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            memory.follow(units, places)
+            if progress is not None:
+                progress(step + 1, settings.steps)
+        step = end

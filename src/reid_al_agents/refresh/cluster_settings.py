@@ -1,0 +1,79 @@
+"""How the cluster refresher trains."""
+
+from dataclasses import dataclass, fields
+
+from reid_al_env.errors import InputError
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Settings of the cluster refresh; the defaults were chosen on Market-1501's validation identities.
+
+    Attributes:
+        size: Height and width in pixels that images are resized to.
+        steps: Training steps.
+        epochs: How often the images are embedded and clustered anew in the course of the steps.
+        batch_size: Images per step.
+        images_per_cluster: Images drawn of each cluster of a batch, some twice where it has fewer.
+        learning_rate: Peak learning rate of AdamW, after the warm-up and before the cosine decay.
+        weight_decay: Weight decay of AdamW.
+        temperature: Of the contrast with the clusters.
+        momentum: Share of itself that a memory entry gives up to each image of the batch that belongs to it.
+        camera_weight: Weight of the contrast between cameras; 0 to leave it out.
+        camera_temperature: Its temperature.
+        camera_negatives: Hardest entries of other clusters that it contrasts with.
+        triplet_weight: Weight of the triplet loss on pairs that are known from answers; 0 to leave it out.
+        margin: Margin of that loss, on the Euclidean distance of L2-normalised features.
+        k1: Neighbour lists of the Jaccard similarity.
+        k2: Neighbours over which it averages.
+        piece_similarity: Least average similarity within pieces; see
+            :func:`~reid_al_agents.clustering.forming.form_groups`.
+        group_similarity: Least average similarity of groups that train as one cluster.
+        shift: Pixels by which a random crop of the padded image shifts it at most.
+        erasing: Chance that a rectangle of an image is erased.
+        jitter: Largest relative change of each colour channel's strength, anew for each image.
+
+    Raises:
+        InputError: A setting is out of range.
+    """
+
+    size: tuple[int, int] = (128, 64)
+    steps: int = 500
+    epochs: int = 5
+    batch_size: int = 64
+    images_per_cluster: int = 4
+    learning_rate: float = 5e-4
+    weight_decay: float = 5e-4
+    temperature: float = 0.05
+    momentum: float = 0.2
+    camera_weight: float = 1.0
+    camera_temperature: float = 0.07
+    camera_negatives: int = 50
+    triplet_weight: float = 0.0
+    margin: float = 0.3
+    k1: int = 20
+    k2: int = 4
+    piece_similarity: float = 0.5
+    group_similarity: float = 0.2
+    shift: int = 4
+    erasing: float = 0.5
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "epochs": 1, "images_per_cluster": 2, "shift": 0, "camera_negatives": 1, "k2": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected at least {bound}")
+        for field in fields(self):
+            if field.type is float and not 0 <= getattr(self, field.name) < float("inf"):
+                raise InputError(f"refresh: {field.name} is {getattr(self, field.name)}; expected 0 or more")
+        for name in ("temperature", "camera_temperature", "piece_similarity", "group_similarity"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected more than 0, up to 1")
+        for name in ("momentum", "erasing", "jitter"):
+            if getattr(self, name) > 1:
+                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected a share from 0 to 1")
+        if self.epochs > self.steps or self.k2 > self.k1:
+            raise InputError("refresh: expected epochs <= steps and k2 <= k1")
+        if self.batch_size < self.images_per_cluster or min(self.size) < 1:
+            raise InputError("refresh: expected a batch of one cluster at least, and a size in pixels")

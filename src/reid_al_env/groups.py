@@ -1,0 +1,93 @@
+"""Groups of images as the environment's nodes: one answer is about two groups, not about two images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+from reid_al_env.feature_set import FeatureSet
+from reid_al_env.oracle import Oracle
+
+
+class Groups:
+    """Images that are known or safely assumed to show one identity, as nodes of the environment.
+
+    Args:
+        features: The N images.
+        labels: Shape (N,), group of each image, every number from 0 to G − 1 at least once.
+
+    Attributes:
+        labels: Shape (N,), int64.
+        sizes: Number of images, shape (G,), int64.
+        means: L2-normalised means of the L2-normalised features, shape (G, D), float32.
+        typical: Dataset index of the image nearest the mean, the one a person is shown, shape (G,), int64.
+
+    Raises:
+        InputError: If the labels do not fit, or the features of a group cancel out.
+    """
+
+    def __init__(self, features: FeatureSet, labels: NDArray[np.int64]) -> None:
+        labels = np.asarray(labels, dtype=np.int64)
+        if labels.shape != (len(features),):
+            raise InputError(
+                f"groups: labels have shape {labels.shape} but {features.source} has {len(features)} images"
+            )
+        self.sizes = np.bincount(labels[labels >= 0])
+        if labels.min() < 0 or not self.sizes.all():
+            raise InputError("groups: labels must be every number from 0 to the number of groups less one")
+        self.labels = labels
+        self._features = features
+        self._by_group = np.argsort(labels, kind="stable")
+        self._starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        units = features.features / np.linalg.norm(features.features, axis=1, keepdims=True)
+        means = np.add.reduceat(units[self._by_group], self._starts[:-1], axis=0)
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        if not (lengths > 0).all():
+            raise InputError(f"groups: the features of group {int(np.argmin(lengths))} cancel out")
+        self.means: NDArray[np.float32] = (means / lengths).astype(np.float32)
+        closeness = np.einsum("nd,nd->n", units, self.means[labels])
+        order = np.lexsort((np.arange(len(labels)), -closeness, labels))
+        self.typical: NDArray[np.int64] = order[self._starts[:-1]]
+        self._second = order[self._starts[:-1] + (self.sizes > 1)]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def members(self, group: int) -> NDArray[np.int64]:
+        """Dataset indices of a group's images, ascending."""
+        return self._by_group[self._starts[group] : self._starts[group + 1]]
+
+    def second(self, group: int) -> int:
+        """The image second nearest the mean: another witness for the group; the typical one if it is alone."""
+        return int(self._second[group])
+
+    def nodes(self) -> FeatureSet:
+        """The groups as the environment takes them: their means, named and identified by typical images.
+
+        Cameras are left out, since a group is seen by several.
+        """
+        features = self._features
+        return FeatureSet(
+            self.means,
+            features.identities[self.typical],
+            paths=features.names[self.typical],
+            source=f"groups of {features.source}",
+        )
+
+
+class GroupOracle:
+    """Answers about groups by asking another oracle about their typical images.
+
+    Args:
+        oracle: Answers about images.
+        typical: Dataset index of the image shown for each group, shape (G,).
+    """
+
+    def __init__(self, oracle: Oracle, typical: NDArray[np.int64]) -> None:
+        self._oracle = oracle
+        self._typical = np.asarray(typical, dtype=np.int64)
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """+1, −1 or 0 for each pair of groups, shape (B,), int8."""
+        return self._oracle.answer(self._typical[queries], self._typical[galleries])
