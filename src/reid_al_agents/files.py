@@ -7,6 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
@@ -104,6 +107,16 @@ def write_tensors(
     content = save(plain, metadata={HEADER: json.dumps(dict(header), sort_keys=True)})
     with atomic_write(path) as file:
         file.write(content)
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an ``.npz`` of plain arrays; replaces ``path`` only once it is complete.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)
 
 
 def read_header(file: Any) -> dict[str, str]:

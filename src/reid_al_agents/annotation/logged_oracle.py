@@ -52,6 +52,7 @@ class LoggedOracle:
     ) -> None:
         self._oracle, self._log, self._names = oracle, log, names
         self._run, self._selector, self._source, self._annotator = run, selector, source, annotator
+        self._probability: float | None = None
         self.begin_round(0)
 
     def begin_round(self, number: int) -> None:
@@ -70,6 +71,10 @@ class LoggedOracle:
             self._check_name(answer.query, answer.query_name)
             self._check_name(answer.candidate, answer.candidate_name)
             self._recorded[_unordered((answer.query, answer.candidate))].append(answer.answer)
+
+    def expect(self, probability: float | None) -> None:
+        """Note how likely a match is held; it is kept with every answer until another is noted."""
+        self._probability = probability
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """Say whether pairs show one identity; every answer is on disk when this returns.
@@ -142,6 +147,7 @@ class LoggedOracle:
             annotator=self._annotator,
             shown_at=times[0],
             answered_at=times[1],
+            probability=self._probability,
         )
 
     def _occurrences(self, pairs: list[_Pair]) -> tuple[list[int], Counter[_Pair]]:

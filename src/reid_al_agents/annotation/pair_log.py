@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x52654964  # "ReId": tells a pair log from any other SQLite file
 _WAIT_FOR_LOCK_SECONDS = 30.0
 
@@ -35,7 +35,8 @@ CREATE TABLE answers (
     source TEXT NOT NULL,
     annotator TEXT NOT NULL,
     shown_at REAL NOT NULL,
-    answered_at REAL NOT NULL
+    answered_at REAL NOT NULL,
+    probability REAL
 )
 """
 
@@ -59,6 +60,7 @@ class PairAnswer:
         annotator: Who answered; empty where nobody in particular did.
         shown_at: When the pair was put to the source, in seconds since 1970-01-01 UTC.
         answered_at: When the answer came, in seconds since 1970-01-01 UTC.
+        probability: Of a match, as it was held likely before the answer; None where nobody estimated it.
     """
 
     key: str
@@ -75,6 +77,7 @@ class PairAnswer:
     annotator: str
     shown_at: float
     answered_at: float
+    probability: float | None = None
 
 
 _KINDS = tuple(get_type_hints(PairAnswer).values())
@@ -230,12 +233,21 @@ class PairLog:
     def _check_kind(self) -> None:
         if self._pragma("application_id") != _APPLICATION_ID:
             raise InputError(f"{self.path}: is an SQLite file but not a pair log; name another file")
+        self._migrate()
         version = self._pragma("user_version")
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"{self.path}: pair log of version {version}, this program reads version {SCHEMA_VERSION}; "
                 "upgrade reid-active-learning"
             )
+
+    def _migrate(self) -> None:
+        """Bring a log of version 1 up to date; all its answers stay."""
+        if self._pragma("user_version") == 1:
+            with self._transaction():
+                if self._pragma("user_version") == 1:  # another process may have done it since
+                    self._connection.execute("ALTER TABLE answers ADD COLUMN probability REAL")
+                    self._connection.execute("PRAGMA user_version = 2")
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
@@ -266,4 +278,6 @@ def _checked(answer: PairAnswer) -> tuple[object, ...]:
         raise InputError(f"answer {answer.answer} about {answer.query_name}: expected +1, -1 or 0")
     if answer.query == answer.candidate or min(answer.query, answer.candidate) < 0:
         raise InputError(f"pair ({answer.query}, {answer.candidate}): expected two different dataset indices")
-    return tuple(kind(value) for kind, value in zip(_KINDS, astuple(answer), strict=True))
+    *values, probability = astuple(answer)
+    plain = (kind(value) for kind, value in zip(_KINDS[:-1], values, strict=True))
+    return (*plain, None if probability is None else float(probability))

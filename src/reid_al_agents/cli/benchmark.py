@@ -32,19 +32,25 @@ def benchmark(
     size: opt.Size = "128x64",
     selectors: Annotated[
         str, typer.Option("--selectors", help="Names as of run --selector, with commas between.")
-    ] = "random,entropy,dqn",
+    ] = "gain,entropy,random",
+    nodes: opt.Nodes = "groups",
     answers: Annotated[
         str, typer.Option("--answers", help="Numbers of answers at which a model is refreshed and scored.")
     ] = "1250,5000",
     seeds: Annotated[str, typer.Option("--seeds", help="Seeds, with commas between.")] = "0,1,2",
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="One seed, in place of --seeds.")] = None,
-    refresh: opt.Refresh = "triplet",
+    refresh: opt.Refresh = "cluster",
+    adapt: opt.Adapt = True,
     refresh_steps: opt.RefreshSteps = None,
     all_labels: Annotated[
-        bool, typer.Option("--all-labels", help="Add the reference row that trains on every label.")
+        bool, typer.Option("--all-labels", help="Add reference rows: training on every label, and (cluster) on none.")
+    ] = False,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Keep the model behind every row in OUT/weights.")
     ] = False,
     parallel: opt.Parallel = 5,
-    budget: opt.Budget = 10,
+    budget: opt.Budget = None,
+    audit: opt.Audit = 0.05,
     pool_size: opt.PoolSize = 30,
     k: opt.Neighbours = 15,
     metric: opt.Metric = "cosine",
@@ -66,6 +72,9 @@ def benchmark(
         weights,
         size,
         backbone=backbone,
+        nodes=nodes,
+        adapt=adapt,
+        audit=audit,
         refresh=refresh,
         refresh_steps=refresh_steps,
         parallel=parallel,
@@ -85,6 +94,7 @@ def benchmark(
         opt.parse_numbers(answers, "--answers"),
         (seed,) if seed is not None else opt.parse_numbers(seeds, "--seeds"),
         all_labels,
+        make_folder(out / "weights") if keep_weights else None,
     )
     results = ResultsFolder(out, plan)
     with Bars() as bars:

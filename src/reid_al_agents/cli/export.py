@@ -12,6 +12,8 @@ from reid_al_agents.annotation import PairLog, export_identities_csv, export_pai
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages
 from reid_al_agents.files import make_folder
+from reid_al_agents.grouping import GroupSettings
+from reid_al_agents.learner.loop import record
 from reid_al_agents.learner.run_folder import RunFolder
 from reid_al_env import ConstraintGraph, InputError
 
@@ -34,9 +36,13 @@ def export(
     with PairLog(log_path) as log:
         answers = log.answers()
         export_pairs_csv(log, target / "pairs.csv")
-    for answer in answers:
-        constraints.add(answer.query, answer.candidate, answer.answer)
-    groups = constraints.groups()
+    record(
+        constraints,
+        ((a.query, a.candidate, a.answer, a.probability) for a in answers),
+        GroupSettings().error_rate,
+    )
+    formed = RunFolder(folder).groups()
+    groups = constraints.groups() if formed is None else formed
     export_identities_csv(names, groups, target / "identities.csv")
     sizes = np.bincount(groups)
     result = {

@@ -47,11 +47,23 @@ Metric: TypeAlias = Annotated[
 EmptyNegatives: TypeAlias = Annotated[
     str, typer.Option("--empty-negatives", help="Reward before the first non-match: neutral or farthest.")
 ]
-Budget: TypeAlias = Annotated[int, typer.Option("--budget", help="K_max, answers of a query.")]
+Budget: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--budget", min=1, help="K_max, answers of a query; default 1 of a group, 10 of an image."),
+]
+Nodes: TypeAlias = Annotated[
+    str, typer.Option("--nodes", help="What asks and is asked about: groups, or images as in the paper.")
+]
+Adapt: TypeAlias = Annotated[
+    bool, typer.Option("--adapt/--no-adapt", help="Adapt the model without any answer before it asks.")
+]
+Audit: TypeAlias = Annotated[
+    float, typer.Option("--audit", help="Share of the answers that measures the groups (between groups).")
+]
 PoolSize: TypeAlias = Annotated[int, typer.Option("--pool-size", help="n_s, candidates of a query.")]
 Neighbours: TypeAlias = Annotated[int, typer.Option("--k", help="Neighbours in the k-reciprocal graph.")]
 Refresh: TypeAlias = Annotated[
-    str, typer.Option("--refresh", help="How answers become a model: triplet or none.")
+    str, typer.Option("--refresh", help="How answers become a model: cluster, triplet (the paper's) or none.")
 ]
 RefreshSteps: TypeAlias = Annotated[
     int | None, typer.Option("--refresh-steps", help="Training steps of a refresh; default: the refresher's.")
@@ -76,6 +88,8 @@ def run_config(data: str, split: Path | None, weights: Path | None, size: str, *
     Raises:
         InputError: If one is out of range.
     """
+    unsaid = ("budget", "rounds", "selector")
+    settings = {name: value for name, value in settings.items() if value is not None or name not in unsaid}
     return RunConfig(
         data=data,
         split=None if split is None else str(split),

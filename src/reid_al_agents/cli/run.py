@@ -25,12 +25,16 @@ def run(
     backbone: opt.Backbone = "osnet_x0_25",
     size: opt.Size = "128x64",
     selector: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--selector", help="random, nearest, farthest, entropy, greedy, dqn, dqn-mlp or policy:FILE."
+            "--selector",
+            help="gain (default; groups), dqn (default; images), random, nearest, farthest, entropy, greedy, "
+            "dqn-mlp or policy:FILE.",
         ),
-    ] = "dqn",
-    refresh: opt.Refresh = "triplet",
+    ] = None,
+    nodes: opt.Nodes = "groups",
+    refresh: opt.Refresh = "cluster",
+    adapt: opt.Adapt = True,
     refresh_steps: opt.RefreshSteps = None,
     warm: Annotated[
         bool, typer.Option("--warm", help="Refresh from the last model, not from the start weights.")
@@ -40,10 +44,17 @@ def run(
         typer.Option("--answers", help="Answers in all; without it, until every image was the query once."),
     ] = None,
     rounds: Annotated[
-        int, typer.Option("--rounds", help="Refreshes; the asking is cut into as many parts.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--rounds", min=1, help="Refreshes; the asking is cut into as many parts. Default 3, images 1."
+        ),
+    ] = None,
+    until_stable: Annotated[
+        bool, typer.Option("--until-stable", help="Stop once answers hardly change any group.")
+    ] = False,
+    audit: opt.Audit = 0.05,
     parallel: opt.Parallel = 5,
-    budget: opt.Budget = 10,
+    budget: opt.Budget = None,
     pool_size: opt.PoolSize = 30,
     k: opt.Neighbours = 15,
     metric: opt.Metric = "cosine",
@@ -58,7 +69,8 @@ def run(
     json: opt.Json = False,
 ) -> None:
     """Embed, ask, learn, refresh and repeat; the folder holds the better model and all answers."""
-    check_selector(selector)
+    if selector is not None:
+        check_selector(selector)
     config = opt.run_config(
         data,
         split,
@@ -66,6 +78,10 @@ def run(
         size,
         backbone=backbone,
         selector=selector,
+        nodes=nodes,
+        adapt=adapt,
+        until_stable=until_stable,
+        audit=audit,
         refresh=refresh,
         refresh_steps=refresh_steps,
         warm=warm,
@@ -106,7 +122,7 @@ def run(
     if json:
         emit_json({"out": str(out), "rounds": summary})
     else:
-        messages.print(as_rich(rounds_table(summary, title=f"{selector} on {data}"), messages.width))
+        messages.print(as_rich(rounds_table(summary, title=f"{config.selector} on {data}"), messages.width))
         messages.print(f"weights, pairs, metrics and report.html: {out}")
 
 

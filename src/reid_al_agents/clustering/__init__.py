@@ -4,11 +4,14 @@ from reid_al_agents.clustering.cameras import standardise_by_camera
 from reid_al_agents.clustering.forming import FormedGroups, form_groups
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.linkage import average_linkage, group_sums
+from reid_al_agents.clustering.looks import Looks, compare_looks
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 
 __all__ = [
     "FormedGroups",
+    "Looks",
     "average_linkage",
+    "compare_looks",
     "form_groups",
     "group_sums",
     "jaccard_similarities",

@@ -16,6 +16,8 @@ class GroupSettings:
         k2: Neighbours over which it averages.
         piece_similarity: Least average Jaccard similarity within a piece, the images that are assumed to be
             one identity while asking.
+        link_piece_similarity: The same for the identities that are handed out, which may be bolder.
+        group_similarity: Least average similarity of groups that are handed out as one identity.
         neighbours: Candidates of a group among which the schedule looks.
         batch_share: Answers between two looks at the groups, as a share of the images.
         audit_share: Share of the answers that goes to the audit.
@@ -29,6 +31,8 @@ class GroupSettings:
     k1: int = 20
     k2: int = 4
     piece_similarity: float = 0.7
+    link_piece_similarity: float = 0.5
+    group_similarity: float = 0.2
     neighbours: int = 15
     batch_share: float = 0.025
     audit_share: float = 0.05
@@ -36,7 +40,7 @@ class GroupSettings:
     repeat: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("piece_similarity", "batch_share"):
+        for name in ("piece_similarity", "link_piece_similarity", "group_similarity", "batch_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"{name}: {getattr(self, name)} is outside (0, 1]")
         for name in ("audit_share", "error_rate"):

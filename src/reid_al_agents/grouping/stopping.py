@@ -29,6 +29,7 @@ class ChangeMonitor:
 
     def add(self, changed: bool) -> None:
         """Count an answer."""
+        changed = bool(changed)
         share = 2 / (self.span + 1)
         self.rate = share * changed + (1 - share) * self.rate
         self.answers += 1

@@ -12,10 +12,18 @@ from reid_al_agents.embedding import EmbeddingNet, build_backbone, load_weights
 from reid_al_agents.files import make_folder
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.subject import FeatureSubject, ImageSubject, Progress, Subject
-from reid_al_agents.refresh import Refresher, SupervisedRefresher, TripletRefresher, TripletSettings
+from reid_al_agents.refresh import (
+    ClusterRefresher,
+    ClusterSettings,
+    Refresher,
+    SupervisedClusterRefresher,
+    SupervisedRefresher,
+    TripletRefresher,
+    TripletSettings,
+)
 from reid_al_env import FeatureSet, InputError
 
-REFRESHERS = ("triplet", "none")
+REFRESHERS = ("cluster", "triplet", "none")
 
 
 def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
@@ -97,7 +105,17 @@ def make_refreshers(config: RunConfig) -> tuple[Refresher | None, Refresher | No
     """The refresher that the settings name, and its twin that sees all labels; ``None`` trains nothing."""
     if config.refresh == "none":
         return None, None
+    if config.refresh == "cluster":
+        return _cluster_refreshers(config)
     settings = TripletSettings(size=config.size)
     if config.refresh_steps is not None:
         settings = replace(settings, steps=config.refresh_steps)
     return TripletRefresher(settings), SupervisedRefresher(settings)
+
+
+def _cluster_refreshers(config: RunConfig) -> tuple[Refresher, Refresher]:
+    settings = ClusterSettings(size=config.size)
+    if config.refresh_steps is not None:
+        epochs = max(1, round(settings.epochs * config.refresh_steps / settings.steps))
+        settings = replace(settings, steps=config.refresh_steps, epochs=min(epochs, config.refresh_steps))
+    return ClusterRefresher(settings), SupervisedClusterRefresher(settings)

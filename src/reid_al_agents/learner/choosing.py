@@ -16,7 +16,7 @@ from reid_al_env import InputError
 
 POLICY_PREFIX = "policy:"
 LEARNED = {"dqn": "graph", "dqn-mlp": "mlp"}
-SELECTOR_NAMES = (*SELECTORS, "greedy", *LEARNED, f"{POLICY_PREFIX}FILE")
+SELECTOR_NAMES = ("gain", *SELECTORS, "greedy", *LEARNED, f"{POLICY_PREFIX}FILE")
 
 
 @runtime_checkable
@@ -41,7 +41,7 @@ class LearnedSelector(Selector, Protocol):
 
 def check_selector(name: str) -> None:
     """Raise :class:`InputError` unless there is a selector of that name."""
-    if name not in (*SELECTORS, "greedy", *LEARNED) and not name.startswith(POLICY_PREFIX):
+    if name not in (*SELECTORS, "gain", "greedy", *LEARNED) and not name.startswith(POLICY_PREFIX):
         raise InputError(f"selector: {name!r} is unknown; choose one of {', '.join(SELECTOR_NAMES)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from reid_al_agents.learner.run import label_oracle
 from reid_al_agents.learner.subject import Progress, Subject
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import START
-from reid_al_env import InputError
+from reid_al_env import ConstraintGraph, InputError
 
 ALL_LABELS = "all labels"
+NO_ANSWERS = "no answers"
 
 Returns = dict[str, list[list[float]]]
 """By selector, for each seed the return of each query in the order they were asked."""
@@ -33,7 +34,9 @@ class Plan:
         selectors: Names as in :class:`RunConfig`.
         budgets: Numbers of answers, ascending; the model is refreshed and scored at each.
         seeds: One start and one trajectory for each selector and seed.
-        all_labels: Also train on every label of the pool, as a reference.
+        all_labels: Also train on every label of the pool, as a reference; with the cluster refresh also
+            without any answer, so that the share of the gap that answers close can be told.
+        keep_weights: Folder in which the model behind every row is kept; ``None`` keeps none.
 
     Raises:
         InputError: If there is nothing to compare or the budgets do not ascend.
@@ -44,6 +47,7 @@ class Plan:
     budgets: tuple[int, ...]
     seeds: tuple[int, ...]
     all_labels: bool = False
+    keep_weights: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("selectors", "budgets", "seeds"):
@@ -90,8 +94,10 @@ def compare(
     """
     comparison = Comparison([], {})
 
-    def add(row: ResultRow) -> None:
+    def add(row: ResultRow, subject: Subject) -> None:
         comparison.rows.append(row)
+        if plan.keep_weights is not None:
+            subject.save(plan.keep_weights / f"{row.selector}-{row.seed}-{row.answers}.safetensors")
         if on_row is not None:
             on_row(comparison)
 
@@ -100,17 +106,31 @@ def compare(
         started = time.perf_counter()
         scores = subject.scores()
         if scores:
-            add(_reference(START, plan, seed, scores, time.perf_counter() - started))
+            add(_reference(START, plan, seed, scores, time.perf_counter() - started), subject)
+        if plan.base.adapts:
+            subject.adapt(seed * 1000)
+        for name, learn in _references(plan, subject, seed) if scores else ():
+            subject.restart()
+            started = time.perf_counter()
+            learn()
+            seconds = time.perf_counter() - started
+            add(_reference(name, plan, seed, subject.scores(), seconds), subject)
         for selector in plan.selectors:
             subject.restart()
             _measure(plan, selector, seed, subject, progress, add, comparison.returns)
-        if plan.all_labels and scores:
-            subject.restart()
-            started = time.perf_counter()
-            subject.learn_all_labels(seed)
-            seconds = time.perf_counter() - started
-            add(_reference(ALL_LABELS, plan, seed, subject.scores(), seconds))
     return comparison
+
+
+def _references(
+    plan: Plan, subject: Subject, seed: int
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """The rows that answers are measured against, each with what trains it."""
+    if not plan.all_labels:
+        return
+    if plan.base.refresh == "cluster":
+        nothing = ConstraintGraph(len(subject))
+        yield NO_ANSWERS, lambda: subject.refresh(nothing, seed * 1000 + 1)
+    yield ALL_LABELS, lambda: subject.learn_all_labels(seed * 1000 + 1)
 
 
 def _measure(
@@ -119,7 +139,7 @@ def _measure(
     seed: int,
     subject: Subject,
     progress: Progress | None,
-    add: Callable[[ResultRow], None],
+    add: Callable[[ResultRow, Subject], None],
     returns: Returns,
 ) -> None:
     config = replace(plan.base, selector=selector, seed=seed, warm=False)
@@ -135,7 +155,7 @@ def _measure(
         played[-1].extend(metrics["returns"])
         row = _row(metrics, played[-1], seconds)
         seen = getattr(loop.selector, "seen", {})
-        add(replace(row, labels_before=seen.get("labels")))
+        add(replace(row, labels_before=seen.get("labels")), subject)
         if loop.exhausted:
             break
 
@@ -156,6 +176,8 @@ def _row(metrics: Metrics, returns: list[float], seconds: float) -> ResultRow:
         pairwise_f1=metrics.get("pairwise_f1"),
         bcubed_f1=metrics.get("bcubed_f1"),
         ari=metrics.get("ari"),
+        pairwise_precision=metrics.get("pairwise_precision"),
+        pairwise_recall=metrics.get("pairwise_recall"),
     )
 
 

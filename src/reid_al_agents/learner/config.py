@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from reid_al_agents.grouping import GroupSettings
 from reid_al_env import EpisodeSettings, InputError
 
 EVALUATION_SETS = ("validation", "test", "none")
+NODES = ("groups", "images")
+
+ROUNDS = {"groups": 3, "images": 1}
+"""Refreshes of a run where nobody says how many, by what asks."""
+
+BUDGETS = {"groups": 1, "images": 10}
+"""K_max where nobody says it: a group asks once and is looked at anew; an image asks ten times, as in the paper."""
+
+SELECTORS_OF = {"groups": "gain", "images": "dqn"}
+"""The selector where nobody names one, by what asks."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +31,20 @@ class RunConfig:
         weights: Start weights; ``None`` is an untrained backbone.
         backbone: Name of the backbone; empty for bare features.
         size: Height and width of the images, pixels.
-        selector: ``random``, ``nearest``, ``farthest``, ``entropy``, ``greedy``, ``dqn`` (graph network),
-            ``dqn-mlp`` (the paper's), or ``policy:FILE`` (a trained policy that does not learn further).
-        refresh: ``triplet`` or ``none``.
+        nodes: What asks and is asked about: ``groups`` of images, or ``images`` as in the paper.
+        selector: ``gain`` (between groups only), ``random``, ``nearest``, ``farthest``, ``entropy``,
+            ``greedy``, ``dqn`` (graph network), ``dqn-mlp`` (the paper's), or ``policy:FILE`` (a trained
+            policy that does not learn further); empty is ``gain`` or ``dqn`` by ``nodes``.
+        refresh: ``cluster``, ``triplet`` (the paper's) or ``none``.
+        adapt: Whether the cluster refresh starts from a model that was first adapted without any answer.
         refresh_steps: Training steps of a refresh; ``None`` is the refresher's default.
         warm: Refresh from the last model instead of from the start weights.
         answers: Answers in all; ``None`` asks until every image was the query once.
-        rounds: Parts of equal size into which the asking is cut; a refresh follows each.
-        parallel: Queries that are open side by side.
-        budget: K_max, picks of a query.
+        rounds: Parts into which the asking is cut; a refresh follows each. 0 is 3 or 1 by ``nodes``.
+        until_stable: Stop asking once the next answers are unlikely to change any group.
+        audit: Share of the answers that goes to the audit of the groups.
+        parallel: Queries that are open side by side, between images.
+        budget: K_max, picks of a query; 0 is 1 or 10 by ``nodes``.
         pool_size: n_s, candidates of a query.
         k: Neighbours of the k-reciprocal graph.
         margin: m of the reward.
@@ -49,14 +65,18 @@ class RunConfig:
     weights: str | None = None
     backbone: str = ""
     size: tuple[int, int] = (128, 64)
-    selector: str = "dqn"
-    refresh: str = "triplet"
+    nodes: str = "groups"
+    selector: str = ""
+    refresh: str = "cluster"
+    adapt: bool = True
     refresh_steps: int | None = None
     warm: bool = False
     answers: int | None = None
-    rounds: int = 1
+    rounds: int = 0
+    until_stable: bool = False
+    audit: float = 0.05
     parallel: int = 5
-    budget: int = 10
+    budget: int = 0
     pool_size: int = 30
     k: int = 15
     margin: float = 0.2
@@ -69,6 +89,12 @@ class RunConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.nodes not in NODES:
+            raise InputError(f"nodes: {self.nodes!r} is unknown; choose one of {', '.join(NODES)}")
+        for name, default in (("rounds", ROUNDS), ("budget", BUDGETS), ("selector", SELECTORS_OF)):
+            if not getattr(self, name):
+                object.__setattr__(self, name, default[self.nodes])
+        self._check_nodes()
         for name in ("rounds", "parallel", "answers", "refresh_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -84,6 +110,25 @@ class RunConfig:
         if not 0.0 <= self.noise < 0.5:
             raise InputError(f"noise: {self.noise} is outside [0, 0.5)")
         self.episode()
+        self.grouping()
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the model is adapted without answers before the first question."""
+        return self.adapt and self.refresh == "cluster"
+
+    def _check_nodes(self) -> None:
+        if self.nodes == "images":
+            for name, wanted in (("selector 'gain'", self.selector == "gain"), ("until_stable", self.until_stable)):
+                if wanted:
+                    raise InputError(f"nodes: {name} needs groups and sizes; use --nodes groups")
+        elif not self.closure or self.cross_camera:
+            name = "cross_camera" if self.cross_camera else "closure off"
+            raise InputError(f"nodes: {name} is about images; use --nodes images")
+
+    def grouping(self) -> GroupSettings:
+        """The part of the settings about groups."""
+        return GroupSettings(audit_share=self.audit)
 
     def episode(self) -> EpisodeSettings:
         """The environment's part of the settings."""

@@ -27,6 +27,8 @@ def demo_plan(seed: int) -> Plan:
     base = RunConfig(
         data=f"synthetic:{TARGET}?seed={seed}",
         backbone="small_cnn",
+        nodes="images",
+        refresh="triplet",
         size=SIZE,
         refresh_steps=REFRESH_STEPS,
         seed=seed,

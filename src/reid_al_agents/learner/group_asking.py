@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from reid_al_agents.clustering import (
     FormedGroups,
+    Looks,
     form_groups,
-    jaccard_similarities,
     nearest_neighbours,
-    standardise_by_camera,
     unit_rows,
 )
 from reid_al_agents.grouping.audit import REACH, Audit
@@ -28,6 +27,7 @@ from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry, Oracle
 
 _ROW = np.zeros(1, dtype=np.int64)
+_FEWEST = 3  # groups that can be asked about
 _SURE = 0.95  # match probability of two images that are in one group already
 
 
@@ -62,6 +62,7 @@ class GroupAsking:
 
     Args:
         features: The pool as the present model sees it.
+        looks: The same, compared.
         constraints: What is known of the images; every answer is added.
         oracle: Answers about images.
         selector: Chooses among a group's candidates.
@@ -76,6 +77,7 @@ class GroupAsking:
     def __init__(
         self,
         features: FeatureSet,
+        looks: Looks,
         constraints: ConstraintGraph,
         oracle: Oracle,
         selector: Selector,
@@ -86,11 +88,10 @@ class GroupAsking:
         rng: np.random.Generator,
         until_stable: bool = False,
     ) -> None:
-        points = standardise_by_camera(features.features, features.cameras)
         self._features = FeatureSet(
-            points, features.identities, features.cameras, features.names, source=features.source
+            looks.points, features.identities, features.cameras, features.names, source=features.source
         )
-        self._similarities = jaccard_similarities(points, settings.k1, settings.k2)
+        self._similarities = looks.similarities
         self._constraints, self._oracle, self._selector = constraints, oracle, selector
         self._model, self._monitor = model, monitor
         self._settings, self._episode = settings, episode
@@ -101,8 +102,7 @@ class GroupAsking:
         self._limit = 0
         self.exhausted = False
         self.formed = self._form()
-        near = nearest_neighbours(unit_rows(points), min(REACH[-1] + 1, len(points)))
-        self._near = near
+        near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
         self.audit = Audit(self.formed.groups, near, rng)
         self._audited = 0
 
@@ -121,6 +121,10 @@ class GroupAsking:
                 break
         return self._report
 
+    def true_rewards(self) -> NDArray[np.float32]:
+        """What each candidate of the group that asks would earn by the true identities, (1, n)."""
+        return self._inquiry.true_rewards()
+
     def _form(self) -> FormedGroups:
         return form_groups(self._similarities, self._constraints, self._settings.piece_similarity)
 
@@ -133,9 +137,9 @@ class GroupAsking:
             self._model,
             self._settings.neighbours,
         )
-        inquiry = self._inquiry(view)
-        if inquiry is None:
+        if len(view.groups) < _FEWEST:
             return
+        self._inquiry = self._environment(view)
         best = view.worth.max(axis=1, initial=0.0)
         favourite = view.candidates[np.arange(len(best)), view.worth.argmax(axis=1)]
         self._touched = np.zeros(len(best), dtype=bool)
@@ -147,13 +151,11 @@ class GroupAsking:
                 continue
             self._ask_extra(float(best[query]), end)
             if self._report.answers < end:
-                self._visit(inquiry, int(query), end)
+                self._visit(int(query), end)
 
-    def _inquiry(self, view: GroupView) -> Inquiry | None:
-        """The environment over groups; ``None`` where there are too few groups to ask about."""
+    def _environment(self, view: GroupView) -> Inquiry:
+        """The environment over groups: what is known of them is implied, what was asked is masked."""
         count = len(view.groups)
-        if count < 3:
-            return None
         episode = replace(self._episode, pool_size=min(self._episode.pool_size, count - 1))
         known = ConstraintGraph(count)
         for a, b in view.conflicts.tolist():
@@ -165,8 +167,9 @@ class GroupAsking:
         wants = getattr(self._selector, "needs_node_features", False)
         return Inquiry(view.groups.nodes(), episode, oracle, known, node_features=view if wants else None)
 
-    def _visit(self, inquiry: Inquiry, query: int, end: int) -> None:
+    def _visit(self, query: int, end: int) -> None:
         """Let one group ask until its budget is spent or the batch is over."""
+        inquiry = self._inquiry
         if not inquiry.has_questions(query):
             return
         inquiry.begin(_ROW, np.array([query]))

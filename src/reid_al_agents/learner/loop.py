@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.learner.asking import AskingLimits, AskingReport, ask
+from reid_al_agents.learner.asking import AskingLimits, AskingReport
 from reid_al_agents.learner.choosing import LearnedSelector, choose
 from reid_al_agents.learner.config import RunConfig, boundaries
+from reid_al_agents.learner.modes import AskingMode, GroupMode, ImageMode
 from reid_al_agents.learner.subject import Progress, Subject
+from reid_al_agents.grouping.evidence import answer_weight
 from reid_al_agents.selection import Selector
-from reid_al_env import ConstraintGraph, InputError, Inquiry, Oracle
-from reid_al_env.browsing import QueryBrowser
+from reid_al_env import ConstraintGraph, InputError, Oracle
 
 Metrics = dict[str, Any]
 
@@ -48,9 +48,10 @@ class Totals:
 class Loop:
     """Alternates asking and refreshing over a subject.
 
-    One round: embed the pool, browse queries without replacement, ask while the policy learns, refresh the
-    model from all answers so far, score it (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier
-    rounds kept).
+    One round: embed the pool, ask while the policy learns, refresh the model from all answers so far, score it
+    (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier rounds kept). Between images, queries
+    are browsed without replacement; between groups, a schedule says which asks next. With the cluster refresh
+    the model is first adapted without any answer, and later refreshes start from there.
 
     Args:
         subject: The images or features with their model, at the start weights.
@@ -73,7 +74,6 @@ class Loop:
         self.config = config
         self.totals = Totals()
         self.returns: list[list[float]] = []
-        self._oracle = oracle
         self._progress = progress
         count = len(subject)
         if config.pool_size >= count:
@@ -82,24 +82,30 @@ class Loop:
                 f"a query has at most {count - 1} others, so choose a smaller one"
             )
         self.constraints = ConstraintGraph(count)
-        self.selector: Selector = choose(config, self._true_rewards)
-        self._browser = QueryBrowser(count, np.random.default_rng([config.seed, 0]))
-        self._in_answers = ends is not None or config.answers is not None
+        mode = GroupMode if config.nodes == "groups" else ImageMode
+        self.mode: AskingMode = mode(config, self.constraints, oracle, lambda: self.selector)
+        self.selector: Selector = choose(config, self.mode.true_rewards)
+        self._in_answers = ends is not None or config.answers is not None or config.nodes == "groups"
         self._ends = ends or boundaries(config.answers or count, config.rounds)
 
     def begin(self) -> Metrics:
-        """See the pool for the first time and score the start; the metrics of round 0."""
+        """Adapt the model where that is wanted, see the pool and score it; the metrics of round 0."""
         clock = _Clock()
+        training: Metrics = {}
+        if self.config.adapts and not self.subject.adapted:
+            training = {f"start_{name}": value for name, value in self.subject.scores().items()}
+            training |= self.subject.adapt(self.config.seed * 1000)
+            clock.lap("adapt_seconds")
         self._see_anew()
         clock.lap("embed_seconds")
         scores = self.subject.scores()
         clock.lap("score_seconds")
-        return self._metrics(0, [], scores, {}, clock)
+        return self._metrics(0, AskingReport(), scores, training, clock)
 
     @property
     def exhausted(self) -> bool:
-        """Whether every image has been the query once."""
-        return self._browser.remaining == 0
+        """Whether nothing is left to ask: every image was the query once, or no group has a question."""
+        return self.mode.exhausted
 
     @property
     def rounds(self) -> int:
@@ -110,14 +116,9 @@ class Loop:
         """Ask, refresh and score; ``number`` counts from 1. Returns the round's metrics."""
         config = self.config
         clock = _Clock()
-        report = ask(
-            self._inquiry,
-            self.selector,
-            self._browser,
-            np.random.default_rng([config.seed, number]),
-            self._limits(number),
-            None if self._progress is None else self._bar("ask"),
-        )
+        rng = np.random.default_rng([config.seed, number])
+        bar = None if self._progress is None else self._bar("ask")
+        report = self.mode.ask(self._limits(number), rng, bar)
         self.totals.add(report)
         self.returns.append(report.returns)
         clock.lap("ask_seconds")
@@ -127,42 +128,43 @@ class Loop:
         clock.lap("refresh_seconds")
         scores = self.subject.scores()
         clock.lap("score_seconds")
-        if number < self.rounds:
+        if number < self.rounds or config.nodes == "groups":
             self._see_anew()
             clock.lap("embed_seconds")
-        return self._metrics(number, report.returns, scores, training, clock)
+        return self._metrics(number, report, scores, training, clock)
 
     def keep(self, folder: Path) -> None:
         """Keep the model and the policy, as the next round starts from them."""
         folder.mkdir(parents=True, exist_ok=True)
         self.subject.save(folder / "weights.safetensors")
+        if self.subject.adapted:
+            self.subject.save_start(folder / "start.safetensors")
+        self.mode.keep(folder)
         if isinstance(self.selector, LearnedSelector):
             self.selector.save_checkpoint(folder)
 
-    def resume(self, folder: Path, rounds: list[Metrics], answers: Iterator[tuple[int, int, int]]) -> None:
+    def resume(
+        self, folder: Path, rounds: list[Metrics], answers: Iterator[tuple[int, int, int, float | None]]
+    ) -> None:
         """Go on after the rounds that are done.
 
         Args:
             folder: What :meth:`keep` wrote after the last of them.
             rounds: Their metrics, round 0 included.
-            answers: Every (query, candidate, answer) of those rounds, in order.
+            answers: Every (query, candidate, answer, match probability) of those rounds, in order.
         """
         last = rounds[-1]
         self.totals = Totals(last["queries"], last["answers"], last["matches"], last["implied"])
         self.returns = [line["returns"] for line in rounds[1:]]
-        for query, candidate, answer in answers:
-            self.constraints.add(query, candidate, answer)
-        for _ in range(last["drawn"]):
-            self._browser.next()
+        record(self.constraints, answers, self.config.grouping().error_rate)
+        self.mode.resume(folder, last["drawn"])
+        if self.config.adapts:
+            self.subject.load_start(folder / "start.safetensors")
         self.subject.load(folder / "weights.safetensors")
         if isinstance(self.selector, LearnedSelector):
             self.selector.load_checkpoint(folder)
         if last["round"] < self.rounds:
             self._see_anew()
-
-    def _true_rewards(self) -> NDArray[np.float32]:
-        """What ``greedy`` looks at: the inquiry changes with every round, the selector does not."""
-        return self._inquiry.true_rewards()
 
     def _limits(self, number: int) -> AskingLimits:
         end = self._ends[number - 1]
@@ -171,12 +173,7 @@ class Loop:
         return AskingLimits(queries=end - self.totals.queries)
 
     def _see_anew(self) -> None:
-        config = self.config
-        known = self.constraints if config.closure else None
-        oracle = self._oracle if config.closure else _Recording(self._oracle, self.constraints)
-        self._features = self.subject.pool()
-        matches = self.constraints.must_links
-        self._inquiry = Inquiry(self._features, config.episode(), oracle, known, config.parallel, matches)
+        self.mode.see(self.subject.pool())
 
     def _bar(self, what: str) -> Callable[[int, int], None]:
         progress = self._progress
@@ -184,21 +181,24 @@ class Loop:
         return lambda done, total: progress(what, done, total)
 
     def _metrics(
-        self, number: int, returns: list[float], scores: dict[str, float], training: Metrics, clock: _Clock
+        self, number: int, report: AskingReport, scores: dict[str, float], training: Metrics, clock: _Clock
     ) -> Metrics:
         config = self.config
+        returns = report.returns
         return {
             "round": number,
+            "nodes": config.nodes,
             "selector": config.selector,
             "refresh": config.refresh if self.subject.trains else "none",
             "seed": config.seed,
             "set": config.evaluate_on,
             **asdict(self.totals),
             "match_rate": self.totals.match_rate,
-            "drawn": len(self._features) - self._browser.remaining,
+            "drawn": self.mode.drawn,
             "return": float(np.mean(returns)) if returns else None,
             **scores,
             **self._formed(),
+            **self.mode.figures(),
             **training,
             **clock.laps,
             "seconds": clock.total(),
@@ -206,8 +206,8 @@ class Loop:
         }
 
     def _formed(self) -> Metrics:
-        """How good the must-link groups are, where identities are known to compare them with."""
-        groups, identities = self.constraints.groups(), self._features.identities
+        """How good the groups are, where identities are known to compare them with."""
+        groups, identities = self.mode.groups(), self.subject.identities
         formed: Metrics = {
             "groups": int(groups.max()) + 1,
             "contradictions": len(self.constraints.contradictions),
@@ -217,16 +217,22 @@ class Loop:
         )
 
 
-class _Recording:
-    """Keeps the answers as constraints for the refresher where the environment is not to know of them."""
+def record(
+    constraints: ConstraintGraph,
+    answers: Iterable[tuple[int, int, int, float | None]],
+    error_rate: float,
+) -> None:
+    """Add answers that were kept, each weighed as it was when it came.
 
-    def __init__(self, oracle: Oracle, constraints: ConstraintGraph) -> None:
-        self._oracle, self._constraints = oracle, constraints
-
-    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-        answers = self._oracle.answer(queries, galleries)
-        self._constraints.add_many(queries, galleries, answers)
-        return answers
+    Args:
+        constraints: Where they are added.
+        answers: (query, candidate, answer, match probability), in order; without a probability the weight is 1.
+        error_rate: Rate of wrong answers by which they were weighed.
+    """
+    for query, candidate, answer, probability in answers:
+        known = probability is not None and answer != 0
+        weight = answer_weight(answer, probability, error_rate) if known else 1.0
+        constraints.add(query, candidate, answer, weight)
 
 
 class _Clock:

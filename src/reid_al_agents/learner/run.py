@@ -76,7 +76,7 @@ def run(
                     f"metrics.jsonl counts {rounds[-1]['answers']}; put the run's own file back to resume"
                 )
             loop.resume(
-                folder.checkpoint(len(rounds)), rounds, ((a.query, a.candidate, a.answer) for a in done)
+                folder.checkpoint(len(rounds)), rounds, ((a.query, a.candidate, a.answer, a.probability) for a in done)
             )
         else:
             metrics = loop.begin()
@@ -139,6 +139,7 @@ def _write_results(
     folder: RunFolder, loop: Loop, rounds: list[Metrics], config: RunConfig, provenance: Provenance
 ) -> None:
     loop.subject.save(folder.weights)
+    folder.save_groups(loop.mode.groups())
     if isinstance(loop.selector, LearnedSelector):
         learned = loop.selector.learning
         loop.selector.save(folder.policy, policy_origin(config, loop.totals.answers) if learned else None)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotation import PairLog
-from reid_al_agents.files import make_folder, write_text
+from reid_al_agents.files import make_folder, write_arrays, write_text
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.report.machine import Provenance
 from reid_al_env import InputError
@@ -37,6 +37,7 @@ class RunFolder:
         self.pairs = path / "pairs.sqlite"
         self.weights = path / "weights.safetensors"
         self.policy = path / "policy.safetensors"
+        self._groups = path / "groups.npz"
         self.report = path / "report.html"
         self._config = path / "config.json"
         self._pool = path / "pool.json"
@@ -92,6 +93,24 @@ class RunFolder:
             return np.array(json.loads(self._pool.read_text(encoding="utf-8")), dtype=np.str_).reshape(-1)
         except (OSError, ValueError) as error:
             raise InputError(f"{self._pool}: cannot be read ({error}); name the folder of a run") from error
+
+    def save_groups(self, groups: NDArray[np.int64]) -> None:
+        """Keep the identities formed, (N,), in the order of :meth:`pool_names`."""
+        write_arrays(self._groups, {"groups": groups})
+
+    def groups(self) -> NDArray[np.int64] | None:
+        """The identities formed, (N,); ``None`` where the run has not ended.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        if not self._groups.is_file():
+            return None
+        try:
+            with np.load(self._groups, allow_pickle=False) as kept:
+                return np.asarray(kept["groups"], dtype=np.int64)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self._groups}: cannot be read ({error}); resume the run") from error
 
     def _has_answers(self) -> bool:
         if not self.pairs.is_file():

@@ -52,6 +52,23 @@ class Subject(Protocol):
         """Let the model learn from the answers; figures about the training."""
         ...
 
+    @property
+    def adapted(self) -> bool:
+        """Whether the start weights are those of :meth:`adapt`."""
+        ...
+
+    def adapt(self, seed: int) -> dict[str, Any]:
+        """Let the model learn from the images alone; from now on this is the start. Figures about it."""
+        ...
+
+    def save_start(self, path: Path) -> None:
+        """Keep the start weights."""
+        ...
+
+    def load_start(self, path: Path) -> None:
+        """Take adapted weights that were kept as the start."""
+        ...
+
     def learn_all_labels(self, seed: int) -> None:
         """Let the model learn from every label of the pool, in as many steps as a refresh: a reference."""
         ...
@@ -108,6 +125,8 @@ class ImageSubject:
         self._reference = reference
         self._progress = progress
         self._start = {name: value.clone() for name, value in model.state_dict().items()}
+        self._fingerprint = ""
+        self.adapted = False
         self._pool = self._decoded(images.subset(split.pool(images)))
         self._judged, self._sides = _evaluation_images(images, split, evaluate_on)
         if self._judged is not None:
@@ -147,6 +166,31 @@ class ImageSubject:
         )
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 
+    def adapt(self, seed: int) -> dict[str, Any]:
+        """See :class:`Subject`."""
+        self.fingerprint()  # of the weights as they came
+        nothing = ConstraintGraph(len(self._pool))
+        figures = self.refresh(nothing, seed)
+        self._start_here()
+        return figures
+
+    def save_start(self, path: Path) -> None:
+        """See :class:`Subject`."""
+        now = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.restart()
+        self.save(path)
+        self.model.load_state_dict(now)
+
+    def load_start(self, path: Path) -> None:
+        """See :class:`Subject`."""
+        self.fingerprint()
+        self.load(path)
+        self._start_here()
+
+    def _start_here(self) -> None:
+        self._start = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.adapted = True
+
     def learn_all_labels(self, seed: int) -> None:
         """See :class:`Subject`."""
         if self._reference is not None:
@@ -177,10 +221,12 @@ class ImageSubject:
 
     def fingerprint(self) -> str:
         """See :class:`Subject`."""
-        digest = hashlib.sha256("\n".join(self._pool.names.tolist()).encode())
-        for value in self._start.values():
-            digest.update(value.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        if not self._fingerprint:
+            digest = hashlib.sha256("\n".join(self._pool.names.tolist()).encode())
+            for value in self._start.values():
+                digest.update(value.cpu().numpy().tobytes())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
 
     def _decoded(self, images: ImageSet) -> ImageSet:
         """The images decoded once where they fit in memory, else as they are, to be decoded when needed."""
@@ -229,6 +275,18 @@ class FeatureSubject:
     def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
         """Nothing to train."""
         return {}
+
+    adapted = False
+
+    def adapt(self, seed: int) -> dict[str, Any]:
+        """Nothing to train."""
+        return {}
+
+    def save_start(self, path: Path) -> None:
+        """Nothing to keep."""
+
+    def load_start(self, path: Path) -> None:
+        """Nothing was kept."""
 
     def learn_all_labels(self, seed: int) -> None:
         """Nothing to train."""

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from reid_al_agents.clustering import form_groups, jaccard_similarities, standardise_by_camera
+from reid_al_agents.clustering import compare_looks, form_groups
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
 from reid_al_agents.embedding.extraction import embed
@@ -111,9 +111,10 @@ def constrained_clusters(
     settings: ClusterSettings,
 ) -> NDArray[np.int64]:
     """(N,) int64 cluster of each image, numbered from 0; −1 for images that are a group of their own."""
-    points = standardise_by_camera(features, cameras)
-    similarities = jaccard_similarities(points, settings.k1, settings.k2)
-    formed = form_groups(similarities, constraints, settings.piece_similarity, settings.group_similarity)
+    looks = compare_looks(features, cameras, settings.k1, settings.k2)
+    formed = form_groups(
+        looks.similarities, constraints, settings.piece_similarity, settings.group_similarity
+    )
     sizes = np.bincount(formed.groups)
     number = np.cumsum(sizes > 1) - 1
     return np.where(sizes > 1, number, -1)[formed.groups]

@@ -35,6 +35,8 @@ class ResultRow:
         pairwise_f1: Pairwise F1 of the identities formed, in [0, 1].
         bcubed_f1: B-cubed F1 of the identities formed, in [0, 1].
         ari: Adjusted Rand index of the identities formed, in [-1, 1].
+        pairwise_precision: Share of the pairs put together that belong together, in [0, 1].
+        pairwise_recall: Share of the pairs that belong together that are put together, in [0, 1].
     """
 
     selector: str
@@ -52,6 +54,8 @@ class ResultRow:
     pairwise_f1: float | None = None
     bcubed_f1: float | None = None
     ari: float | None = None
+    pairwise_precision: float | None = None
+    pairwise_recall: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give the row under the names used in files.

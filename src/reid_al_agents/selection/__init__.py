@@ -3,6 +3,7 @@
 from reid_al_agents.selection.registry import SELECTORS, make_selector
 from reid_al_agents.selection.rules import (
     EntropySelector,
+    ExpectedGainSelector,
     FarthestSelector,
     GreedyRewardSelector,
     NearestSelector,
@@ -13,6 +14,7 @@ from reid_al_agents.selection.selector import Observation, Selector, highest_unm
 __all__ = [
     "SELECTORS",
     "EntropySelector",
+    "ExpectedGainSelector",
     "FarthestSelector",
     "GreedyRewardSelector",
     "NearestSelector",

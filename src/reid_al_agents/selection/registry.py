@@ -12,6 +12,7 @@ from reid_al_agents.selection.rules import (
     FarthestSelector,
     GreedyRewardSelector,
     NearestSelector,
+    ExpectedGainSelector,
     RandomSelector,
 )
 from reid_al_agents.selection.selector import Selector
@@ -37,6 +38,8 @@ def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] 
     Raises:
         InputError: If the name is unknown, or ``"greedy"`` has no rewards to look at.
     """
+    if name == ExpectedGainSelector.name:
+        return ExpectedGainSelector()
     if name == GreedyRewardSelector.name:
         if true_rewards is None:
             raise InputError(
@@ -44,6 +47,6 @@ def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] 
             )
         return GreedyRewardSelector(true_rewards)
     if name not in SELECTORS:
-        known = ", ".join((*SELECTORS, GreedyRewardSelector.name))
+        known = ", ".join((*SELECTORS, ExpectedGainSelector.name, GreedyRewardSelector.name))
         raise InputError(f"selector: {name!r} follows no fixed rule; choose one of {known}")
     return SELECTORS[name]()

@@ -1,0 +1,40 @@
+"""How alike images look, cameras set aside: what groups are formed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from reid_al_agents.clustering.cameras import standardise_by_camera
+from reid_al_agents.clustering.jaccard import jaccard_similarities
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The pool as one model sees it.
+
+    Attributes:
+        points: (N, D) float32, features standardised by camera.
+        similarities: (N, N) sparse Jaccard similarities of the points.
+    """
+
+    points: NDArray[np.float32]
+    similarities: sparse.csr_matrix
+
+
+def compare_looks(
+    features: NDArray[np.float32], cameras: NDArray[np.int64] | None, k1: int = 20, k2: int = 4
+) -> Looks:
+    """Standardise features by camera and compare them by the neighbours they share.
+
+    Args:
+        features: (N, D) float32.
+        cameras: (N,) int64, or None.
+        k1: Neighbour lists of the Jaccard similarity.
+        k2: Neighbours over which it averages.
+    """
+    points = standardise_by_camera(features, cameras)
+    return Looks(points, jaccard_similarities(points, k1, k2))

@@ -1,0 +1,240 @@
+"""Two ways of asking, about images and about groups of them, behind one face for the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.clustering import compare_looks, form_groups
+from reid_al_agents.files import write_arrays
+from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
+from reid_al_agents.learner.asking import AskingLimits, AskingReport, ask
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.group_asking import GroupAsking
+from reid_al_agents.selection import Selector
+from reid_al_env import ConstraintGraph, FeatureSet, Inquiry, Oracle
+from reid_al_env.browsing import QueryBrowser
+
+Bar = Callable[[int, int], None]
+Figures = dict[str, Any]
+
+_STATE = "asking.npz"
+
+
+class AskingMode(Protocol):
+    """How the pool is asked about."""
+
+    @property
+    def drawn(self) -> int:
+        """Queries drawn of the pass over all images; 0 where queries are not drawn."""
+        ...
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to ask."""
+        ...
+
+    def see(self, features: FeatureSet) -> None:
+        """Take in the pool as a new model sees it."""
+        ...
+
+    def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
+        """Ask until a limit is reached or nothing is left."""
+        ...
+
+    def groups(self) -> NDArray[np.int64]:
+        """(N,) the identities formed, as the last model seen tells them."""
+        ...
+
+    def figures(self) -> Figures:
+        """Figures about the last spell of asking, for the metrics."""
+        ...
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """What each candidate would earn by the true identities; for the ``greedy`` reference."""
+        ...
+
+    def keep(self, folder: Path) -> None:
+        """Keep what :meth:`resume` goes on from, beside constraints and features."""
+        ...
+
+    def resume(self, folder: Path, drawn: int) -> None:
+        """Go on from what was kept, ``drawn`` queries having been drawn."""
+        ...
+
+
+class ImageMode:
+    """Images ask about images: every image is the query once, in random order, as in the paper.
+
+    Args:
+        config: The settings.
+        constraints: What is known; answers are added.
+        oracle: Who answers.
+        selector: Chooses among a query's candidates; set before the first :meth:`ask`.
+    """
+
+    def __init__(
+        self, config: RunConfig, constraints: ConstraintGraph, oracle: Oracle, selector: Callable[[], Selector]
+    ) -> None:
+        self._config, self._constraints, self._selector = config, constraints, selector
+        self._oracle = oracle if config.closure else _Recording(oracle, constraints)
+        self._browser = QueryBrowser(len(constraints), np.random.default_rng([config.seed, 0]))
+
+    @property
+    def drawn(self) -> int:
+        """See :class:`AskingMode`."""
+        return len(self._constraints) - self._browser.remaining
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every image has been the query once."""
+        return self._browser.remaining == 0
+
+    def see(self, features: FeatureSet) -> None:
+        """See :class:`AskingMode`."""
+        config = self._config
+        known = self._constraints if config.closure else None
+        matches = self._constraints.must_links
+        self._inquiry = Inquiry(features, config.episode(), self._oracle, known, config.parallel, matches)
+
+    def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
+        """See :class:`AskingMode`."""
+        return ask(self._inquiry, self._selector(), self._browser, rng, limits, progress)
+
+    def groups(self) -> NDArray[np.int64]:
+        """(N,) what follows from must-links."""
+        return self._constraints.groups()
+
+    def figures(self) -> Figures:
+        """Nothing beyond the report."""
+        return {}
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """See :class:`AskingMode`."""
+        return self._inquiry.true_rewards()
+
+    def keep(self, folder: Path) -> None:
+        """Nothing beside constraints and the number of queries drawn."""
+
+    def resume(self, folder: Path, drawn: int) -> None:
+        """See :class:`AskingMode`."""
+        for _ in range(drawn):
+            self._browser.next()
+
+
+class GroupMode:
+    """Groups ask about groups; see :class:`~reid_al_agents.learner.group_asking.GroupAsking`.
+
+    Args:
+        config: The settings.
+        constraints: What is known; answers are added.
+        oracle: Who answers.
+        selector: Chooses among a group's candidates.
+    """
+
+    drawn = 0
+
+    def __init__(
+        self, config: RunConfig, constraints: ConstraintGraph, oracle: Oracle, selector: Callable[[], Selector]
+    ) -> None:
+        self._config, self._constraints, self._selector = config, constraints, selector
+        self._oracle = oracle
+        self._settings: GroupSettings = config.grouping()
+        self._model = MatchModel()
+        self._monitor = ChangeMonitor()
+        self._asking: GroupAsking | None = None
+        self._figures: Figures = {}
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no pair of groups is left to ask about, or asking is stable and that is enough."""
+        stable = self._config.until_stable and self._monitor.stable
+        return stable or (self._asking is not None and self._asking.exhausted)
+
+    def see(self, features: FeatureSet) -> None:
+        """See :class:`AskingMode`; the groups are those that the model and the answers so far tell."""
+        self._features = features
+        settings = self._settings
+        self._looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+        self._asking = None
+
+    def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
+        """See :class:`AskingMode`."""
+        config = self._config
+        self._asking = GroupAsking(
+            self._features,
+            self._looks,
+            self._constraints,
+            self._oracle,
+            self._selector(),
+            self._model,
+            self._monitor,
+            self._settings,
+            config.episode(),
+            rng,
+            config.until_stable,
+        )
+        answers_before, changes_before = self._monitor.answers, self._monitor.changes
+        report = self._asking.ask(limits.answers or len(self._features), progress)
+        estimate = self._asking.audit.estimate()
+        self._figures = {
+            "changed_groups": self._monitor.changes - changes_before,
+            "changes_watched": self._monitor.answers - answers_before,
+            "chance_of_change": round(self._monitor.chance_of_change, 4),
+            "calibration_error": self._model.calibration_error(report.answers),
+            "repeated": report.repeated,
+            "disagreed": report.disagreed,
+            "audited": report.audited,
+            "audit_precision": None if estimate is None else estimate.precision,
+            "audit_recall": None if estimate is None else estimate.recall,
+        }
+        return report
+
+    def groups(self) -> NDArray[np.int64]:
+        """(N,) pieces joined by answers and by looks, as the last model seen tells them."""
+        settings = self._settings
+        formed = form_groups(
+            self._looks.similarities,
+            self._constraints,
+            settings.link_piece_similarity,
+            settings.group_similarity,
+        )
+        return formed.groups
+
+    def figures(self) -> Figures:
+        """Changes, calibration and audit of the last spell."""
+        return {**self._figures, "disputes": len(self._constraints.disputes())}
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """See :class:`AskingMode`."""
+        assert self._asking is not None
+        return self._asking.true_rewards()
+
+    def keep(self, folder: Path) -> None:
+        """Keep the match model's answers and the monitor's counts."""
+        watched = {"answers": self._monitor.answers, "changes": self._monitor.changes}
+        numbers = {name: np.array(value) for name, value in {**watched, "rate": self._monitor.rate}.items()}
+        write_arrays(folder / _STATE, {**self._model.state(), **numbers})
+
+    def resume(self, folder: Path, drawn: int) -> None:
+        """See :class:`AskingMode`."""
+        with np.load(folder / _STATE, allow_pickle=False) as kept:
+            self._model.restore({name: kept[name] for name in ("described", "matched", "predicted")})
+            self._monitor.answers, self._monitor.changes = int(kept["answers"]), int(kept["changes"])
+            self._monitor.rate = float(kept["rate"])
+
+
+class _Recording:
+    """Keeps the answers as constraints for the refresher where the environment is not to know of them."""
+
+    def __init__(self, oracle: Oracle, constraints: ConstraintGraph) -> None:
+        self._oracle, self._constraints = oracle, constraints
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        answers = self._oracle.answer(queries, galleries)
+        self._constraints.add_many(queries, galleries, answers)
+        return answers
