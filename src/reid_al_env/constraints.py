@@ -1,13 +1,16 @@
-"""Answers closed under transitivity: what is known of every pair of images."""
+"""Answers closed under transitivity: what is known of every pair of images, also where they disagree."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from reid_al_env.disputes import Dispute, Evidence
 from reid_al_env.errors import InputError
+from reid_al_env.min_cut import Partition
 
 MATCH: Final = 1
 NO_MATCH: Final = -1
@@ -18,12 +21,17 @@ class ConstraintGraph:
     """Must-links and cannot-links between ``size`` images, with everything that follows from them.
 
     If *a* matches *b* and *b* matches *c*, then *a* matches *c*; if *a* matches *b* and *b* does not match
-    *c*, then *a* does not match *c*. An answer that contradicts what already follows is kept in
-    :attr:`contradictions` and changes nothing else. That a pair was asked is remembered even where the answer
-    was "can't tell".
+    *c*, then *a* does not match *c*. A pair counts as asked even where the answer was "can't tell".
 
-    Images carry the label of their group, and joining relabels the smaller group, so a label is read in
-    O(1) and ``n`` joins cost O(n log n) in all.
+    People err, so answers are evidence: those about a pair add up by weight, and the sign of the sum makes
+    it a must-link, a cannot-link or, at zero, neither. A cannot-link between images that must-links join is
+    a dispute. Until more answers settle it the heavier side holds, and the other is set aside: the non-match,
+    or the lightest cut of the matches; of equal ones the newer. Several are settled heaviest non-match first
+    (:meth:`~reid_al_env.disputes.Component.settle`). What holds never disagrees with itself and depends on
+    the answers and their order alone: what is set aside comes back once the weights say so.
+
+    It is kept as labels of groups (:class:`~reid_al_env.min_cut.Partition`). Only a component in which
+    answers disagree, or a link went, is worked out anew.
 
     Args:
         size: Number of images.
@@ -35,70 +43,111 @@ class ConstraintGraph:
     def __init__(self, size: int) -> None:
         if size < 0:
             raise InputError(f"constraints: size is {size}; give the number of images, 0 or more")
-        self._label = np.arange(size, dtype=np.int64)
-        self._members: dict[int, list[int]] = {}
-        self._conflicts: dict[int, set[int]] = {}
-        self.must_links: list[tuple[int, int]] = []
-        self.cannot_links: list[tuple[int, int]] = []
         self.contradictions: list[tuple[int, int, int]] = []
-        self._asked: dict[int, set[int]] = {}
+        self._answers: list[tuple[int, int, int]] = []
+        self._evidence = Evidence(size)
+        self._groups = Partition(size)
+        # By group, an image that stands for its component; only of components with disputes, for elsewhere
+        # everything holds, and the component is the group.
+        self._disputed: dict[int, int] = {}
+        self._open: dict[tuple[int, int], None] = {}  # disputes in the order they arose
 
     def __len__(self) -> int:
-        return len(self._label)
+        return len(self._groups.labels)
 
-    def add(self, i: int, j: int, answer: int) -> bool:
+    def add(self, i: int, j: int, answer: int, weight: float = 1.0) -> bool:
         """Record one answer about the images ``i`` and ``j``.
 
         Args:
             i: Dataset index of one image.
             j: Dataset index of the other.
             answer: +1 for a match (must-link), −1 for no match (cannot-link), 0 for "can't tell".
+            weight: How much the answer counts, above 0.
 
         Returns:
-            Whether the answer agrees with the earlier ones. One that does not is appended to
-            :attr:`contradictions` and has no other effect.
+            Whether the answer agrees with what held when it came. One that does not is appended to
+            :attr:`contradictions`; its weight counts all the same.
 
         Raises:
-            InputError: If an index is outside the images or the answer is none of −1, 0, +1.
+            InputError: If an index is outside the images, the answer is none of −1, 0, +1, or the weight is
+                not above 0 and finite.
         """
         i, j, answer = int(i), int(j), int(answer)
         self._check(i, j, answer)
-        self._asked.setdefault(i, set()).add(j)
-        self._asked.setdefault(j, set()).add(i)
-        if answer == CANNOT_TELL:
-            return True
-        known = self.relation(i, j)
-        if known not in (CANNOT_TELL, answer):
+        opposed = answer != CANNOT_TELL and self.relation(i, j) == -answer
+        before, after = self._evidence.add(i, j, answer, float(weight))
+        if answer != CANNOT_TELL:
+            self._answers.append((i, j, answer))
+            self._take_in(i, j, before, after)
+        if opposed:
             self.contradictions.append((i, j, answer))
-            return False
-        if answer == MATCH:
-            self.must_links.append((i, j))
-            if known == CANNOT_TELL:
-                self._join(int(self._label[i]), int(self._label[j]))
-        else:
-            self.cannot_links.append((i, j))
-            self._separate(int(self._label[i]), int(self._label[j]))
-        return True
+        return not opposed
 
     def add_many(
-        self, queries: NDArray[np.int64], galleries: NDArray[np.int64], answers: NDArray[np.int8]
+        self,
+        queries: NDArray[np.int64],
+        galleries: NDArray[np.int64],
+        answers: NDArray[np.int8],
+        weights: ArrayLike | None = None,
     ) -> int:
-        """Record answers in order; all three arrays of shape (M,).
+        """Record answers in order; all arrays of shape (M,), ``None`` for weights of 1.
 
         Returns:
-            How many of them contradicted earlier ones.
+            How many of them disagreed with what held when they came.
         """
-        agreed = [
-            self.add(int(i), int(j), int(a)) for i, j, a in zip(queries, galleries, answers, strict=True)
-        ]
-        return len(agreed) - sum(agreed)
+        each = np.ones(len(answers)) if weights is None else np.asarray(weights, dtype=np.float64)
+        return sum(
+            not self.add(int(i), int(j), int(a), float(w))
+            for i, j, a, w in zip(queries, galleries, answers, each, strict=True)
+        )
+
+    def link_groups(self, labels: NDArray[np.int64], weight: float = 1.0) -> None:
+        """Assume that images of equal label match, as those of one tracklet do, though no one was asked.
+
+        Each image is linked to the next of its label, so that a dispute can part a group at its weakest link.
+
+        Args:
+            labels: Integers, shape (N,); below 0 for images of no group.
+            weight: How much each link counts, above 0.
+
+        Raises:
+            InputError: If there is not one integer for each image, or the weight is not above 0 and finite.
+        """
+        first, after = self._evidence.assume(np.asarray(labels), float(weight))
+        self._rebuild(self._groups.form(first, after, self._evidence.images()).tolist())
+
+    @property
+    def assumed_links(self) -> NDArray[np.int64]:
+        """The links of :meth:`link_groups`, held or not; shape (M, 2), by call and sorted within each."""
+        return self._evidence.assumed_links()
+
+    @property
+    def must_links(self) -> list[tuple[int, int]]:
+        """Pairs that people answered with "match", in order, less those set aside or outweighed."""
+        return self._held(MATCH)
+
+    @property
+    def cannot_links(self) -> list[tuple[int, int]]:
+        """Pairs that people answered with "no match", in order, less those set aside or outweighed."""
+        return self._held(NO_MATCH)
+
+    def disputes(self) -> list[Dispute]:
+        """Non-matches between images that matches join, set aside or not; in the order they arose.
+
+        One is over once the pair's own answers no longer say "no match", or no matches join the two.
+        """
+        found: dict[tuple[int, int], Dispute] = {}
+        for pair in self._open:
+            if pair not in found:
+                found.update(self._evidence.component(pair[0]).disputes())
+        return [found[pair] for pair in self._open]
 
     def relation(self, i: int, j: int) -> int:
         """What is known of one pair: +1 same, −1 different, 0 unknown."""
-        a, b = int(self._label[i]), int(self._label[j])
+        a, b = int(self._groups.labels[i]), int(self._groups.labels[j])
         if a == b:
             return MATCH
-        return NO_MATCH if b in self._conflicts.get(a, ()) else CANNOT_TELL
+        return NO_MATCH if b in self._groups.conflicts.get(a, ()) else CANNOT_TELL
 
     def implied(self, i: int, others: NDArray[np.int64]) -> NDArray[np.int8]:
         """What is known of ``i`` and each of ``others``.
@@ -110,60 +159,90 @@ class ConstraintGraph:
         Returns:
             int8 array of shape (M,): +1 same, −1 different, 0 unknown.
         """
-        label = int(self._label[i])
-        labels = self._label[others]
+        label = int(self._groups.labels[i])
+        labels = self._groups.labels[others]
         known: NDArray[np.int8] = np.asarray(labels == label, dtype=np.int8)
-        conflicts = self._conflicts.get(label)
-        if conflicts:
+        if conflicts := self._groups.conflicts.get(label):
             known[np.fromiter((int(x) in conflicts for x in labels), bool, len(labels))] = NO_MATCH
         known[np.asarray(others) < 0] = CANNOT_TELL
         return known
 
     def asked(self, i: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``others`` were compared with ``i`` before, whatever the answer; (M,), False for −1."""
-        partners = self._asked.get(int(i), ())
+        partners = self._evidence.answered(int(i))
         return np.fromiter((int(other) in partners for other in others), bool, len(others))
+
+    def asked_pairs(self) -> NDArray[np.int64]:
+        """Pairs that people were asked, each once, whatever the answer; shape (M, 2), smaller index first."""
+        return self._evidence.answered_pairs()
 
     def groups(self) -> NDArray[np.int64]:
         """Must-link component of every image, shape (N,), numbered by first appearance."""
-        _, first, inverse = np.unique(self._label, return_index=True, return_inverse=True)
-        order = np.empty(len(first), dtype=np.int64)
-        order[np.argsort(first)] = np.arange(len(first))
-        return order[inverse]
+        return self._groups.numbered()
 
     def group_conflicts(self) -> NDArray[np.int64]:
         """Pairs of groups known to differ, shape (M, 2), as numbered by :meth:`groups`, each once, sorted."""
-        groups = self.groups()
-        pairs = sorted(
-            {
-                (min(a, b), max(a, b))
-                for label, others in self._conflicts.items()
-                for a, b in ((int(groups[label]), int(groups[other])) for other in others)
-            }
-        )
-        return np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+        return self._groups.numbered_conflicts()
 
     def _check(self, i: int, j: int, answer: int) -> None:
-        size = len(self._label)
-        if not (0 <= i < size and 0 <= j < size):
-            raise InputError(f"constraints: pair ({i}, {j}) is outside the {size} images")
+        if not (0 <= i < len(self) and 0 <= j < len(self)):
+            raise InputError(f"constraints: pair ({i}, {j}) is outside the {len(self)} images")
         if i == j:
             raise InputError(f"constraints: image {i} is compared with itself; pairs are of two images")
         if answer not in (MATCH, NO_MATCH, CANNOT_TELL):
             raise InputError(f"constraints: answer {answer} for pair ({i}, {j}); expected +1, -1 or 0")
 
-    def _join(self, a: int, b: int) -> None:
-        keep, lose = (a, b) if self._size(a) >= self._size(b) else (b, a)
-        moved = self._members.pop(lose, [lose])
-        self._members.setdefault(keep, [keep]).extend(moved)
-        self._label[moved] = keep
-        for other in self._conflicts.pop(lose, set()):
-            self._conflicts[other].discard(lose)
-            self._separate(keep, other)
+    def _held(self, wanted: int) -> list[tuple[int, int]]:
+        answers = [(i, j) for i, j, answer in self._answers if answer == wanted == self.relation(i, j)]
+        return [(i, j) for i, j in answers if self._evidence.answered(i)[j].sign == wanted]
 
-    def _separate(self, a: int, b: int) -> None:
-        self._conflicts.setdefault(a, set()).add(b)
-        self._conflicts.setdefault(b, set()).add(a)
+    def _take_in(self, i: int, j: int, before: int, after: int) -> None:
+        """Bring the groups up to date with a pair whose sign was ``before`` and is ``after``."""
+        a, b = int(self._groups.labels[i]), int(self._groups.labels[j])
+        apart = self._component(a) != self._component(b)
+        if (apart and before == after) or (not apart and after == MATCH and a not in self._disputed):
+            return  # where nothing is disputed, neither more weight nor another match decides anything
+        if apart and (before, after) == (CANNOT_TELL, NO_MATCH):
+            self._groups.separate(a, b)
+        elif apart and (before, after) == (CANNOT_TELL, MATCH) and self._agree(a, b):
+            component = self._disputed.get(a, self._disputed.get(b))
+            keep = self._groups.join(a, b)
+            if component is not None:
+                self._disputed[keep] = component
+        else:
+            self._rebuild([i, j])
 
-    def _size(self, label: int) -> int:
-        return len(self._members.get(label, (label,)))
+    def _component(self, group: int) -> int:
+        return self._disputed.get(group, group)
+
+    def _agree(self, a: int, b: int) -> bool:
+        """Whether a first match between two groups' components surely brings no dispute.
+
+        No cut in either changes then, as all paths between the two lead over the new match.
+        """
+        quiet, other = (a, b) if b in self._disputed else (b, a)
+        conflicts: Iterable[int] = self._groups.conflicts.get(quiet, ())
+        if other in self._disputed:
+            conflicts = map(self._component, conflicts)
+        return quiet not in self._disputed and self._component(other) not in conflicts
+
+    def _rebuild(self, within: Iterable[int]) -> None:
+        """Work out anew the components of some images."""
+        images: set[int] = set()
+        for start in within:
+            if start not in images:
+                component = self._evidence.component(start)
+                groups = component.settle()
+                self._groups.replace(groups)
+                for image in component.images:
+                    self._disputed.pop(image, None)
+                self._disputed |= {group[0]: start for group in groups if component.disputed}
+                self._open |= {(pair.i, pair.j): None for pair in component.disputed}
+                images.update(component.images)
+        for image in images:
+            for other, pair in self._evidence.answered(image).items():
+                a, b = int(self._groups.labels[image]), int(self._groups.labels[other])
+                if pair.net < 0 and a != b:
+                    self._groups.separate(a, b)
+                if pair.net >= 0 or self._component(a) != self._component(b):
+                    self._open.pop((pair.i, pair.j), None)
