@@ -189,8 +189,8 @@ class GroupMode:
             "repeated": report.repeated,
             "disagreed": report.disagreed,
             "audited": report.audited,
-            "audit_precision": None if estimate is None else estimate.precision,
-            "audit_recall": None if estimate is None else estimate.recall,
+            "audit_precision": None if estimate is None else list(estimate.precision),
+            "audit_recall": None if estimate is None else list(estimate.recall),
         }
         return report
 

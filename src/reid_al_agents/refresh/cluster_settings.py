@@ -38,23 +38,23 @@ class ClusterSettings:
     """
 
     size: tuple[int, int] = (128, 64)
-    steps: int = 500
-    epochs: int = 5
+    steps: int = 400
+    epochs: int = 4
     batch_size: int = 64
     images_per_cluster: int = 4
     learning_rate: float = 5e-4
     weight_decay: float = 5e-4
     temperature: float = 0.05
     momentum: float = 0.2
-    camera_weight: float = 1.0
+    camera_weight: float = 0.5
     camera_temperature: float = 0.07
     camera_negatives: int = 50
     triplet_weight: float = 0.0
     margin: float = 0.3
-    k1: int = 20
-    k2: int = 4
+    k1: int = 30
+    k2: int = 6
     piece_similarity: float = 0.5
-    group_similarity: float = 0.2
+    group_similarity: float = 0.15
     shift: int = 4
     erasing: float = 0.5
     jitter: float = 0.0
