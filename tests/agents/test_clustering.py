@@ -303,6 +303,8 @@ def test_of_equal_averages_the_lower_numbers_join_first():
     joining = Free()
     assert average_linkage(sparse.csr_matrix(dense), np.arange(3), 0.5, joining).tolist() == [0, 0, 1]
     assert joining.joins == [(0, 1)]
+    just_enough = average_linkage(sparse.csr_matrix(dense), np.arange(3), 0.75, Free())
+    assert just_enough.tolist() == [0, 0, 1]
 
 
 @settings(max_examples=60, deadline=None)
