@@ -59,9 +59,9 @@ def seen():
 
 
 def test_groups_by_hand():
-    rows = [[1, 0], [0.6, 0.8], [0, 3], [0, -2], [0.8, 0.6]]
+    rows = [[5, 0], [0.6, 0.8], [0, 3], [0, -2], [0.8, 0.6]]
     features = FeatureSet(
-        np.array(rows), np.array([7, 7, 8, 9, 7]), paths=np.array(["a", "b", "c", "d", "e"]), source="five"
+        np.array(rows), np.array([7, 7, 8, 9, 6]), paths=np.array(["a", "b", "c", "d", "e"]), source="five"
     )
     groups = Groups(features, np.array([0, 0, 1, 2, 0]))
     assert len(groups) == 3
@@ -74,7 +74,7 @@ def test_groups_by_hand():
     assert [groups.members(group).tolist() for group in range(3)] == [[0, 1, 4], [2], [3]]
     nodes = groups.nodes()
     assert nodes.names.tolist() == ["e", "c", "d"]
-    assert nodes.identities.tolist() == [7, 8, 9]
+    assert nodes.identities.tolist() == [6, 8, 9]
     assert nodes.cameras is None
     assert "five" in nodes.source
 
