@@ -10,6 +10,7 @@ from reid_al_agents.annotation import PairLog
 from reid_al_agents.clustering import compare_looks, form_groups
 from reid_al_agents.evaluation import evaluate_groups
 from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
+from reid_al_agents.grouping.evidence import answer_weight
 from reid_al_agents.learner.asking import AskingLimits, ask
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.group_asking import GroupAsking
@@ -111,12 +112,56 @@ def test_exactly_as_many_answers_as_asked_for(answers, noise):
     assert asked == set(spell.oracle.pairs)
 
 
+def test_not_one_answer_too_many_however_many_are_doubtful_or_audited():
+    for answers in range(20, 30):
+        spell = Spell(people(1, 6), noise=0.3, audit_share=0.0, error_rate=0.3).ask(answers)
+        assert len(spell.oracle.pairs) == spell.report.answers == answers
+        spell = Spell(people(1, 10), noise=0.3, audit_share=0.45, error_rate=0.3).ask(answers)
+        assert len(spell.oracle.pairs) == spell.report.answers == answers
+
+
+def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
+    spell = Spell(people(), audit_share=0.0, repeat=False)
+    batches, inner = {}, spell.asking._ask_groups
+
+    def ask_groups(a, b):
+        batches.setdefault(id(spell.asking._view), (spell.asking._view, []))[1].append((a, b))
+        return inner(a, b)
+
+    spell.asking._ask_groups = ask_groups
+    spell.ask(120)
+    assert len(batches) >= 6
+    for view, asked in batches.values():
+        assert 0 < len(asked) <= 20
+        worths = [view.worth[query].max() for query, _ in asked]
+        assert worths == sorted(worths, reverse=True)
+        touched = set()
+        for query, picked in asked:
+            favourite = view.candidates[query][view.worth[query].argmax()]
+            assert not touched & {query, favourite}
+            touched |= {query, picked}
+
+
 def test_every_answer_was_expected_with_a_probability_and_progress_is_told():
     spell, told = Spell(people()), []
     spell.asking.ask(40, lambda done, total: told.append((done, total)))
     assert told == [(done, 40) for done in range(1, 41)]
     assert len(spell.oracle.expected) == 40
     assert all(0 < probability < 1 for probability in spell.oracle.expected)
+
+
+def test_an_answer_counts_by_how_likely_it_was_to_be_right():
+    spell = Spell(people(), noise=0.05, error_rate=0.03)
+    weights, add = [], spell.constraints.add
+
+    def weighing(i, j, answer, weight=1.0):
+        weights.append(weight)
+        return add(i, j, answer, weight)
+
+    spell.constraints.add = weighing
+    spell.ask(60)
+    said = zip(spell.oracle.answers, spell.oracle.expected, strict=True)
+    assert weights == [answer_weight(answer, probability, 0.03) for answer, probability in said]
 
 
 @pytest.mark.parametrize("selector", ["gain", "entropy"])
@@ -363,7 +408,25 @@ def logged(folder):
     ],
     ids=["gain", "noise", "dqn"],
 )
-def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(tmp_path, changes):
+def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
+    tmp_path, monkeypatch, changes
+):
+    graphs = []
+
+    class Graph(ConstraintGraph):
+        def __init__(self, size):
+            super().__init__(size)
+            self.heard = []
+            graphs.append(self)
+
+        def add(self, i, j, answer, weight=1.0):
+            self.heard.append((int(i), int(j), int(answer), weight))
+            return super().add(i, j, answer, weight)
+
+    monkeypatch.setattr("reid_al_agents.learner.loop.ConstraintGraph", Graph)
+    monkeypatch.setattr(
+        "reid_al_agents.learner.modes.ChangeMonitor", lambda: ChangeMonitor(span=30, horizon=5)
+    )
     settings = config(**{"answers": 60, "rounds": 3, **changes})
     whole = run(settings, subject(), tmp_path / "whole")
 
@@ -385,6 +448,9 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(t
     resumed = run(settings, subject(), tmp_path / "broken", resume=True)
 
     assert essence(resumed) == essence(whole)
+    assert graphs[-1].heard == graphs[0].heard
+    assert len({weight for *_, weight in graphs[0].heard}) > 10
+    assert 0 < whole.rounds[-1]["chance_of_change"] < 1
     assert [line["answers"] for line in whole.rounds][-1] == settings.answers
     entries = logged(tmp_path / "whole")
     assert logged(tmp_path / "broken") == entries
@@ -413,6 +479,9 @@ def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
     for _, i, j, answer, _ in logged(tmp_path / "r"):
         constraints.add(i, j, answer)
     check_no_held_answer_is_violated(groups, constraints)
+    looks, bold = compare_looks(FEATURES.features, FEATURES.cameras), GroupSettings()
+    expected = form_groups(looks.similarities, constraints, bold.link_piece_similarity, bold.group_similarity)
+    assert (groups == expected.groups).all()
 
 
 @pytest.mark.usefixtures("_no_page")
