@@ -468,20 +468,25 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
 
 @pytest.mark.usefixtures("_no_page")
 def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
-    result = run(config(answers=60), subject(), tmp_path / "r")
+    features = people(1, 16)
+    result = run(config(answers=30, rounds=1, pool_size=30, k=15), FeatureSubject(features), tmp_path / "r")
     groups = result.folder.groups()
     last = result.rounds[-1]
-    assert groups.shape == (len(FEATURES),)
+    assert groups.shape == (len(features),)
     assert groups.max() + 1 == last["groups"]
-    assert evaluate_groups(groups, FEATURES.identities).bcubed_f1 == last["bcubed_f1"]
+    assert evaluate_groups(groups, features.identities).bcubed_f1 == last["bcubed_f1"]
     assert last["bcubed_f1"] > result.rounds[0]["bcubed_f1"] + 0.2
-    constraints = ConstraintGraph(len(FEATURES))
+    constraints = ConstraintGraph(len(features))
     for _, i, j, answer, _ in logged(tmp_path / "r"):
         constraints.add(i, j, answer)
     check_no_held_answer_is_violated(groups, constraints)
-    looks, bold = compare_looks(FEATURES.features, FEATURES.cameras), GroupSettings()
-    expected = form_groups(looks.similarities, constraints, bold.link_piece_similarity, bold.group_similarity)
-    assert (groups == expected.groups).all()
+    looks, defaults = compare_looks(features.features, features.cameras), GroupSettings()
+    bold, careful = (
+        form_groups(looks.similarities, constraints, piece, defaults.group_similarity).groups
+        for piece in (defaults.link_piece_similarity, defaults.piece_similarity)
+    )
+    assert (groups == bold).all()
+    assert (groups != careful).any()
 
 
 @pytest.mark.usefixtures("_no_page")
