@@ -20,7 +20,15 @@ FEATURES = synthetic_features(24, 6, seed=1)
 
 
 def config(**changes):
-    base = {"data": "memory", "refresh": "none", "evaluate_on": "none", "pool_size": 12, "budget": 4, "k": 6}
+    base = {
+        "data": "memory",
+        "nodes": "images",
+        "refresh": "none",
+        "evaluate_on": "none",
+        "pool_size": 12,
+        "budget": 4,
+        "k": 6,
+    }
     return RunConfig(**{**base, "selector": "random", **changes})
 
 

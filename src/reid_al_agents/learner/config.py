@@ -11,6 +11,9 @@ from reid_al_env import EpisodeSettings, InputError
 EVALUATION_SETS = ("validation", "test", "none")
 NODES = ("groups", "images")
 
+UNSAID = -1
+"""Stands for a number that follows from ``nodes``."""
+
 ROUNDS = {"groups": 3, "images": 1}
 """Refreshes of a run where nobody says how many, by what asks."""
 
@@ -40,11 +43,11 @@ class RunConfig:
         refresh_steps: Training steps of a refresh; ``None`` is the refresher's default.
         warm: Refresh from the last model instead of from the start weights.
         answers: Answers in all; ``None`` asks until every image was the query once.
-        rounds: Parts into which the asking is cut; a refresh follows each. 0 is 3 or 1 by ``nodes``.
+        rounds: Parts into which the asking is cut; a refresh follows each. Unsaid it is 3 or 1 by ``nodes``.
         until_stable: Stop asking once the next answers are unlikely to change any group.
         audit: Share of the answers that goes to the audit of the groups.
         parallel: Queries that are open side by side, between images.
-        budget: K_max, picks of a query; 0 is 1 or 10 by ``nodes``.
+        budget: K_max, picks of a query; unsaid it is 1 or 10 by ``nodes``.
         pool_size: n_s, candidates of a query.
         k: Neighbours of the k-reciprocal graph.
         margin: m of the reward.
@@ -72,11 +75,11 @@ class RunConfig:
     refresh_steps: int | None = None
     warm: bool = False
     answers: int | None = None
-    rounds: int = 0
+    rounds: int = UNSAID
     until_stable: bool = False
     audit: float = 0.05
     parallel: int = 5
-    budget: int = 0
+    budget: int = UNSAID
     pool_size: int = 30
     k: int = 15
     margin: float = 0.2
@@ -92,7 +95,7 @@ class RunConfig:
         if self.nodes not in NODES:
             raise InputError(f"nodes: {self.nodes!r} is unknown; choose one of {', '.join(NODES)}")
         for name, default in (("rounds", ROUNDS), ("budget", BUDGETS), ("selector", SELECTORS_OF)):
-            if not getattr(self, name):
+            if getattr(self, name) in (UNSAID, ""):
                 object.__setattr__(self, name, default[self.nodes])
         self._check_nodes()
         for name in ("rounds", "parallel", "answers", "refresh_steps"):

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from reid_al_agents.clustering import compare_looks, form_groups
+from reid_al_agents.clustering import compare_looks, form_groups, group_sums
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
 from reid_al_agents.embedding.extraction import embed
@@ -30,8 +31,22 @@ from reid_al_agents.refresh.settings import TripletSettings
 from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.errors import InputError
 
-Clustering = Callable[[NDArray[np.float32]], NDArray[np.int64]]
-"""Gives the cluster of each image, −1 for none, from the features of the model as it is."""
+
+@dataclass(frozen=True)
+class Clusters:
+    """What an epoch trains on.
+
+    Attributes:
+        labels: (N,) int64 cluster of each image, 0 to C − 1; −1 for images that do not train.
+        unsure: (C, C) bool, pairs of clusters that may be one identity; None where there are none.
+    """
+
+    labels: NDArray[np.int64]
+    unsure: NDArray[np.bool_] | None = None
+
+
+Clustering = Callable[[NDArray[np.float32]], Clusters]
+"""Gives the clusters from the features (N, D) of the model as it is."""
 
 
 class ClusterRefresher:
@@ -100,7 +115,7 @@ class SupervisedClusterRefresher:
             raise InputError(f"{unknown}: has no identity; training on all labels needs one for every image")
         known = KnownPairs.from_labels(images.identities)
         return train_on_clusters(
-            model, images, lambda features: known.groups, known, self.settings, seed=seed, progress=progress
+            model, images, lambda features: Clusters(known.groups), known, self.settings, seed=seed, progress=progress
         )
 
 
@@ -109,15 +124,29 @@ def constrained_clusters(
     cameras: NDArray[np.int64] | None,
     constraints: ConstraintGraph,
     settings: ClusterSettings,
-) -> NDArray[np.int64]:
-    """(N,) int64 cluster of each image, numbered from 0; −1 for images that are a group of their own."""
+) -> Clusters:
+    """Clusters of images that look alike and agree with every answer; small groups are left out.
+
+    Two clusters that look alike and that no answer tells apart are often one identity in two parts. To push
+    them apart would undo what the next answer joins, so they are marked as unsure; an answer "no match" makes
+    them the hardest negatives there are.
+    """
     looks = compare_looks(features, cameras, settings.k1, settings.k2)
     formed = form_groups(
         looks.similarities, constraints, settings.piece_similarity, settings.group_similarity
     )
     sizes = np.bincount(formed.groups)
-    number = np.cumsum(sizes > 1) - 1
-    return np.where(sizes > 1, number, -1)[formed.groups]
+    kept = sizes >= settings.least_images
+    number = np.where(kept, np.cumsum(kept) - 1, -1)
+    labels = number[formed.groups]
+    if settings.unsure_similarity == 0 or not kept.any():
+        return Clusters(labels)
+    average = group_sums(looks.similarities, formed.groups).toarray() / np.outer(sizes, sizes)
+    unsure = average >= settings.unsure_similarity
+    unsure[formed.conflicts[:, 0], formed.conflicts[:, 1]] = False
+    unsure[formed.conflicts[:, 1], formed.conflicts[:, 0]] = False
+    np.fill_diagonal(unsure, False)
+    return Clusters(labels, unsure[kept][:, kept])
 
 
 def train_on_clusters(
@@ -182,11 +211,13 @@ def _run(
         end = round(settings.steps * (epoch + 1) / settings.epochs)
         features = embed(model, images, size=settings.size)
         clusters = cluster(features)
-        if clusters.max(initial=-1) < 0:
+        if clusters.labels.max(initial=-1) < 0:
             step = end
             continue
-        memory = ClusterMemory(features, clusters, images.cameras, settings, device)
-        batches = sample_clusters(clusters, rng, settings)
+        memory = ClusterMemory(
+            features, clusters.labels, images.cameras, settings, device, clusters.unsure
+        )
+        batches = sample_clusters(clusters.labels, rng, settings)
         model.train()
         for step in range(step, end):  # noqa: B020 -- goes on where the last epoch ended
             for group in optimiser.param_groups:

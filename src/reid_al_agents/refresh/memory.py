@@ -59,6 +59,7 @@ class ClusterMemory:
         cameras: (N,) int64, or None: then there is no second loss.
         settings: Of the losses.
         device: Where batches are.
+        unsure: (C, C) bool, clusters that are no negatives of each other; ``None`` where there are none.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class ClusterMemory:
         cameras: NDArray[np.int64] | None,
         settings: ClusterSettings,
         device: torch.device,
+        unsure: NDArray[np.bool_] | None = None,
     ) -> None:
+        self._unsure = None if unsure is None else torch.from_numpy(unsure).to(device)
         units = F.normalize(torch.from_numpy(features).to(device))
         self._settings = settings
         self._clusters = Entries(units, torch.from_numpy(clusters).to(device), settings.momentum)
@@ -82,6 +85,8 @@ class ClusterMemory:
         """Both losses of a batch: ``features`` (B, D), L2-normalised, of ``images`` (B,)."""
         wanted = self._clusters.entry[images]
         logits = features @ self._clusters.directions.clone().T / self._settings.temperature
+        if self._unsure is not None:
+            logits = logits.masked_fill(self._unsure[wanted], _FAR)
         loss = F.cross_entropy(logits, wanted)
         if self._views is None:
             return loss
@@ -97,7 +102,8 @@ class ClusterMemory:
         similar = features @ views.directions.clone().T / self._settings.camera_temperature  # (B, E)
         own = self._cluster_of == wanted[:, None]
         count = min(self._settings.camera_negatives, similar.shape[1])
-        hardest = similar.masked_fill(own, _FAR).topk(count, dim=1).values.logsumexp(dim=1, keepdim=True)
+        left_out = own if self._unsure is None else own | self._unsure[wanted][:, self._cluster_of]
+        hardest = similar.masked_fill(left_out, _FAR).topk(count, dim=1).values.logsumexp(dim=1, keepdim=True)
         agreeing = similar - torch.logaddexp(similar, hardest)
         return -((agreeing * own).sum(dim=1) / own.sum(dim=1)).mean()
 
