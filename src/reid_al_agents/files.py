@@ -116,7 +116,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
         InputError: It cannot be written.
     """
     with atomic_write(path) as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **dict(arrays))
 
 
 def read_header(file: Any) -> dict[str, str]:

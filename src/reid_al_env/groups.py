@@ -59,7 +59,7 @@ class Groups:
         return self._by_group[self._starts[group] : self._starts[group + 1]]
 
     def second(self, group: int) -> int:
-        """The image second nearest the mean: another witness for the group; the typical one if it is alone."""
+        """The image second nearest the mean, another witness; the typical one if it is alone."""
         return int(self._second[group])
 
     def nodes(self) -> FeatureSet:

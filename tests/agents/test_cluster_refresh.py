@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from reid_al_agents.embedding import build_backbone, embed, normalise
 from reid_al_agents.evaluation import evaluate_ranking
 from reid_al_agents.refresh import ClusterRefresher, ClusterSettings, SupervisedClusterRefresher
 from reid_al_agents.refresh.augment import ERASED_SHARE, MEAN_PIXEL, Augmentation
-from reid_al_agents.refresh.cluster import constrained_clusters, train_on_clusters
+from reid_al_agents.refresh.cluster import Clusters, constrained_clusters, train_on_clusters
 from reid_al_agents.refresh.cluster_sampler import sample_clusters
 from reid_al_agents.refresh.known_pairs import KnownPairs
 from reid_al_agents.refresh.memory import ClusterMemory, Entries
@@ -82,13 +83,18 @@ def directions_by_hand(features, belongs):
     }
 
 
-def loss_by_hand(features, clusters, cameras, settings, batch_features, batch):
+def loss_by_hand(features, clusters, cameras, settings, batch_features, batch, unsure=None):
     """Both losses, image by image and entry by entry."""
+    unsure = np.zeros((clusters.max() + 1,) * 2, dtype=bool) if unsure is None else unsure
     centres = directions_by_hand(features, [c if c >= 0 else None for c in clusters.tolist()])
     total = 0.0
     for feature, image in zip(batch_features.astype(float), batch.tolist(), strict=True):
         own = int(clusters[image])
-        logits = {c: float(feature @ centre) / settings.temperature for c, centre in centres.items()}
+        logits = {
+            c: float(feature @ centre) / settings.temperature
+            for c, centre in centres.items()
+            if not unsure[own, c]
+        }
         total += -math.log(math.exp(logits[own]) / sum(math.exp(value) for value in logits.values()))
     loss = total / len(batch)
     if cameras is None or settings.camera_weight == 0:
@@ -102,7 +108,9 @@ def loss_by_hand(features, clusters, cameras, settings, batch_features, batch):
             view: math.exp(float(feature @ direction) / settings.camera_temperature)
             for view, direction in views.items()
         }
-        others = sorted((s for (c, _), s in strength.items() if c != own), reverse=True)
+        others = sorted(
+            (s for (c, _), s in strength.items() if c != own and not unsure[own, c]), reverse=True
+        )
         hardest = sum(others[: settings.camera_negatives])
         mine = [s for (c, _), s in strength.items() if c == own]
         total += -sum(math.log(s / (s + hardest)) for s in mine) / len(mine)
@@ -134,6 +142,30 @@ def test_losses_are_those_of_plain_loops(cameras, change):
         assert found == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("change", [{}, {"camera_negatives": 2}, {"camera_weight": 0.0}])
+def test_clusters_that_may_be_one_identity_are_no_negatives_of_each_other(change):
+    settings = ClusterSettings(**{"temperature": 0.2, "camera_temperature": 0.3, **change})
+    features, clusters, cameras = scene(4)
+    unsure = np.zeros((6, 6), dtype=bool)
+    unsure[[0, 3, 0, 5, 2], [3, 0, 5, 0, 2]] = True
+    unsure[2, 2] = False
+    unsure[4] = np.arange(6) != 4  # one that may be anyone
+    batch = np.array([0, 3, 5, 4, 1, 2])  # the first six are one of each cluster
+    units = features[batch] / np.linalg.norm(features[batch], axis=1, keepdims=True)
+    memory = ClusterMemory(features, clusters, cameras, settings, CPU, unsure)
+    found = float(memory.loss(torch.from_numpy(units), torch.from_numpy(batch)))
+    expected = loss_by_hand(features, clusters, cameras, settings, units, batch, unsure)
+    assert found == pytest.approx(expected, rel=1e-4)
+    every = float(
+        ClusterMemory(features, clusters, cameras, settings, CPU).loss(
+            torch.from_numpy(units), torch.from_numpy(batch)
+        )
+    )
+    assert found < every
+    alone = memory.loss(torch.from_numpy(units[3:4]), torch.tensor([4]))
+    assert float(alone) == pytest.approx(0, abs=1e-6)
+
+
 def test_one_cluster_alone_costs_nothing():
     features, clusters, cameras = scene()
     memory = ClusterMemory(features, np.minimum(clusters, 0), cameras, ClusterSettings(), CPU)
@@ -151,7 +183,7 @@ def test_gradients_pull_an_image_towards_its_cluster():
         loss = memory.loss(F.normalize(free), images)
         (gradient,) = torch.autograd.grad(loss, free)
         free = (free - 0.3 * gradient).detach().requires_grad_(True)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.3 * losses[0]
     centres = directions_by_hand(features, [c if c >= 0 else None for c in clusters.tolist()])
     near = F.normalize(free.detach()).numpy() @ np.stack(list(centres.values())).T
@@ -204,11 +236,11 @@ def test_the_memory_follows_without_touching_the_gradient_of_the_step():
     features, clusters, cameras = scene()
     memory = ClusterMemory(features, clusters, cameras, ClusterSettings(), CPU)
     units = F.normalize(torch.randn(6, 5, requires_grad=True))
-    before = float(memory.loss(units, torch.arange(6)))
+    before = float(memory.loss(units, torch.arange(6)).detach())
     loss = memory.loss(units, torch.arange(6))
     memory.follow(units, torch.arange(6))
     loss.backward()  # fails where follow wrote over what the loss was computed from
-    assert float(memory.loss(units, torch.arange(6))) < before
+    assert float(memory.loss(units, torch.arange(6)).detach()) < before
 
 
 # Batches
@@ -247,9 +279,7 @@ def test_every_cluster_has_its_turn_before_one_comes_again():
     clusters = np.repeat(np.arange(10), 3)
     settings = ClusterSettings(batch_size=4, images_per_cluster=2)
     batches = sample_clusters(clusters, np.random.default_rng(0), settings)
-    order = [int(clusters[next(batches)[place]]) for _ in range(20) for place in (0,)]
     turns = [int(c) for _ in range(15) for c in clusters[next(batches)][::2]]
-    assert len(order) == 20
     for start in range(0, 30, 10):
         assert sorted(turns[start : start + 10]) == list(range(10))
 
@@ -300,9 +330,7 @@ def test_a_flip_only_keeps_every_pixel_and_half_of_the_images_are_flipped():
     pixels = numbered(200)
     found = back_to_pixels(Augmentation(SIZE, shift=0, erasing=0.0)(pixels))
     plain = pixels.permute(0, 2, 3, 1).long()
-    kept = (found == plain).all(dim=(1, 2, 3)) if torch.__version__ >= "2.2" else None
-    assert kept is not None
-    mirrored = (found == plain.flip(2)).all(dim=(1, 2, 3))
+    kept, mirrored = ((found == each).flatten(1).all(dim=1) for each in (plain, plain.flip(2)))
     assert (kept ^ mirrored).all()
     assert 70 < int(mirrored.sum()) < 130
 
@@ -434,19 +462,26 @@ def test_torchs_generator_and_the_models_mode_are_left_alone():
         assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_without_any_cluster_nothing_is_learned():
+@pytest.mark.parametrize(
+    "change", [{"least_images": 1000}, {"piece_similarity": 1.0, "group_similarity": 1.0}]
+)
+def test_without_any_cluster_nothing_is_learned(change):
     model = build_backbone("small_cnn")
     before = weights(model)
-    alone = replace(QUICK, piece_similarity=1.0, group_similarity=1.0)
     told = []
-    report = ClusterRefresher(alone).refresh(
+    report = ClusterRefresher(replace(QUICK, k2=1, **change)).refresh(
         model, PEOPLE, nothing(PEOPLE), seed=0, progress=lambda *call: told.append(call)
     )
     assert (report.steps, report.losses, report.loss, report.images) == (0, (), 0, 0)
     assert weights(model) == before
     assert not told
+
+
+def test_one_answer_is_enough_for_a_cluster():
+    model = build_backbone("small_cnn")
     one_match = nothing(PEOPLE)
     one_match.add(3, 40, 1)
+    alone = replace(QUICK, k2=1, piece_similarity=1.0, group_similarity=1.0)
     report = ClusterRefresher(alone).refresh(model, PEOPLE, one_match, seed=0)
     assert (report.steps, report.images) == (4, 2)
 
@@ -459,7 +494,7 @@ def test_an_epoch_without_clusters_is_left_out_and_its_steps_with_it():
     def cluster(features):
         assert features.shape[0] == len(PEOPLE)
         found = next(epochs)
-        return clusters if found == 0 else np.full(len(PEOPLE), -1)
+        return Clusters(clusters if found == 0 else np.full(len(PEOPLE), -1))
 
     report = train_on_clusters(
         build_backbone("small_cnn"),
@@ -554,22 +589,51 @@ def test_images_without_cameras_train_too():
     assert report.steps == 4
 
 
-def test_clusters_are_the_groups_of_two_images_or_more_under_the_answers():
+@pytest.mark.parametrize("least", [2, 4])
+@pytest.mark.parametrize("unsure_similarity", [0.0, 0.05])
+def test_clusters_are_the_groups_of_enough_images_under_the_answers(least, unsure_similarity):
     features = embed(build_backbone("small_cnn"), PEOPLE, size=SIZE)
-    graph = answers(PEOPLE, 60)
-    found = constrained_clusters(features, PEOPLE.cameras, graph, QUICK)
+    graph = answers(PEOPLE, 150)
+    settings = replace(QUICK, least_images=least, unsure_similarity=unsure_similarity, group_similarity=0.5)
+    clusters = constrained_clusters(features, PEOPLE.cameras, graph, settings)
+    found = clusters.labels
     looks = compare_looks(features, PEOPLE.cameras, QUICK.k1, QUICK.k2)
-    groups = form_groups(looks.similarities, graph, QUICK.piece_similarity, QUICK.group_similarity).groups
+    formed = form_groups(looks.similarities, graph, settings.piece_similarity, settings.group_similarity)
+    groups = formed.groups
     sizes = Counter(groups.tolist())
-    assert 1 in sizes.values()
-    assert {group for group, size in sizes.items() if size == 1} == set(groups[found < 0].tolist())
-    pairs = {(int(a), int(b)) for a, b in zip(found, groups, strict=True) if a >= 0}
-    assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
-    assert {a for a, _ in pairs} == set(range(len(pairs)))
-    for i in range(len(PEOPLE)):
-        for j in range(i):
-            if graph.relation(i, j):
-                assert (found[i] == found[j] >= 0) == (graph.relation(i, j) > 0)
+    small = {group for group, size in sizes.items() if size < least}
+    assert small
+    assert small == set(groups[found < 0].tolist())
+    group_of = dict(zip(found.tolist(), groups.tolist(), strict=True))
+    group_of.pop(-1)
+    assert sorted(group_of) == list(range(len(sizes) - len(small)))
+    assert all((groups[found == cluster] == group).all() for cluster, group in group_of.items())
+    assert len(set(group_of.values())) == len(group_of)
+    if unsure_similarity == 0:
+        assert clusters.unsure is None
+        return
+    similarities = looks.similarities.toarray()
+    differing = {tuple(pair) for pair in formed.conflicts.tolist()}
+    assert clusters.unsure.shape == (len(group_of),) * 2
+    told_apart = 0
+    for a, b in product(group_of, repeat=2):
+        alike = similarities[np.ix_(found == a, found == b)].mean() >= unsure_similarity
+        known = tuple(sorted((group_of[a], group_of[b]))) in differing
+        assert clusters.unsure[a, b] == (alike and not known and a != b)
+        told_apart += alike and known
+    assert told_apart
+    assert clusters.unsure.any()
+
+
+def test_being_unsure_changes_what_is_learned():
+    results = []
+    for unsure_similarity in (0.0, 0.05):
+        model = build_backbone("small_cnn")
+        settings = replace(QUICK, unsure_similarity=unsure_similarity)
+        report = ClusterRefresher(settings).refresh(model, PEOPLE, answers(PEOPLE, 60), seed=0)
+        results.append((report.losses[0], weights(model)))
+    assert results[1][0] < results[0][0]
+    assert results[1][1] != results[0][1]
 
 
 def test_all_labels_make_the_ranking_clearly_better_also_of_people_never_seen():
@@ -593,7 +657,7 @@ def test_answers_make_the_refresh_better_than_looks_alone():
     known = nothing(images)
     for identity in np.unique(images.identities):
         members = np.flatnonzero(images.identities == identity)
-        for a, b in zip(members[:-1], members[1:], strict=True):
+        for a, b in pairwise(members):
             known.add(a, b, 1)
         known.add(members[0], int(np.flatnonzero(images.identities != identity)[identity % 40]), -1)
     found = {}
@@ -612,6 +676,8 @@ def test_answers_make_the_refresh_better_than_looks_alone():
         {"steps": 0},
         {"epochs": 0},
         {"images_per_cluster": 1},
+        {"least_images": 1},
+        {"unsure_similarity": -0.1},
         {"shift": -1},
         {"camera_negatives": 0},
         {"k2": 0},

@@ -533,7 +533,7 @@ def test_a_run_until_stable_is_that_run_cut_short(tmp_path, monkeypatch):
         ({"cross_camera": True}, "cross_camera is about images.*--nodes images"),
         ({"nodes": "people"}, "nodes: 'people' is unknown; choose one of groups, images"),
         ({"audit": 0.7}, "audit.*0.7 is outside"),
-        ({"rounds": -1}, "rounds: -1"),
+        ({"rounds": 0}, "rounds: 0 is below 1"),
         ({"answers": 2}, "cannot be cut into 3 rounds"),
         ({"budget": -2}, "budget"),
     ],

@@ -43,7 +43,10 @@ def benchmark(
     adapt: opt.Adapt = True,
     refresh_steps: opt.RefreshSteps = None,
     all_labels: Annotated[
-        bool, typer.Option("--all-labels", help="Add reference rows: training on every label, and (cluster) on none.")
+        bool,
+        typer.Option(
+            "--all-labels", help="Add reference rows: training on every label, and (cluster) on none."
+        ),
     ] = False,
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep the model behind every row in OUT/weights.")

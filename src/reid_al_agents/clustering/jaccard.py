@@ -18,8 +18,8 @@ _AGREEMENT = 2 / 3  # Zhong et al., Eq. 5
 def jaccard_similarities(features: NDArray[np.float32], k1: int = 30, k2: int = 6) -> sparse.csr_matrix:
     """Similarity of images by the neighbours they share.
 
-    Every image is described by how strongly the images of its expanded k-reciprocal set belong to it, averaged
-    over its ``k2`` nearest (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding",
+    Every image is described by how strongly the images of its expanded k-reciprocal set belong to it,
+    averaged over its ``k2`` nearest (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding",
     CVPR 2017, Eq. 3-7 and 10-11). The similarity is one minus the Jaccard distance of two descriptions.
 
     Args:
@@ -87,7 +87,7 @@ def _weights(points: NDArray[np.float32], pattern: sparse.csr_matrix) -> NDArray
         cosines = np.einsum("nd,nd->n", points[rows[part]], points[pattern.indices[part]])
         weights[part] = np.exp(2 * cosines - 2)
     sums = np.add.reduceat(weights, pattern.indptr[:-1])
-    return weights / sums[rows]
+    return (weights / sums[rows]).astype(np.float32)
 
 
 def _compare(encoding: sparse.csr_matrix) -> sparse.csr_matrix:

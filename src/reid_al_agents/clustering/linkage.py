@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -104,10 +105,7 @@ def _neighbour_sums(similarities: sparse.csr_matrix, groups: NDArray[np.int64]) 
     sums.setdiag(0)
     sums.eliminate_zeros()
     indices, data, starts = sums.indices.tolist(), sums.data.tolist(), sums.indptr.tolist()
-    return [
-        dict(zip(indices[first:last], data[first:last], strict=True))
-        for first, last in zip(starts[:-1], starts[1:], strict=True)
-    ]
+    return [dict(zip(indices[first:last], data[first:last], strict=True)) for first, last in pairwise(starts)]
 
 
 def _absorb(sums: list[dict[int, float]], keep: int, lose: int) -> None:

@@ -17,8 +17,9 @@ def load_csv(file: str | Path) -> ImageSet:
     """Load images that a CSV file lists.
 
     The first line names the columns: ``path`` (relative to the CSV file, or absolute), ``identity`` (any
-    text; blank or -1 where unknown) and, optionally, ``camera`` (a whole number). Other columns are ignored.
-    Names are the paths as written. Whole-number identities are kept; others are numbered in sorted order.
+    text; blank or -1 where unknown) and, optionally, ``camera`` (a whole number) and ``sequence`` (any text,
+    blank for none: images of one sequence at one camera are a tracklet, known to show one identity, whoever
+    it is). Other columns are ignored. Names are the paths as written. Whole-number identities are kept; others are numbered in sorted order.
 
     Args:
         file: The CSV file, UTF-8.
@@ -31,7 +32,7 @@ def load_csv(file: str | Path) -> ImageSet:
             does not exist.
     """
     table = Path(file).resolve()
-    rows, has_cameras = _read_rows(table)
+    rows, columns = _read_rows(table)
     identities, identity_names = number_identities([row["identity"] for row in rows])
     names = [row["path"] for row in rows]
     paths = [table.parent / name for name in names]
@@ -44,23 +45,24 @@ def load_csv(file: str | Path) -> ImageSet:
         names=names,
         identities=identities,
         cameras=[_camera(row["camera"], table, line) for line, row in enumerate(rows, 2)]
-        if has_cameras
+        if "camera" in columns
         else None,
         paths=[str(path) for path in paths],
         source=f"csv:{file}",
         identity_names=identity_names,
+        tracklets=_tracklets(rows) if "sequence" in columns else None,
     )
 
 
-def _read_rows(table: Path) -> tuple[list[dict[str, str]], bool]:
-    """Read stripped rows with the known columns only, and whether there is a camera column."""
+def _read_rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """Read stripped rows with the known columns only, and which columns there are."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             columns = [column.strip() for column in reader.fieldnames or ()]
             reader.fieldnames = columns
             _check_columns(table, columns)
-            wanted = [column for column in (*_NEEDED, "camera") if column in columns]
+            wanted = [column for column in (*_NEEDED, "camera", "sequence") if column in columns]
             rows = [{column: (row[column] or "").strip() for column in wanted} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -70,7 +72,7 @@ def _read_rows(table: Path) -> tuple[list[dict[str, str]], bool]:
     blank = next((line for line, row in enumerate(rows, start=2) if not row["path"]), None)
     if blank is not None:
         raise InputError(f"{table}: row {blank}: 'path' is blank; give every image's file")
-    return rows, "camera" in columns
+    return rows, columns
 
 
 def _check_columns(table: Path, columns: list[str]) -> None:
@@ -81,6 +83,13 @@ def _check_columns(table: Path, columns: list[str]) -> None:
             f"{table}: no column {' or '.join(missing)}, found {found}; "
             "the first line must be path,identity,camera (camera optional)"
         )
+
+
+def _tracklets(rows: list[dict[str, str]]) -> list[int]:
+    """Number of each row's sequence at its camera, in order of appearance; -1 where there is none."""
+    keys = [(row.get("camera", ""), row["sequence"]) for row in rows]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(key for key in keys if key[1]))}
+    return [numbers.get(key, -1) for key in keys]
 
 
 def _camera(text: str, table: Path, line: int) -> int:

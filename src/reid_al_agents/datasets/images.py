@@ -27,6 +27,8 @@ class ImageSet:
         names: (N,) str, unique; relative to the data root (Market-1501: the file name).
         identities: (N,) int64; -1 where unknown.
         cameras: (N,) int64, or None where cameras are unknown.
+        tracklets: (N,) int64, images of equal number from 0 are known to show one identity; -1 where
+            nothing is known. None where there are no tracklets.
         paths: (N,) str, absolute files, or None for images that exist in memory only.
         source: Where the images come from, as written on the command line, for messages and configurations.
         identity_names: What the data calls identity i, where it names people other than by number; else None.
@@ -54,10 +56,12 @@ class ImageSet:
         paths: ArrayLike | None = None,
         pixels: NDArray[np.uint8] | None = None,
         identity_names: Sequence[str] | None = None,
+        tracklets: ArrayLike | None = None,
     ) -> None:
         self.names: NDArray[np.str_] = _frozen(names, np.str_)
         self.identities: NDArray[np.int64] = _frozen(identities, np.int64)
         self.cameras: NDArray[np.int64] | None = None if cameras is None else _frozen(cameras, np.int64)
+        self.tracklets: NDArray[np.int64] | None = None if tracklets is None else _frozen(tracklets, np.int64)
         self.paths: NDArray[np.str_] | None = None if paths is None else _frozen(paths, np.str_)
         self.source = source
         self.identity_names = None if identity_names is None else tuple(identity_names)
@@ -92,6 +96,7 @@ class ImageSet:
         part.names = _frozen(self.names[chosen], np.str_)
         part.identities = _frozen(self.identities[chosen], np.int64)
         part.cameras = None if self.cameras is None else _frozen(self.cameras[chosen], np.int64)
+        part.tracklets = None if self.tracklets is None else _frozen(self.tracklets[chosen], np.int64)
         part.paths = None if self.paths is None else _frozen(self.paths[chosen], np.str_)
         part._rows = _frozen(self._rows[chosen], np.int64)
         part._check()
@@ -146,6 +151,7 @@ class ImageSet:
         for what, column in (
             ("identities", self.identities),
             ("cameras", self.cameras),
+            ("tracklets", self.tracklets),
             ("paths", self.paths),
         ):
             if column is not None and column.shape != self.names.shape:

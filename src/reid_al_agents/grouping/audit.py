@@ -20,8 +20,8 @@ class AuditEstimate:
 
     Attributes:
         precision: Share of the pairs inside groups that match.
-        recall: Share of the matching pairs that are inside groups, among the pairs that are inside groups or of
-            which one is within the other's 100 nearest.
+        recall: Share of the matching pairs that are inside groups, among the pairs that are inside groups or
+            of which one is within the other's 100 nearest.
         answers: Answers behind both.
     """
 
@@ -33,10 +33,10 @@ class AuditEstimate:
 class Audit:
     """Draws pairs by stratum and estimates precision and recall from the answers.
 
-    The strata are the ordered pairs (i, j) of images inside one group, and those outside by the rank of j among
-    the neighbours of i. Each question first draws a stratum, then a pair uniformly within it. Per stratum the
-    share of matches has a Jeffreys posterior, Beta(½ + matches, ½ + others); the intervals are the quantiles of
-    what follows from independent draws of them (Brown, Cai and DasGupta, Statistical Science 2001, for the
+    The strata are the ordered pairs (i, j) of images inside one group, and those outside by the rank of j
+    among the neighbours of i. Each question first draws a stratum, then a pair uniformly within it. Per
+    stratum the share of matches has a Jeffreys posterior, Beta(½ + matches, ½ + others); the intervals are
+    the quantiles of what follows from independent draws of them (Brown, Cai and DasGupta, Statistical Science 2001, for the
     interval of one stratum).
 
     Args:
@@ -56,7 +56,9 @@ class Audit:
         self._starts = np.concatenate([[0], np.cumsum(sizes)])
         outside = groups[self._neighbours] != groups[:, None]
         ends = [min(end, self._neighbours.shape[1]) for end in REACH]
-        self._ranks = [(first, last) for first, last in zip([0, *ends[:-1]], ends, strict=True) if first < last]
+        self._ranks = [
+            (first, last) for first, last in zip([0, *ends[:-1]], ends, strict=True) if first < last
+        ]
         inside = float(np.sum(sizes * (sizes - 1)))
         self.sizes = np.array([inside, *(outside[:, first:last].sum() for first, last in self._ranks)])
         self.asked = np.zeros(len(self.sizes), dtype=np.int64)
@@ -97,7 +99,9 @@ class Audit:
         sizes = np.diff(self._starts)
         pairs = sizes * (sizes - 1)
         group = int(self._rng.choice(len(sizes), p=pairs / pairs.sum()))
-        i, j = self._rng.choice(self._members[self._starts[group] : self._starts[group + 1]], 2, replace=False)
+        i, j = self._rng.choice(
+            self._members[self._starts[group] : self._starts[group + 1]], 2, replace=False
+        )
         return int(i), int(j)
 
     def _outside(self, first: int, last: int) -> tuple[int, int]:

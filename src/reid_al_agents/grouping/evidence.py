@@ -11,8 +11,8 @@ _LEAST = 0.1
 def answer_weight(answer: int, probability: float, error_rate: float) -> float:
     """Weight of an answer as evidence: log-odds that it is right.
 
-    By Bayes' rule with a match probability p before the answer and a rate ε of wrong answers, a match is right
-    with odds ``p (1 − ε) / ((1 − p) ε)``, and a non-match with odds ``(1 − p)(1 − ε) / (p ε)``.
+    By Bayes' rule with a match probability p before the answer and a rate ε of wrong answers, a match is
+    right with odds ``p (1 − ε) / ((1 − p) ε)``, and a non-match with odds ``(1 − p)(1 − ε) / (p ε)``.
 
     Args:
         answer: +1 or −1.

@@ -20,7 +20,7 @@ PAIR_FEATURES = (
     "log_larger",
     "shared_camera",
 )
-"""What a pair of groups is described by; see :meth:`~reid_al_agents.grouping.view.GroupView.describe_pairs`."""
+"""What a pair of groups is described by; see :meth:`.GroupView.describe_pairs`."""
 
 MEMORY = 3000
 """Answers that the model is fitted to, the latest ones: features change with every refresh."""
@@ -33,8 +33,8 @@ ENOUGH = 100
 class MatchModel:
     """Logistic regression on standardised pair features, refitted to the latest answers.
 
-    Until there are enough answers of both kinds, the guess is ``σ(6 √J − 3)`` by the average Jaccard similarity
-    J, which puts even odds at a quarter of the neighbours in common.
+    Until there are enough answers of both kinds, the guess is ``σ(6 √J − 3)`` by the average Jaccard
+    similarity J, which puts even odds at a quarter of the neighbours in common.
 
     Attributes:
         described: Features of the answered pairs, M arrays of shape (F,), in the order of the answers.

@@ -13,10 +13,10 @@ from reid_al_agents.learner.choosing import POLICY_PREFIX
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.loop import Loop, Metrics
 from reid_al_agents.learner.run import label_oracle
-from reid_al_agents.learner.subject import Progress, Subject
+from reid_al_agents.learner.subject import Progress, Subject, known_beforehand
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import START
-from reid_al_env import ConstraintGraph, InputError
+from reid_al_env import InputError
 
 ALL_LABELS = "all labels"
 NO_ANSWERS = "no answers"
@@ -121,14 +121,12 @@ def compare(
     return comparison
 
 
-def _references(
-    plan: Plan, subject: Subject, seed: int
-) -> Iterator[tuple[str, Callable[[], object]]]:
+def _references(plan: Plan, subject: Subject, seed: int) -> Iterator[tuple[str, Callable[[], object]]]:
     """The rows that answers are measured against, each with what trains it."""
     if not plan.all_labels:
         return
     if plan.base.refresh == "cluster":
-        nothing = ConstraintGraph(len(subject))
+        nothing = known_beforehand(subject)
         yield NO_ANSWERS, lambda: subject.refresh(nothing, seed * 1000 + 1)
     yield ALL_LABELS, lambda: subject.learn_all_labels(seed * 1000 + 1)
 

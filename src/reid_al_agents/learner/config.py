@@ -18,7 +18,7 @@ ROUNDS = {"groups": 3, "images": 1}
 """Refreshes of a run where nobody says how many, by what asks."""
 
 BUDGETS = {"groups": 1, "images": 10}
-"""K_max where nobody says it: a group asks once and is looked at anew; an image asks ten times, as in the paper."""
+"""K_max where nobody says it: a group asks once and is looked at anew; an image asks as in the paper."""
 
 SELECTORS_OF = {"groups": "gain", "images": "dqn"}
 """The selector where nobody names one, by what asks."""
@@ -122,7 +122,10 @@ class RunConfig:
 
     def _check_nodes(self) -> None:
         if self.nodes == "images":
-            for name, wanted in (("selector 'gain'", self.selector == "gain"), ("until_stable", self.until_stable)):
+            for name, wanted in (
+                ("selector 'gain'", self.selector == "gain"),
+                ("until_stable", self.until_stable),
+            ):
                 if wanted:
                     raise InputError(f"nodes: {name} needs groups and sizes; use --nodes groups")
         elif not self.closure or self.cross_camera:

@@ -52,7 +52,7 @@ class _Doubt:
 
 
 class GroupAsking:
-    """Asks about pairs of groups: the schedule says which group asks, the selector which group it is asked about.
+    """Asks about pairs of groups: the schedule says which group asks, the selector which one it asks about.
 
     The pool is looked at anew after every batch of answers: groups are formed, the match model is refitted,
     and groups ask in descending order of what their best question is worth (``p √(|A| |B|)``), each at most
@@ -184,9 +184,7 @@ class GroupAsking:
             total += float(outcome.rewards[0])
             self._touched[outcome.picked] = True
             if learner is not None:
-                learner.observe(
-                    before, actions, outcome.rewards, inquiry.observation(), outcome.terminated
-                )
+                learner.observe(before, actions, outcome.rewards, inquiry.observation(), outcome.terminated)
         if learner is not None and not inquiry.batch.terminated[0]:
             learner.break_off()
         self._report.returns.append(total)
@@ -223,7 +221,9 @@ class GroupAsking:
 
     def _ask_extra(self, worth: float, end: int) -> None:
         """Audit questions that are due, and doubts that are worth more than the next question."""
-        while self._audited < self._settings.audit_share * self._report.answers and self._report.answers < end:
+        while (
+            self._audited < self._settings.audit_share * self._report.answers and self._report.answers < end
+        ):
             self._audited += 1
             self._ask_audit()
         while self._doubts and self._report.answers < end:
@@ -265,7 +265,7 @@ class GroupAsking:
                 self._put(*dispute.ask, 0.5)
 
     def _error_rate(self) -> float:
-        """Share of wrong answers: what was assumed beforehand, as if seen in 50 answers, and what was found."""
+        """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
         if self._settings.error_rate == 0:
             return 0.0
         seen = 1 / self._settings.error_rate

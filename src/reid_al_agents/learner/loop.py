@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.grouping.evidence import answer_weight
 from reid_al_agents.learner.asking import AskingLimits, AskingReport
 from reid_al_agents.learner.choosing import LearnedSelector, choose
 from reid_al_agents.learner.config import RunConfig, boundaries
 from reid_al_agents.learner.modes import AskingMode, GroupMode, ImageMode
-from reid_al_agents.learner.subject import Progress, Subject
-from reid_al_agents.grouping.evidence import answer_weight
+from reid_al_agents.learner.subject import Progress, Subject, known_beforehand
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, InputError, Oracle
 
@@ -48,8 +48,8 @@ class Totals:
 class Loop:
     """Alternates asking and refreshing over a subject.
 
-    One round: embed the pool, ask while the policy learns, refresh the model from all answers so far, score it
-    (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier rounds kept). Between images, queries
+    One round: embed the pool, ask while the policy learns, refresh the model from all answers so far, score
+    it (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier rounds kept). Between images, queries
     are browsed without replacement; between groups, a schedule says which asks next. With the cluster refresh
     the model is first adapted without any answer, and later refreshes start from there.
 
@@ -81,7 +81,7 @@ class Loop:
                 f"pool_size: {config.pool_size} with {count} images in the pool; "
                 f"a query has at most {count - 1} others, so choose a smaller one"
             )
-        self.constraints = ConstraintGraph(count)
+        self.constraints = known_beforehand(subject)
         mode = GroupMode if config.nodes == "groups" else ImageMode
         self.mode: AskingMode = mode(config, self.constraints, oracle, lambda: self.selector)
         self.selector: Selector = choose(config, self.mode.true_rewards)
@@ -226,12 +226,13 @@ def record(
 
     Args:
         constraints: Where they are added.
-        answers: (query, candidate, answer, match probability), in order; without a probability the weight is 1.
+        answers: (query, candidate, answer, match probability), in order; without a probability the
+            weight is 1.
         error_rate: Rate of wrong answers by which they were weighed.
     """
     for query, candidate, answer, probability in answers:
-        known = probability is not None and answer != 0
-        weight = answer_weight(answer, probability, error_rate) if known else 1.0
+        plain = probability is None or answer == 0
+        weight = 1.0 if plain else answer_weight(answer, probability or 0.0, error_rate)
         constraints.add(query, candidate, answer, weight)
 
 

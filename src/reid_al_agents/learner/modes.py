@@ -78,7 +78,11 @@ class ImageMode:
     """
 
     def __init__(
-        self, config: RunConfig, constraints: ConstraintGraph, oracle: Oracle, selector: Callable[[], Selector]
+        self,
+        config: RunConfig,
+        constraints: ConstraintGraph,
+        oracle: Oracle,
+        selector: Callable[[], Selector],
     ) -> None:
         self._config, self._constraints, self._selector = config, constraints, selector
         self._oracle = oracle if config.closure else _Recording(oracle, constraints)
@@ -139,7 +143,11 @@ class GroupMode:
     drawn = 0
 
     def __init__(
-        self, config: RunConfig, constraints: ConstraintGraph, oracle: Oracle, selector: Callable[[], Selector]
+        self,
+        config: RunConfig,
+        constraints: ConstraintGraph,
+        oracle: Oracle,
+        selector: Callable[[], Selector],
     ) -> None:
         self._config, self._constraints, self._selector = config, constraints, selector
         self._oracle = oracle

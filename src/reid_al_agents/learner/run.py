@@ -76,7 +76,9 @@ def run(
                     f"metrics.jsonl counts {rounds[-1]['answers']}; put the run's own file back to resume"
                 )
             loop.resume(
-                folder.checkpoint(len(rounds)), rounds, ((a.query, a.candidate, a.answer, a.probability) for a in done)
+                folder.checkpoint(len(rounds)),
+                rounds,
+                ((a.query, a.candidate, a.answer, a.probability) for a in done),
             )
         else:
             metrics = loop.begin()

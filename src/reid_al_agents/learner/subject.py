@@ -23,6 +23,9 @@ Progress = Callable[[str, int, int], None]
 
 _DECODED_BYTES = 4 << 30
 
+TRACKLET_WEIGHT = 3.0
+"""Weight of the links in a tracklet as evidence: as odds of 20 to 1, about those of one answer."""
+
 
 class Subject(Protocol):
     """The pool to be annotated together with the model that sees it."""
@@ -42,6 +45,11 @@ class Subject(Protocol):
     @property
     def identities(self) -> NDArray[np.int64]:
         """True identities of the pool's images where known, else −1, shape (N,)."""
+        ...
+
+    @property
+    def tracklets(self) -> NDArray[np.int64] | None:
+        """Tracklet of each image, shape (N,), −1 for none; ``None`` where there are no tracklets."""
         ...
 
     def pool(self) -> FeatureSet:
@@ -150,6 +158,11 @@ class ImageSubject:
         """See :class:`Subject`."""
         return self._pool.identities
 
+    @property
+    def tracklets(self) -> NDArray[np.int64] | None:
+        """See :class:`Subject`."""
+        return self._pool.tracklets
+
     def pool(self) -> FeatureSet:
         """See :class:`Subject`."""
         features = embed(self.model, self._pool, size=self._size, progress=self._bar("embed"))
@@ -169,8 +182,7 @@ class ImageSubject:
     def adapt(self, seed: int) -> dict[str, Any]:
         """See :class:`Subject`."""
         self.fingerprint()  # of the weights as they came
-        nothing = ConstraintGraph(len(self._pool))
-        figures = self.refresh(nothing, seed)
+        figures = self.refresh(known_beforehand(self), seed)
         self._start_here()
         return figures
 
@@ -268,6 +280,8 @@ class FeatureSubject:
         """See :class:`Subject`."""
         return self._pool.identities
 
+    tracklets: NDArray[np.int64] | None = None
+
     def pool(self) -> FeatureSet:
         """See :class:`Subject`."""
         return self._pool
@@ -307,6 +321,14 @@ class FeatureSubject:
     def fingerprint(self) -> str:
         """See :class:`Subject`."""
         return hashlib.sha256(np.ascontiguousarray(self._pool.features).tobytes()).hexdigest()
+
+
+def known_beforehand(subject: Subject) -> ConstraintGraph:
+    """What is known before the first answer: images of one tracklet show one identity."""
+    constraints = ConstraintGraph(len(subject))
+    if subject.tracklets is not None:
+        constraints.link_groups(subject.tracklets, TRACKLET_WEIGHT)
+    return constraints
 
 
 def _evaluation_images(

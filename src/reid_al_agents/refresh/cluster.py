@@ -115,7 +115,13 @@ class SupervisedClusterRefresher:
             raise InputError(f"{unknown}: has no identity; training on all labels needs one for every image")
         known = KnownPairs.from_labels(images.identities)
         return train_on_clusters(
-            model, images, lambda features: Clusters(known.groups), known, self.settings, seed=seed, progress=progress
+            model,
+            images,
+            lambda features: Clusters(known.groups),
+            known,
+            self.settings,
+            seed=seed,
+            progress=progress,
         )
 
 
@@ -214,9 +220,7 @@ def _run(
         if clusters.labels.max(initial=-1) < 0:
             step = end
             continue
-        memory = ClusterMemory(
-            features, clusters.labels, images.cameras, settings, device, clusters.unsure
-        )
+        memory = ClusterMemory(features, clusters.labels, images.cameras, settings, device, clusters.unsure)
         batches = sample_clusters(clusters.labels, rng, settings)
         model.train()
         for step in range(step, end):  # noqa: B020 -- goes on where the last epoch ended

@@ -30,8 +30,8 @@ class ClusterSettings:
             :func:`~reid_al_agents.clustering.forming.form_groups`.
         group_similarity: Least average similarity of groups that train as one cluster.
         least_images: Images below which a group does not train.
-        unsure_similarity: Average similarity from which two clusters that no answer tells apart are no negatives
-            of each other: they may be one identity. 0 leaves none out.
+        unsure_similarity: Average similarity from which two clusters that no answer tells apart are no
+            negatives of each other: they may be one identity. 0 leaves none out.
         shift: Pixels by which a random crop of the padded image shifts it at most.
         erasing: Chance that a rectangle of an image is erased.
         jitter: Largest relative change of each colour channel's strength, anew for each image.
@@ -65,7 +65,15 @@ class ClusterSettings:
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "epochs": 1, "images_per_cluster": 2, "least_images": 2, "shift": 0, "camera_negatives": 1, "k2": 1}
+        least = {
+            "steps": 1,
+            "epochs": 1,
+            "images_per_cluster": 2,
+            "least_images": 2,
+            "shift": 0,
+            "camera_negatives": 1,
+            "k2": 1,
+        }
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected at least {bound}")

@@ -1,4 +1,4 @@
-"""The memory that images are contrasted with: a direction for every cluster, and one for each of its cameras."""
+"""What images are contrasted with: a direction for every cluster, and one for each of its cameras."""
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class Entries:
             features: (B, D), L2-normalised and without gradient.
             images: (B,) int64.
         """
-        entries, place, counts = self.entry[images].unique(return_inverse=True, return_counts=True)
+        entries, place, counts = torch.unique(self.entry[images], return_inverse=True, return_counts=True)
         sums = torch.zeros(len(entries), features.shape[1], device=features.device)
         means = sums.index_add_(0, place, features) / counts[:, None]
         kept = ((1 - self._momentum) ** counts)[:, None]
@@ -93,7 +93,7 @@ class ClusterMemory:
         return loss + self._settings.camera_weight * self._between_cameras(self._views, features, wanted)
 
     def follow(self, features: Tensor, images: Tensor) -> None:
-        """Let the entries follow a batch; after the step, so that its gradient is of what it was scored by."""
+        """Let the entries follow a batch; after the step, whose gradient is of what they were before."""
         for entries in (self._clusters, self._views):
             if entries is not None:
                 entries.follow(features.detach(), images)
@@ -111,7 +111,7 @@ class ClusterMemory:
 def _by_camera(
     clusters: NDArray[np.int64], cameras: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Entry of each image by cluster and camera, (N,), −1 without a cluster; and the cluster of each entry."""
+    """Entry of each image by cluster and camera, (N,), −1 for none; and the cluster of each entry."""
     kept = clusters >= 0
     pairs, inverse = np.unique(np.stack([clusters[kept], cameras[kept]], axis=1), axis=0, return_inverse=True)
     entry = np.full(len(clusters), -1, dtype=np.int64)

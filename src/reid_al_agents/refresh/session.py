@@ -49,8 +49,8 @@ class History:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise InputError(
-                f"refresh: the loss became {value} at step {len(self.losses) + 1}, and the model was put back "
-                "to what it was; lower the learning rate"
+                f"refresh: the loss became {value} at step {len(self.losses) + 1}, and the model was put "
+                "back to what it was; lower the learning rate"
             )
         self.losses.append(value)
         self.active.append(active_triplets)

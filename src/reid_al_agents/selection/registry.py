@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from reid_al_agents.selection.rules import (
     EntropySelector,
+    ExpectedGainSelector,
     FarthestSelector,
     GreedyRewardSelector,
     NearestSelector,
-    ExpectedGainSelector,
     RandomSelector,
 )
 from reid_al_agents.selection.selector import Selector

@@ -113,7 +113,9 @@ class ExpectedGainSelector:
     def select(self, observation: Observation, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the unmasked item of highest expected gain per episode; see :class:`Selector`."""
         if "node_features" not in observation:
-            raise InputError("selector: 'gain' needs to know groups and their sizes; use it with --nodes groups")
+            raise InputError(
+                "selector: 'gain' needs to know groups and their sizes; use it with --nodes groups"
+            )
         features = observation["node_features"].astype(np.float64)
         log_size, probability = features[:, :, 0], features[:, 1:, 1]
         gain = np.log(np.maximum(probability, 1e-12)) + 0.5 * (log_size[:, :1] + log_size[:, 1:])
