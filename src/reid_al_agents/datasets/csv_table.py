@@ -17,9 +17,10 @@ def load_csv(file: str | Path) -> ImageSet:
     """Load images that a CSV file lists.
 
     The first line names the columns: ``path`` (relative to the CSV file, or absolute), ``identity`` (any
-    text; blank or -1 where unknown) and, optionally, ``camera`` (a whole number) and ``sequence`` (any text,
-    blank for none: images of one sequence at one camera are a tracklet, known to show one identity, whoever
-    it is). Other columns are ignored. Names are the paths as written. Whole-number identities are kept; others are numbered in sorted order.
+    text; blank or -1 where unknown) and, optionally, ``camera`` (a whole number) and ``sequence`` (any
+    text, blank for none: images of one sequence at one camera are a tracklet, known to show one identity,
+    whoever it is). Other columns are ignored. Names are the paths as written. Whole-number identities are
+    kept; others are numbered in sorted order.
 
     Args:
         file: The CSV file, UTF-8.

@@ -35,9 +35,9 @@ class Audit:
 
     The strata are the ordered pairs (i, j) of images inside one group, and those outside by the rank of j
     among the neighbours of i. Each question first draws a stratum, then a pair uniformly within it. Per
-    stratum the share of matches has a Jeffreys posterior, Beta(½ + matches, ½ + others); the intervals are
-    the quantiles of what follows from independent draws of them (Brown, Cai and DasGupta, Statistical Science 2001, for the
-    interval of one stratum).
+    stratum the share of matches has a Jeffreys posterior, Beta(½ + matches, ½ + others); the intervals
+    are the quantiles of what follows from independent draws of them (Brown, Cai and DasGupta, Statistical
+    Science 2001, for the interval of one stratum).
 
     Args:
         groups: (N,) int64 group of each image.

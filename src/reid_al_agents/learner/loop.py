@@ -49,9 +49,9 @@ class Loop:
     """Alternates asking and refreshing over a subject.
 
     One round: embed the pool, ask while the policy learns, refresh the model from all answers so far, score
-    it (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier rounds kept). Between images, queries
-    are browsed without replacement; between groups, a schedule says which asks next. With the cluster refresh
-    the model is first adapted without any answer, and later refreshes start from there.
+    it (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier rounds kept). Between images,
+    queries are browsed without replacement; between groups, a schedule says which asks next. With the
+    cluster refresh the model is first adapted without any answer, and later refreshes start from there.
 
     Args:
         subject: The images or features with their model, at the start weights.
