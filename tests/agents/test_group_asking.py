@@ -423,7 +423,7 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
             self.heard.append((int(i), int(j), int(answer), weight))
             return super().add(i, j, answer, weight)
 
-    monkeypatch.setattr("reid_al_agents.learner.loop.ConstraintGraph", Graph)
+    monkeypatch.setattr("reid_al_agents.learner.subject.ConstraintGraph", Graph)
     monkeypatch.setattr(
         "reid_al_agents.learner.modes.ChangeMonitor", lambda: ChangeMonitor(span=30, horizon=5)
     )
