@@ -209,7 +209,7 @@ def _run(
     device = next(model.parameters()).device
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     triplet = KnownTripletLoss(PairRelation(known), TripletSettings(margin=settings.margin))
     step = 0

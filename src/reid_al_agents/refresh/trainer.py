@@ -80,7 +80,9 @@ def _run(
     device = next(model.parameters()).device
     objective = Objective(relation, settings, model.feature_dim, device)
     parameters = [*model.parameters(), *objective.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = torch.optim.AdamW(
+        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     batches = sample_batches(relation, np.random.default_rng(seed), settings)
     model.train()
     for step in range(settings.steps):
