@@ -25,6 +25,9 @@ from reid_al_env import FeatureSet, InputError
 
 REFRESHERS = ("cluster", "triplet", "none")
 
+ADAPTATION = 1.5
+"""Steps of the label-free start, by those of a refresh: it comes once, and all that follows stands on it."""
+
 
 def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
     """The split of a file, or a seeded one, which is kept in the file ``keep``.
@@ -96,26 +99,33 @@ def assemble(
     if not config.backbone:
         raise InputError("--backbone: images need one; for example --backbone osnet_x0_25")
     model = load_model(config.backbone, config.weights, config.seed, device)
-    return ImageSubject(
-        model, data, split, config.evaluate_on, config.size, *make_refreshers(config), progress
-    )
+    refreshers = make_refreshers(config)
+    return ImageSubject(model, data, split, config.evaluate_on, config.size, *refreshers, progress)
 
 
-def make_refreshers(config: RunConfig) -> tuple[Refresher | None, Refresher | None]:
-    """The refresher that the settings name, and its twin that sees all labels; ``None`` trains nothing."""
+def make_refreshers(config: RunConfig) -> tuple[Refresher | None, Refresher | None, Refresher | None]:
+    """The refresher that the settings name, its twin that sees all labels, and the one that adapts.
+
+    ``None`` trains nothing.
+    """
     if config.refresh == "none":
-        return None, None
+        return None, None, None
     if config.refresh == "cluster":
         return _cluster_refreshers(config)
     settings = TripletSettings(size=config.size)
     if config.refresh_steps is not None:
         settings = replace(settings, steps=config.refresh_steps)
-    return TripletRefresher(settings), SupervisedRefresher(settings)
+    return TripletRefresher(settings), SupervisedRefresher(settings), None
 
 
-def _cluster_refreshers(config: RunConfig) -> tuple[Refresher, Refresher]:
+def _cluster_refreshers(config: RunConfig) -> tuple[Refresher, Refresher, Refresher]:
     settings = ClusterSettings(size=config.size)
     if config.refresh_steps is not None:
         epochs = max(1, round(settings.epochs * config.refresh_steps / settings.steps))
         settings = replace(settings, steps=config.refresh_steps, epochs=min(epochs, config.refresh_steps))
-    return ClusterRefresher(settings), SupervisedClusterRefresher(settings)
+    longer = replace(
+        settings,
+        steps=round(ADAPTATION * settings.steps),
+        epochs=max(1, round(ADAPTATION * settings.epochs)),
+    )
+    return ClusterRefresher(settings), SupervisedClusterRefresher(settings), ClusterRefresher(longer)

@@ -113,6 +113,7 @@ class ImageSubject:
         size: Height and width, pixels.
         refresher: Turns answers into a better network; ``None`` leaves it as it is.
         reference: Trains alike on every label of the pool.
+        adapter: Adapts the network without any answer; ``None`` is the refresher.
         progress: Told of long work.
     """
 
@@ -125,12 +126,14 @@ class ImageSubject:
         size: tuple[int, int],
         refresher: Refresher | None,
         reference: Refresher | None = None,
+        adapter: Refresher | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.model = model
         self._size = size
         self._refresher = refresher
         self._reference = reference
+        self._adapter = adapter or refresher
         self._progress = progress
         self._start = {name: value.clone() for name, value in model.state_dict().items()}
         self._fingerprint = ""
@@ -172,17 +175,21 @@ class ImageSubject:
 
     def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
         """See :class:`Subject`."""
-        if self._refresher is None:
+        return self._train(self._refresher, constraints, seed, "train")
+
+    def _train(
+        self, refresher: Refresher | None, constraints: ConstraintGraph, seed: int, what: str
+    ) -> dict[str, Any]:
+        """Train the model; figures about it."""
+        if refresher is None:
             return {}
-        report = self._refresher.refresh(
-            self.model, self._pool, constraints, seed=seed, progress=self._bar("train")
-        )
+        report = refresher.refresh(self.model, self._pool, constraints, seed=seed, progress=self._bar(what))
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 
     def adapt(self, seed: int) -> dict[str, Any]:
         """See :class:`Subject`."""
         self.fingerprint()  # of the weights as they came
-        figures = self.refresh(known_beforehand(self), seed)
+        figures = self._train(self._adapter, known_beforehand(self), seed, "adapt")
         self._start_here()
         return figures
 

@@ -45,7 +45,7 @@ class ClusterSettings:
     epochs: int = 4
     batch_size: int = 64
     images_per_cluster: int = 4
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 5e-4
     temperature: float = 0.05
     momentum: float = 0.2
@@ -56,12 +56,12 @@ class ClusterSettings:
     margin: float = 0.3
     k1: int = 30
     k2: int = 6
-    piece_similarity: float = 0.5
-    group_similarity: float = 0.15
-    least_images: int = 2
-    unsure_similarity: float = 0.0
+    piece_similarity: float = 0.6
+    group_similarity: float = 0.3
+    least_images: int = 4
+    unsure_similarity: float = 0.02
     shift: int = 4
-    erasing: float = 0.5
+    erasing: float = 0.0
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
