@@ -20,7 +20,8 @@ def jaccard_similarities(features: NDArray[np.float32], k1: int = 30, k2: int = 
 
     Every image is described by how strongly the images of its expanded k-reciprocal set belong to it,
     averaged over its ``k2`` nearest (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal
-    Encoding", CVPR 2017, Eq. 3-7 and 10-11). The similarity is one minus the Jaccard distance of two descriptions.
+    Encoding", CVPR 2017, Eq. 3-7 and 10-11). The similarity is one minus the Jaccard
+    distance of two descriptions.
 
     Args:
         features: (N, D) float32; they are L2-normalised here, and the distance is ``2 − 2 cos``.
