@@ -74,6 +74,10 @@ def test_from_crops_to_a_better_model_and_its_identities(tmp_path):
         TINY,
         *SMALL,
         *FEW,
+        "--nodes",
+        "images",
+        "--refresh",
+        "triplet",
         "--answers",
         60,
         "--rounds",
@@ -145,7 +149,8 @@ def test_benchmark_on_images_writes_everything_and_logs_the_test_set(tmp_path):
     result = succeeded("benchmark", *arguments, "--refresh-steps", 3, "--all-labels", "--final", "--out", out)
     names = [(row["selector"], row["answers"]) for row in result["rows"] if row["seed"] == 0]
     assert names == [
-        ("start", 0), ("random", 20), ("random", 40), ("entropy", 20), ("entropy", 40), ("all labels", 0)
+        ("start", 0), ("no answers", 0), ("all labels", 0),
+        ("random", 20), ("random", 40), ("entropy", 20), ("entropy", 40)
     ]  # fmt: skip
     assert {p.name for p in out.iterdir()} >= {
         "results.json", "results.csv", "results.png", "report.html", "test_uses.jsonl"

@@ -29,8 +29,8 @@ ADAPTATION = 1.5
 """Steps of the label-free start, by those of a refresh: it comes once, and all that follows stands on it."""
 
 BOLD_PIECES, BOLD_GROUPS = 0.5, 0.15
-"""Thresholds of the label-free start. A model that has never seen the place finds few look-alikes, so it must be
-bolder: on validation mAP 57.0 against 53.2 with a refresh's thresholds, 400 steps, one seed."""
+"""Thresholds of the label-free start. A model that has never seen the place finds few look-alikes, so it must
+be bolder: on validation mAP 57.0 against 53.2 with a refresh's thresholds, 400 steps, one seed."""
 
 
 def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
