@@ -25,7 +25,18 @@ from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.errors import InputError
 
 SIZE = (32, 16)
-QUICK = ClusterSettings(size=SIZE, steps=4, epochs=2, batch_size=12, k1=6, k2=2)
+QUICK = ClusterSettings(
+    size=SIZE,
+    steps=4,
+    epochs=2,
+    batch_size=12,
+    k1=6,
+    k2=2,
+    piece_similarity=0.5,
+    group_similarity=0.15,
+    least_images=2,
+    unsure_similarity=0.0,
+)
 CPU = torch.device("cpu")
 
 
