@@ -453,6 +453,16 @@ def test_same_seed_same_bytes_and_another_seed_others(refresher, change):
     assert results[0] != results[2]
 
 
+def test_known_triplets_add_their_loss_by_its_weight():
+    first = {}
+    for weight in (0.0, 0.5, 1.0):
+        refresher = ClusterRefresher(replace(QUICK, triplet_weight=weight, steps=2, epochs=1))
+        report = refresher.refresh(build_backbone("small_cnn"), PEOPLE, answers(PEOPLE), seed=0)
+        first[weight] = report.losses[0]
+    assert first[0.5] - first[0.0] > 0.05
+    assert first[1.0] - first[0.0] == pytest.approx(2 * (first[0.5] - first[0.0]), rel=1e-3)
+
+
 def answers(images, count=150, seed=0):
     rng = np.random.default_rng(seed)
     graph = ConstraintGraph(len(images))
