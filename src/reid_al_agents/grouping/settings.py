@@ -46,6 +46,8 @@ class GroupSettings:
         for name in ("audit_share", "error_rate"):
             if not 0 <= getattr(self, name) < 0.5:
                 raise InputError(f"{name}: {getattr(self, name)} is outside [0, 0.5)")
+        if self.error_rate == 0:
+            raise InputError("error_rate: 0 would make every answer certain; give a small rate such as 0.001")
         if not 1 <= self.k2 <= self.k1:
             raise InputError(f"k1: {self.k1} and k2 {self.k2}; expected 1 <= k2 <= k1")
         if self.neighbours < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -28,6 +29,7 @@ from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry, O
 
 _ROW = np.zeros(1, dtype=np.int64)
 _FEWEST = 3  # groups that can be asked about
+_SETTLING = 3  # times that a pair is asked to settle a dispute
 _SURE = 0.95  # match probability of two images that are in one group already
 
 
@@ -99,6 +101,7 @@ class GroupAsking:
         self._until_stable = until_stable
         self._report = AskingReport()
         self._doubts: list[_Doubt] = []
+        self._settled: Counter[tuple[int, int]] = Counter()
         self._limit = 0
         self.exhausted = False
         self.formed = self._form()
@@ -247,7 +250,7 @@ class GroupAsking:
             probability = self._probability_of_images(i, j)
             known = self._put(i, j, probability)
             self._report.audited += 1
-            self._monitor.add((known < 0) == (self.formed.groups[i] == self.formed.groups[j]))
+            self._monitor.add(known != 0 and (known < 0) == (self.formed.groups[i] == self.formed.groups[j]))
         self.audit.record(stratum, known)
 
     def _probability_of_images(self, i: int, j: int) -> float:
@@ -258,9 +261,13 @@ class GroupAsking:
         return float(self._model.probabilities(described)[0])
 
     def _settle(self) -> None:
-        """Ask once about each open dispute between answers."""
+        """Ask about each open dispute between answers, the same pair three times at the most.
+
+        Who errs the same way each time would otherwise be asked about one pair until the budget is spent.
+        """
         for dispute in self._constraints.disputes():
-            if self._left() > 0:
+            if self._left() > 0 and self._settled[dispute.ask] < _SETTLING:
+                self._settled[dispute.ask] += 1
                 self._report.repeated += 1
                 self._put(*dispute.ask, 0.5)
 

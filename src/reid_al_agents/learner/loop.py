@@ -163,7 +163,7 @@ class Loop:
         self.subject.load(folder / "weights.safetensors")
         if isinstance(self.selector, LearnedSelector):
             self.selector.load_checkpoint(folder)
-        if last["round"] < self.rounds:
+        if last["round"] < self.rounds or self.config.nodes == "groups":
             self._see_anew()
 
     def _limits(self, number: int) -> AskingLimits:
