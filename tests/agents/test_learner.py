@@ -10,8 +10,8 @@ from reid_al_agents.learner.asking import AskingLimits, ask
 from reid_al_agents.learner.choosing import choose
 from reid_al_agents.learner.comparison import Plan, compare
 from reid_al_agents.learner.config import RunConfig, boundaries
+from reid_al_agents.learner.feature_subject import FeatureSubject
 from reid_al_agents.learner.run import run
-from reid_al_agents.learner.subject import FeatureSubject
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError, Inquiry, synthetic_features
 from reid_al_env.browsing import QueryBrowser

@@ -50,7 +50,7 @@ def jaccard_similarities(features: NDArray[np.float32], k1: int = 30, k2: int = 
 def _encode(points: NDArray[np.float32], neighbours: NDArray[np.int64]) -> sparse.csr_matrix:
     """Weights exp(−d) over every image's expanded k-reciprocal set, each row summing to 1."""
     reciprocal = _reciprocal(neighbours)
-    half = _reciprocal(neighbours[:, : round(neighbours.shape[1] / 2)])
+    half = _reciprocal(neighbours[:, : max(1, round(neighbours.shape[1] / 2))])
     shared = sparse.csr_matrix(reciprocal @ half.T).multiply(reciprocal).tocoo()
     half_sizes = np.diff(half.indptr)
     agreeing = shared.data > _AGREEMENT * half_sizes[shared.col]

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 REACH = (10, 30, 100)
 """Ranks that end the strata of pairs outside groups; beyond the last, matches are too rare to be found."""
 
+ENOUGH = 30
+"""Answers that every stratum needs before recall is estimated."""
+
 _DRAWS = 4000
 _TRIES = 200
 
@@ -21,12 +24,13 @@ class AuditEstimate:
     Attributes:
         precision: Share of the pairs inside groups that match.
         recall: Share of the matching pairs that are inside groups, among the pairs that are inside groups or
-            of which one is within the other's 100 nearest.
+            of which one is within the other's 100 nearest. None while a stratum has fewer than 30 answers:
+            matches are rare in the outer ones, and with fewer the prior would decide.
         answers: Answers behind both.
     """
 
     precision: tuple[float, float, float]
-    recall: tuple[float, float, float]
+    recall: tuple[float, float, float] | None
     answers: int
 
 
@@ -93,7 +97,10 @@ class Audit:
         share = np.where(self.sizes > 0, share, 0.0)
         matching = share * self.sizes
         recall = matching[:, 0] / np.maximum(matching.sum(axis=1), 1e-12)
-        return AuditEstimate(_interval(share[:, 0]), _interval(recall), int(self.asked.sum()))
+        enough = (self.asked[self.sizes > 0] >= ENOUGH).all()
+        return AuditEstimate(
+            _interval(share[:, 0]), _interval(recall) if enough else None, int(self.asked.sum())
+        )
 
     def _inside(self) -> tuple[int, int]:
         sizes = np.diff(self._starts)

@@ -15,11 +15,10 @@ from reid_al_agents.learner.loop import Loop, Metrics
 from reid_al_agents.learner.run import label_oracle
 from reid_al_agents.learner.subject import Progress, Subject, known_beforehand
 from reid_al_agents.report.rows import ResultRow
-from reid_al_agents.report.series import START
+from reid_al_agents.report.series import NO_ANSWERS, START
 from reid_al_env import InputError
 
 ALL_LABELS = "all labels"
-NO_ANSWERS = "no answers"
 
 Returns = dict[str, list[list[float]]]
 """By selector, for each seed the return of each query in the order they were asked."""

@@ -199,6 +199,10 @@ class GroupAsking:
         described = view.describe_pairs(*pair)
         probability = float(self._model.probabilities(described)[0])
         first = int(view.groups.typical[a]), int(view.groups.typical[b])
+        if self._constraints.asked(first[0], np.array(first[1:]))[0] or self._constraints.relation(*first):
+            # The audit, a repeat or a dispute has told since the view was made, and nobody is asked twice.
+            self._report.implied += 1
+            return self._constraints.relation(*first)
         answer = self._put(*first, probability)
         self._model.add(described[0], probability, answer)
         self._monitor.add(answer > 0)
@@ -273,8 +277,6 @@ class GroupAsking:
 
     def _error_rate(self) -> float:
         """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
-        if self._settings.error_rate == 0:
-            return 0.0
         seen = 1 / self._settings.error_rate
         return (1 + self._report.disagreed) / (seen + self._report.answers)
 

@@ -155,16 +155,19 @@ class GroupMode:
         self._model = MatchModel()
         self._monitor = ChangeMonitor()
         self._asking: GroupAsking | None = None
+        self._features: FeatureSet | None = None
+        self._over = False
         self._figures: Figures = {}
 
     @property
     def exhausted(self) -> bool:
         """Whether no pair of groups is left to ask about, or asking is stable and that is enough."""
-        stable = self._config.until_stable and self._monitor.stable
-        return stable or (self._asking is not None and self._asking.exhausted)
+        return self._over or (self._config.until_stable and self._monitor.stable)
 
     def see(self, features: FeatureSet) -> None:
-        """See :class:`AskingMode`; the groups are those that the model and the answers so far tell."""
+        """See :class:`AskingMode`; a model that has changed may have questions where the last had none."""
+        if self._asking is not None and self._asking.exhausted:
+            self._over = self._over or features is self._features
         self._features = features
         settings = self._settings
         self._looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
@@ -173,6 +176,7 @@ class GroupMode:
     def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
         """See :class:`AskingMode`."""
         config = self._config
+        assert self._features is not None
         self._asking = GroupAsking(
             self._features,
             self._looks,
@@ -187,18 +191,20 @@ class GroupMode:
             config.until_stable,
         )
         answers_before, changes_before = self._monitor.answers, self._monitor.changes
+        heard_before = len(self._model.matched)
         report = self._asking.ask(limits.answers or len(self._features), progress)
+        self._over = self._asking.exhausted and report.answers == 0
         estimate = self._asking.audit.estimate()
         self._figures = {
             "changed_groups": self._monitor.changes - changes_before,
             "changes_watched": self._monitor.answers - answers_before,
             "chance_of_change": round(self._monitor.chance_of_change, 4),
-            "calibration_error": self._model.calibration_error(report.answers),
+            "calibration_error": self._model.calibration_error(len(self._model.matched) - heard_before),
             "repeated": report.repeated,
             "disagreed": report.disagreed,
             "audited": report.audited,
             "audit_precision": None if estimate is None else list(estimate.precision),
-            "audit_recall": None if estimate is None else list(estimate.recall),
+            "audit_recall": None if estimate is None or estimate.recall is None else list(estimate.recall),
         }
         return report
 
@@ -225,7 +231,8 @@ class GroupMode:
     def keep(self, folder: Path) -> None:
         """Keep the match model's answers and the monitor's counts."""
         watched = {"answers": self._monitor.answers, "changes": self._monitor.changes}
-        numbers = {name: np.array(value) for name, value in {**watched, "rate": self._monitor.rate}.items()}
+        state = {**watched, "rate": self._monitor.rate, "over": self._over}
+        numbers = {name: np.array(value) for name, value in state.items()}
         write_arrays(folder / _STATE, {**self._model.state(), **numbers})
 
     def resume(self, folder: Path, drawn: int) -> None:
@@ -233,7 +240,7 @@ class GroupMode:
         with np.load(folder / _STATE, allow_pickle=False) as kept:
             self._model.restore({name: kept[name] for name in ("described", "matched", "predicted")})
             self._monitor.answers, self._monitor.changes = int(kept["answers"]), int(kept["changes"])
-            self._monitor.rate = float(kept["rate"])
+            self._monitor.rate, self._over = float(kept["rate"]), bool(kept["over"])
 
 
 class _Recording:

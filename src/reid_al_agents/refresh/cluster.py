@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from reid_al_agents.clustering import compare_looks, form_groups, group_sums
+from reid_al_agents.clustering import FormedGroups, Looks, compare_looks, form_groups, group_sums
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
 from reid_al_agents.embedding.extraction import embed
@@ -147,12 +147,23 @@ def constrained_clusters(
     labels = number[formed.groups]
     if settings.unsure_similarity == 0 or not kept.any():
         return Clusters(labels)
-    average = group_sums(looks.similarities, formed.groups).toarray() / np.outer(sizes, sizes)
-    unsure = average >= settings.unsure_similarity
-    unsure[formed.conflicts[:, 0], formed.conflicts[:, 1]] = False
-    unsure[formed.conflicts[:, 1], formed.conflicts[:, 0]] = False
-    np.fill_diagonal(unsure, False)
-    return Clusters(labels, unsure[kept][:, kept])
+    return Clusters(labels, _unsure(looks, formed, number, settings.unsure_similarity))
+
+
+def _unsure(looks: Looks, formed: FormedGroups, number: NDArray[np.int64], least: float) -> NDArray[np.bool_]:
+    """(C, C) which clusters look alike though no answer tells them apart; ``number`` (G,) is −1 for none."""
+    count = int(number.max()) + 1
+    sizes = np.bincount(formed.groups)
+    sums = group_sums(looks.similarities, formed.groups).tocoo()
+    alike = (sums.data >= least * sizes[sums.row] * sizes[sums.col]) & (sums.row != sums.col)
+    pairs = number[np.stack([sums.row[alike], sums.col[alike]])]
+    pairs = pairs[:, (pairs >= 0).all(axis=0)]
+    unsure = np.zeros((count, count), dtype=bool)
+    unsure[pairs[0], pairs[1]] = True
+    a, b = number[formed.conflicts].T
+    told = (a >= 0) & (b >= 0)
+    unsure[a[told], b[told]] = unsure[b[told], a[told]] = False
+    return unsure
 
 
 def train_on_clusters(

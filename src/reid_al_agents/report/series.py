@@ -8,6 +8,7 @@ from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.summary import estimate
 
 START = "start"
+NO_ANSWERS = "no answers"
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,19 @@ class Series:
 
 
 def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
-    """Take the selectors that asked something, each line beginning at the start model.
+    """Take the selectors that asked something, each line beginning at the model without answers.
 
     Args:
         rows: The results.
         measure: Name of the measure, as in files.
 
     Returns:
-        A line for each, in order of first appearance.
+        A line for each, in order of first appearance. Where there is a row trained without answers, lines
+        begin there: what the images alone teach is not what answers bought.
     """
-    starts = [row for row in rows if row.selector == START]
+    starts = [row for row in rows if row.selector == NO_ANSWERS] or [
+        row for row in rows if row.selector == START
+    ]
     lines = []
     for name, own in _by_name(rows, measure).items():
         if any(row.answers > 0 for row in own):
