@@ -73,7 +73,6 @@ class Spell:
             features,
             self.looks,
             self.constraints,
-            self.oracle,
             selector,
             self.model,
             self.monitor,
@@ -87,7 +86,7 @@ class Spell:
         return self.asking.true_rewards()
 
     def ask(self, answers):
-        self.report = self.asking.ask(answers)
+        self.report = self.asking.ask(self.oracle, answers)
         return self
 
     def groups(self):
@@ -122,17 +121,18 @@ def test_not_one_answer_too_many_however_many_are_doubtful_or_audited():
 
 def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
     spell = Spell(people(), audit_share=0.0, repeat=False)
-    batches, inner = {}, spell.asking._ask_groups
+    batches, inner = {}, spell.asking._compare
 
-    def ask_groups(a, b):
-        batches.setdefault(id(spell.asking._view), (spell.asking._view, []))[1].append((a, b))
-        return inner(a, b)
+    def compare(batch, a, b):
+        batches.setdefault(id(batch), (batch, []))[1].append((a, b))
+        return inner(batch, a, b)
 
-    spell.asking._ask_groups = ask_groups
+    spell.asking._compare = compare
     spell.ask(120)
     assert len(batches) >= 6
-    for view, asked in batches.values():
+    for batch, asked in batches.values():
         assert 0 < len(asked) <= 20
+        view = batch.view
         worths = [view.worth[query].max() for query, _ in asked]
         assert worths == sorted(worths, reverse=True)
         touched = set()
@@ -144,7 +144,7 @@ def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
 
 def test_every_answer_was_expected_with_a_probability_and_progress_is_told():
     spell, told = Spell(people()), []
-    spell.asking.ask(40, lambda done, total: told.append((done, total)))
+    spell.asking.ask(spell.oracle, 40, lambda done, total: told.append((done, total)))
     assert told == [(done, 40) for done in range(1, 41)]
     assert len(spell.oracle.expected) == 40
     assert all(0 < probability < 1 for probability in spell.oracle.expected)
@@ -222,9 +222,9 @@ def test_in_the_end_nothing_is_left_to_ask(selector):
     spell = Spell(people(identities=12), selector).ask(ENOUGH)
     assert spell.asking.exhausted
     assert spell.report.answers == len(spell.oracle.pairs) < 1000
-    assert spell.asking._view.worth.max(initial=0.0) == 0
+    assert spell.asking._batch.view.worth.max(initial=0.0) == 0
     before = list(spell.oracle.pairs)
-    spell.asking.ask(spell.report.answers + 10)
+    spell.asking.ask(spell.oracle, spell.report.answers + 10)
     assert spell.oracle.pairs == before
     assert not spell.constraints.contradictions
 

@@ -40,12 +40,11 @@ class AlwaysWrongAlike:
         return answers
 
 
-def asking(features, oracle, **changes):
+def asking(features, **changes):
     return GroupAsking(
         features,
         compare_looks(features.features, features.cameras),
         ConstraintGraph(len(features)),
-        oracle,
         make_selector("gain"),
         MatchModel(),
         ChangeMonitor(),
@@ -90,16 +89,16 @@ def test_larger_budgets_are_left_out_once_nothing_is_left_to_ask():
 def test_errors_that_repeat_do_not_eat_the_budget(seed):
     features = synthetic_features(10, 6, noise=0.6, seed=seed)
     oracle = AlwaysWrongAlike(features.identities, 0.05)
-    spell = asking(features, oracle)
-    spell.ask(4000)
+    spell = asking(features)
+    spell.ask(oracle, 4000)
     assert spell.exhausted
     assert max(oracle.pairs.count(pair) for pair in set(oracle.pairs)) <= 6
 
 
 def test_who_can_never_tell_changes_nothing():
     features = synthetic_features(25, 6, noise=0.55, seed=0)
-    spell = asking(features, NeverSure(), audit_share=0.4)
-    assert spell.ask(100).audited > 10
+    spell = asking(features, audit_share=0.4)
+    assert spell.ask(NeverSure(), 100).audited > 10
     assert spell._monitor.changes == 0
 
 
@@ -107,7 +106,7 @@ def test_who_can_never_tell_changes_nothing():
 def test_the_audit_and_the_schedule_never_ask_about_one_pair_twice(seed):
     features = synthetic_features(10, 6, noise=0.6, seed=seed)
     oracle = AlwaysWrongAlike(features.identities, 0.0)
-    asking(features, oracle, repeat=False, audit_share=0.3).ask(5000)
+    asking(features, repeat=False, audit_share=0.3).ask(oracle, 5000)
     assert len(oracle.pairs) == len(set(oracle.pairs))
 
 

@@ -1,36 +1,32 @@
-"""One spell of asking between groups: one answer is about all images of both."""
+"""Asking between groups: one answer is about all images of both."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import (
-    FormedGroups,
-    Looks,
-    form_groups,
-    nearest_neighbours,
-    unit_rows,
-)
+from reid_al_agents.clustering import FormedGroups, Looks, form_groups, nearest_neighbours, unit_rows
 from reid_al_agents.grouping.audit import REACH, Audit
 from reid_al_agents.grouping.evidence import answer_weight, chance_of_error
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
-from reid_al_agents.grouping.view import GroupView
 from reid_al_agents.learner.asking import AskingReport, LearnsOnline
+from reid_al_agents.learner.group_batch import GroupBatch, Question
 from reid_al_agents.selection import Selector
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry, Oracle
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Oracle
 
-_ROW = np.zeros(1, dtype=np.int64)
-_FEWEST = 3  # groups that can be asked about
 _SETTLING = 3  # times that a pair is asked to settle a dispute
 _SURE = 0.95  # match probability of two images that are in one group already
+
+_Steps = Generator[Question, int, None]
+"""Something that takes one or more questions: yields each and is sent its answer."""
 
 
 @runtime_checkable
@@ -57,16 +53,19 @@ class GroupAsking:
     """Asks about pairs of groups: the schedule says which group asks, the selector which one it asks about.
 
     The pool is looked at anew after every batch of answers: groups are formed, the match model is refitted,
-    and groups ask in descending order of what their best question is worth (``p √(|A| |B|)``), each at most
-    once a batch. Beside these questions there are three kinds that no selector chooses: the audit's; answers
-    that are probably wrong, asked again about two other images of the same groups; and pairs that settle a
-    dispute between answers. All are counted.
+    and groups ask in descending order of what their best question is worth, each at most once a batch.
+    Beside these questions there are three kinds that no selector chooses: the audit's; answers that are
+    probably wrong, asked again about two other images of the same groups; and pairs that settle a dispute
+    between answers. All are counted.
+
+    :meth:`ask` puts one question after the other to an oracle. Where several people answer at once,
+    :meth:`draw` and :meth:`take` give out questions and take answers in any order, and :meth:`plan` makes the
+    next batch from what was known at some moment while answers go on coming in.
 
     Args:
         features: The pool as the present model sees it.
         looks: The same, compared.
         constraints: What is known of the images; every answer is added.
-        oracle: Answers about images.
         selector: Chooses among a group's candidates.
         model: Match probabilities; learns from every answer.
         monitor: Is told whether answers change groups.
@@ -74,6 +73,14 @@ class GroupAsking:
         episode: Of the environment; its budget is the most questions of a group in a batch.
         rng: Of everything drawn.
         until_stable: Stop once the monitor says that answers change nothing any more.
+        rows: Questions that can be open at a time.
+
+    Attributes:
+        constraints: See above.
+        report: What has been asked.
+        formed: The groups of the present batch.
+        audit: The audit of the groups as they were at first.
+        exhausted: Whether a batch brought no question.
     """
 
     def __init__(
@@ -81,7 +88,6 @@ class GroupAsking:
         features: FeatureSet,
         looks: Looks,
         constraints: ConstraintGraph,
-        oracle: Oracle,
         selector: Selector,
         model: MatchModel,
         monitor: ChangeMonitor,
@@ -89,207 +95,254 @@ class GroupAsking:
         episode: EpisodeSettings,
         rng: np.random.Generator,
         until_stable: bool = False,
+        rows: int = 1,
     ) -> None:
         self._features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
         )
         self._similarities = looks.similarities
-        self._constraints, self._oracle, self._selector = constraints, oracle, selector
+        self.constraints, self._selector = constraints, selector
         self._model, self._monitor = model, monitor
         self._settings, self._episode = settings, episode
         self._rng = rng
-        self._until_stable = until_stable
-        self._report = AskingReport()
+        self._until_stable, self._rows = until_stable, rows
+        self.report = AskingReport()
         self._doubts: list[_Doubt] = []
         self._settled: Counter[tuple[int, int]] = Counter()
-        self._limit = 0
+        self._open: dict[Question, _Steps] = {}
+        self._due: deque[tuple[Question, _Steps]] = deque()
+        self._schedule: Iterator[_Steps] = iter(())
+        self._batch: GroupBatch | None = None
         self.exhausted = False
-        self.formed = self._form()
+        self.formed = self._form(constraints)
         near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
         self.audit = Audit(self.formed.groups, near, rng)
         self._audited = 0
 
-    def ask(self, answers: int, progress: Callable[[int, int], None] | None = None) -> AskingReport:
+    def ask(
+        self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
+    ) -> AskingReport:
         """Ask for that many answers; fewer where nothing is left to ask or all is stable."""
-        self._limit = answers
-        self._progress = progress
-        while self._left() > 0 and not (self._until_stable and self._monitor.stable):
-            before = self._report.answers
-            self._settle()
-            self._ask_batch(min(self._settings.batch(len(self._features)), self._left()))
-            self._model.fit()
-            self.formed = self._form()
-            if self._report.answers == before:
+        while self.report.answers < answers and not self.stable:
+            before = self.report.answers
+            self.begin_batch(answers - before)
+            while (question := self.draw()) is not None:
+                self.take(question, _put(oracle, question))
+                if progress is not None:
+                    progress(self.report.answers, answers)
+            if self.report.answers == before:
                 self.exhausted = True
                 break
-        return self._report
+        return self.report
 
-    def true_rewards(self) -> NDArray[np.float32]:
-        """What each candidate of the group that asks would earn by the true identities, (1, n)."""
-        return self._inquiry.true_rewards()
+    @property
+    def stable(self) -> bool:
+        """Whether asking is over because answers change nothing any more, where that is wanted."""
+        return self._until_stable and self._monitor.stable
 
-    def _form(self) -> FormedGroups:
-        return form_groups(self._similarities, self._constraints, self._settings.piece_similarity)
+    @property
+    def open_questions(self) -> tuple[Question, ...]:
+        """Questions that were drawn and not answered yet, in the order in which they were drawn."""
+        return tuple(self._open)
 
-    def _ask_batch(self, answers: int) -> None:
-        self._view = view = GroupView(
+    def begin_batch(self, answers: int | None = None, batch: GroupBatch | None = None) -> None:
+        """Begin a batch; questions that are open go on.
+
+        Args:
+            answers: The most answers it may bring, disputes included; ``None`` is the settings' number.
+            batch: What :meth:`plan` made; ``None`` plans once open disputes are settled.
+        """
+        usual = self._settings.batch(len(self._features))
+        limit = self._spent() + (usual if answers is None else answers)
+        if isinstance(self._selector, LearnsOnline) and self._open:
+            self._selector.break_off()
+        self._batch = batch
+        self._schedule = self._activities(limit, usual)
+
+    def plan(self, constraints: ConstraintGraph | None = None) -> GroupBatch:
+        """Fit the match model, form the groups and see what there is to ask.
+
+        Args:
+            constraints: What is known, such as a copy that no answer changes meanwhile; ``None`` is
+                :attr:`constraints`.
+        """
+        known = self.constraints if constraints is None else constraints
+        self._model.fit()
+        return GroupBatch(
             self._features,
             self._similarities,
-            self.formed,
-            self._constraints,
+            self._form(known),
+            known,
             self._model,
-            self._settings.neighbours,
+            self._settings,
+            self._episode,
+            self._rows,
+            getattr(self._selector, "needs_node_features", False),
         )
-        if len(view.groups) < _FEWEST:
-            return
-        self._inquiry = self._environment(view)
-        best = view.worth.max(axis=1, initial=0.0)
-        favourite = view.candidates[np.arange(len(best)), view.worth.argmax(axis=1)]
-        self._touched = np.zeros(len(best), dtype=bool)
-        end = self._report.answers + answers
-        for query in np.argsort(-best, kind="stable"):
-            if self._report.answers >= end or best[query] <= 0:
-                break
-            if self._touched[query] or self._touched[favourite[query]]:
-                continue
-            self._ask_extra(float(best[query]), end)
-            if self._report.answers < end:
-                self._visit(int(query), end)
 
-    def _environment(self, view: GroupView) -> Inquiry:
-        """The environment over groups: what is known of them is implied, what was asked is masked."""
-        count = len(view.groups)
-        episode = replace(self._episode, pool_size=min(self._episode.pool_size, count - 1))
-        known = ConstraintGraph(count)
-        for a, b in view.conflicts.tolist():
-            known.add(a, b, -1)
-        for a, b in view.closed_pairs().tolist():
-            if known.relation(a, b) == 0:
-                known.add(a, b, 0)
-        oracle = _Asks(self._ask_groups)
-        wants = getattr(self._selector, "needs_node_features", False)
-        return Inquiry(view.groups.nodes(), episode, oracle, known, node_features=view if wants else None)
+    def draw(self) -> Question | None:
+        """The next question, given what is open; ``None`` if the batch has none or all rows are in use."""
+        if self._due:
+            question, steps = self._due.popleft()
+            self._open[question] = steps
+            return question
+        if len(self._open) >= self._rows:
+            return None
+        for steps in self._schedule:
+            first = next(steps, None)
+            if first is not None:
+                self._open[first] = steps
+                return first
+        return None
 
-    def _visit(self, query: int, end: int) -> None:
-        """Let one group ask until its budget is spent or the batch is over."""
-        inquiry = self._inquiry
-        if not inquiry.has_questions(query):
-            return
-        inquiry.begin(_ROW, np.array([query]))
-        self._report.queries += 1
-        self._touched[query] = True
-        total = 0.0
-        learner = self._selector if isinstance(self._selector, LearnsOnline) else None
-        while not inquiry.batch.terminated[0] and self._report.answers < end:
-            before = inquiry.observation()
-            actions = self._selector.select(before, self._rng)
-            outcome = inquiry.step(actions)
-            total += float(outcome.rewards[0])
-            self._touched[outcome.picked] = True
-            if learner is not None:
-                learner.observe(before, actions, outcome.rewards, inquiry.observation(), outcome.terminated)
-        if learner is not None and not inquiry.batch.terminated[0]:
-            learner.break_off()
-        self._report.returns.append(total)
+    def take(self, question: Question, answer: int) -> None:
+        """Take the answer to an open question: +1, −1, or 0 for "can't tell"."""
+        steps = self._open.pop(question)
+        self.add(question.first, question.second, answer, question.probability)
+        self.report.answers += 1
+        self.report.matches += answer > 0
+        with suppress(StopIteration):
+            self._due.append((steps.send(answer), steps))
 
-    def _ask_groups(self, a: int, b: int) -> int:
-        """Put the question about two groups of the present view; counts, learns, and remembers doubts."""
-        view = self._view
-        pair = np.array([a]), np.array([b])
-        described = view.describe_pairs(*pair)
-        probability = float(self._model.probabilities(described)[0])
-        first = int(view.groups.typical[a]), int(view.groups.typical[b])
-        if self._constraints.asked(first[0], np.array(first[1:]))[0] or self._constraints.relation(*first):
-            # The audit, a repeat or a dispute has told since the view was made, and nobody is asked twice.
-            self._report.implied += 1
-            return self._constraints.relation(*first)
-        answer = self._put(*first, probability)
-        self._model.add(described[0], probability, answer)
-        self._monitor.add(answer > 0)
-        wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
-        if self._settings.repeat and wrong > 0:
-            reach = float(np.sqrt(view.groups.sizes[a] * view.groups.sizes[b]))
-            second = view.groups.second(a), view.groups.second(b)
-            self._doubts.append(_Doubt(wrong * reach, first, second, answer, probability))
-        return answer
-
-    def _put(self, i: int, j: int, probability: float) -> int:
-        """Ask about two images and let the answer count as evidence."""
-        if isinstance(self._oracle, Expecting):
-            self._oracle.expect(probability)
-        answer = int(self._oracle.answer(np.array([i]), np.array([j]))[0])
+    def add(self, i: int, j: int, answer: int, probability: float) -> None:
+        """Let an answer count as evidence about two images, whoever asked."""
         weight = answer_weight(answer, probability, self._settings.error_rate) if answer else 1.0
-        self._constraints.add(i, j, answer, weight)
-        self._report.answers += 1
-        self._report.matches += answer > 0
-        if self._progress is not None:
-            self._progress(self._report.answers, self._limit)
-        return answer
+        self.constraints.add(i, j, answer, weight)
 
-    def _ask_extra(self, worth: float, end: int) -> None:
+    def drop(self, question: Question) -> None:
+        """Close an open question without an answer."""
+        self._open.pop(question).close()
+
+    def true_rewards(self) -> NDArray[np.float32]:
+        """What each candidate of the group that asks would earn by the true identities, (rows, n)."""
+        assert self._batch is not None
+        return self._batch.inquiry.true_rewards()
+
+    def _form(self, constraints: ConstraintGraph) -> FormedGroups:
+        return form_groups(self._similarities, constraints, self._settings.piece_similarity)
+
+    def _spent(self) -> int:
+        """Answers given and questions out."""
+        return self.report.answers + len(self._open) + len(self._due)
+
+    def _activities(self, limit: int, usual: int) -> Iterator[_Steps]:
+        """All that a batch asks, in order; each is decided on when it is its turn."""
+        for dispute in self.constraints.disputes():
+            # Who errs the same way each time would else be asked about one pair until the budget is spent.
+            if self._spent() < limit and self._settled[dispute.ask] < _SETTLING:
+                self._settled[dispute.ask] += 1
+                self.report.repeated += 1
+                yield self._once(Question(*dispute.ask, 0.5, "dispute"))
+        batch = self._batch = self._batch or self.plan()
+        self.formed = batch.formed
+        end = min(limit, self._spent() + usual)
+        for query, worth in batch.queries():
+            if self._spent() >= end:
+                return
+            yield from self._extras(batch, worth, end)
+            if self._spent() < end:
+                yield self._visit(batch, query, end)
+
+    def _extras(self, batch: GroupBatch, worth: float, end: int) -> Iterator[_Steps]:
         """Audit questions that are due, and doubts that are worth more than the next question."""
-        while (
-            self._audited < self._settings.audit_share * self._report.answers and self._report.answers < end
-        ):
+        while self._audited < self._settings.audit_share * self.report.answers and self._spent() < end:
             self._audited += 1
-            self._ask_audit()
-        while self._doubts and self._report.answers < end:
+            yield self._audit_pair(batch)
+        while self._doubts and self._spent() < end:
             doubt = max(self._doubts, key=lambda each: each.worth)
             if doubt.worth < worth:
                 break
             self._doubts.remove(doubt)
-            self._report.repeated += 1
-            if self._put(*doubt.second, doubt.probability) == -doubt.answer:
-                self._report.disagreed += 1
-                if self._report.answers < end:
-                    self._put(*doubt.first, doubt.probability)
+            yield self._repeat(doubt, end)
 
-    def _ask_audit(self) -> None:
+    def _visit(self, batch: GroupBatch, query: int, end: int) -> _Steps:
+        """Let one group ask until its budget is spent or the batch is over."""
+        inquiry = batch.inquiry
+        if not inquiry.has_questions(query):
+            return
+        row = batch.free.pop()
+        only = np.arange(self._rows) == row
+        inquiry.begin(np.array([row]), np.array([query]))
+        self.report.queries += 1
+        batch.touch(query)
+        total = 0.0
+        learner = self._selector if isinstance(self._selector, LearnsOnline) else None
+        try:
+            while not inquiry.batch.terminated[row] and self._spent() < end:
+                before = inquiry.observation()
+                actions = self._selector.select(before, self._rng)
+                picked = int(inquiry.batch.candidates[row, actions[row]])
+                batch.touch(picked)
+                batch.give(query, picked, (yield from self._compare(batch, query, picked)))
+                outcome = inquiry.step(actions, only)
+                total += float(outcome.rewards[row])
+                if learner is not None and batch is self._batch:
+                    after = inquiry.observation()
+                    learner.observe(before, actions, outcome.rewards, after, outcome.terminated, only)
+            if learner is not None and not inquiry.batch.terminated[row]:
+                learner.break_off()
+            self.report.returns.append(total)
+        finally:
+            batch.free.append(row)
+
+    def _compare(self, batch: GroupBatch, a: int, b: int) -> Generator[Question, int, int]:
+        """Put the question about two groups; learns, and remembers doubts."""
+        groups = batch.view.groups
+        described = batch.view.describe_pairs(np.array([a]), np.array([b]))
+        probability = float(self._model.probabilities(described)[0])
+        first = int(groups.typical[a]), int(groups.typical[b])
+        if self.constraints.asked(first[0], np.array(first[1:]))[0] or self.constraints.relation(*first):
+            # The audit, a repeat or a dispute has told since the view was made, and nobody is asked twice.
+            self.report.implied += 1
+            return self.constraints.relation(*first)
+        answer = yield Question(*first, probability, "policy", described[0])
+        self._model.add(described[0], probability, answer)
+        self._monitor.add(answer > 0)
+        wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
+        if self._settings.repeat and wrong > 0:
+            reach = float(np.sqrt(groups.sizes[a] * groups.sizes[b]))
+            second = groups.second(a), groups.second(b)
+            self._doubts.append(_Doubt(wrong * reach, first, second, answer, probability))
+        return answer
+
+    def _once(self, question: Question) -> _Steps:
+        yield question
+
+    def _repeat(self, doubt: _Doubt, end: int) -> _Steps:
+        self.report.repeated += 1
+        answer = yield Question(*doubt.second, doubt.probability, "repeat")
+        if answer == -doubt.answer:
+            self.report.disagreed += 1
+            if self._spent() < end:
+                yield Question(*doubt.first, doubt.probability, "repeat")
+
+    def _audit_pair(self, batch: GroupBatch) -> _Steps:
         drawn = self.audit.draw()
         if drawn is None:
             return
         stratum, i, j = drawn
-        known = self._constraints.relation(i, j)
+        known = self.constraints.relation(i, j)
         if known == 0:
-            probability = self._probability_of_images(i, j)
-            known = self._put(i, j, probability)
-            self._report.audited += 1
+            known = yield Question(i, j, self._probability_of_images(batch, i, j), "audit")
+            self.report.audited += 1
             self._monitor.add(known != 0 and (known < 0) == (self.formed.groups[i] == self.formed.groups[j]))
         self.audit.record(stratum, known)
 
-    def _probability_of_images(self, i: int, j: int) -> float:
-        a, b = self._view.groups.labels[[i, j]]
+    def _probability_of_images(self, batch: GroupBatch, i: int, j: int) -> float:
+        a, b = batch.view.groups.labels[[i, j]]
         if a == b:
             return _SURE
-        described = self._view.describe_pairs(np.array([a]), np.array([b]))
+        described = batch.view.describe_pairs(np.array([a]), np.array([b]))
         return float(self._model.probabilities(described)[0])
-
-    def _settle(self) -> None:
-        """Ask about each open dispute between answers, the same pair three times at the most.
-
-        Who errs the same way each time would otherwise be asked about one pair until the budget is spent.
-        """
-        for dispute in self._constraints.disputes():
-            if self._left() > 0 and self._settled[dispute.ask] < _SETTLING:
-                self._settled[dispute.ask] += 1
-                self._report.repeated += 1
-                self._put(*dispute.ask, 0.5)
 
     def _error_rate(self) -> float:
         """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
         seen = 1 / self._settings.error_rate
-        return (1 + self._report.disagreed) / (seen + self._report.answers)
-
-    def _left(self) -> int:
-        return self._limit - self._report.answers
+        return (1 + self.report.disagreed) / (seen + self.report.answers)
 
 
-class _Asks:
-    """A function of two groups as the environment's oracle."""
-
-    def __init__(self, ask: Callable[[int, int], int]) -> None:
-        self._ask = ask
-
-    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-        pairs = zip(queries.tolist(), galleries.tolist(), strict=True)
-        return np.array([self._ask(a, b) for a, b in pairs], dtype=np.int8)
+def _put(oracle: Oracle, question: Question) -> int:
+    """Ask an oracle."""
+    if isinstance(oracle, Expecting):
+        oracle.expect(question.probability)
+    return int(oracle.answer(np.array([question.first]), np.array([question.second]))[0])

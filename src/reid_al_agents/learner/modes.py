@@ -181,7 +181,6 @@ class GroupMode:
             self._features,
             self._looks,
             self._constraints,
-            self._oracle,
             self._selector(),
             self._model,
             self._monitor,
@@ -192,7 +191,7 @@ class GroupMode:
         )
         answers_before, changes_before = self._monitor.answers, self._monitor.changes
         heard_before = len(self._model.matched)
-        report = self._asking.ask(limits.answers or len(self._features), progress)
+        report = self._asking.ask(self._oracle, limits.answers or len(self._features), progress)
         self._over = self._asking.exhausted and report.answers == 0
         estimate = self._asking.audit.estimate()
         self._figures = {
