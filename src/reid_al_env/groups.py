@@ -48,6 +48,7 @@ class Groups:
         self.means: NDArray[np.float32] = (means / lengths).astype(np.float32)
         closeness = np.einsum("nd,nd->n", units, self.means[labels])
         order = np.lexsort((np.arange(len(labels)), -closeness, labels))
+        self._by_closeness = order
         self.typical: NDArray[np.int64] = order[self._starts[:-1]]
         self._second = order[self._starts[:-1] + (self.sizes > 1)]
 
@@ -57,6 +58,10 @@ class Groups:
     def members(self, group: int) -> NDArray[np.int64]:
         """Dataset indices of a group's images, ascending."""
         return self._by_group[self._starts[group] : self._starts[group + 1]]
+
+    def by_closeness(self, group: int) -> NDArray[np.int64]:
+        """Dataset indices of a group's images, the nearest to the mean first."""
+        return self._by_closeness[self._starts[group] : self._starts[group + 1]]
 
     def second(self, group: int) -> int:
         """The image second nearest the mean, another witness; the typical one if it is alone."""

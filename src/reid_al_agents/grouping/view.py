@@ -29,6 +29,7 @@ class GroupView:
         constraints: What is known of the images.
         model: Gives the match probabilities.
         neighbours: Candidates of a group.
+        excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
 
     Attributes:
         groups: The groups as nodes.
@@ -47,6 +48,7 @@ class GroupView:
         constraints: ConstraintGraph,
         model: MatchModel,
         neighbours: int = 15,
+        excluded: NDArray[np.bool_] | None = None,
     ) -> None:
         self.groups = Groups(features, formed.groups)
         self._model = model
@@ -64,6 +66,10 @@ class GroupView:
         self.probabilities = model.probabilities(described).reshape(self.candidates.shape)
         self.conflicts = formed.conflicts
         self._closed = _closed_pairs(formed, constraints)
+        if excluded is not None and excluded.any():
+            gone = np.flatnonzero(excluded[self.groups.typical])
+            a, b = np.repeat(gone, count), np.tile(np.arange(count), len(gone))
+            self._closed = np.union1d(self._closed, _keys(a[a != b], b[a != b], count))
         closed = np.isin(_keys(rows, columns, count), self._closed).reshape(self.candidates.shape)
         self.open = ~closed
         sizes = self.groups.sizes

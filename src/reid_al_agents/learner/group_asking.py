@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from reid_al_agents.clustering import FormedGroups, Looks, form_groups, nearest_neighbours, unit_rows
 from reid_al_agents.grouping.audit import REACH, Audit
@@ -76,7 +77,10 @@ class GroupAsking:
         rows: Questions that can be open at a time.
 
     Attributes:
+        features: The pool, in the space in which images are compared.
+        similarities: Of the images, (N, N) sparse; nothing is like an image that was left out.
         constraints: See above.
+        rows: See above.
         report: What has been asked.
         formed: The groups of the present batch.
         audit: The audit of the groups as they were at first.
@@ -97,15 +101,15 @@ class GroupAsking:
         until_stable: bool = False,
         rows: int = 1,
     ) -> None:
-        self._features = FeatureSet(
+        self.features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
         )
-        self._similarities = looks.similarities
+        self._looks, self.similarities = looks, looks.similarities
         self.constraints, self._selector = constraints, selector
         self._model, self._monitor = model, monitor
         self._settings, self._episode = settings, episode
         self._rng = rng
-        self._until_stable, self._rows = until_stable, rows
+        self._until_stable, self.rows = until_stable, rows
         self.report = AskingReport()
         self._doubts: list[_Doubt] = []
         self._settled: Counter[tuple[int, int]] = Counter()
@@ -113,6 +117,8 @@ class GroupAsking:
         self._due: deque[tuple[Question, _Steps]] = deque()
         self._schedule: Iterator[_Steps] = iter(())
         self._batch: GroupBatch | None = None
+        self._recorded = False
+        self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
         self.formed = self._form(constraints)
         near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
@@ -152,7 +158,7 @@ class GroupAsking:
             answers: The most answers it may bring, disputes included; ``None`` is the settings' number.
             batch: What :meth:`plan` made; ``None`` plans once open disputes are settled.
         """
-        usual = self._settings.batch(len(self._features))
+        usual = self._settings.batch(len(self.features))
         limit = self._spent() + (usual if answers is None else answers)
         if isinstance(self._selector, LearnsOnline) and self._open:
             self._selector.break_off()
@@ -169,16 +175,27 @@ class GroupAsking:
         known = self.constraints if constraints is None else constraints
         self._model.fit()
         return GroupBatch(
-            self._features,
-            self._similarities,
+            self.features,
+            self.similarities,
             self._form(known),
             known,
             self._model,
             self._settings,
             self._episode,
-            self._rows,
+            self.rows,
             getattr(self._selector, "needs_node_features", False),
+            self._excluded,
         )
+
+    def know(self, constraints: ConstraintGraph, model: MatchModel) -> None:
+        """Go on from other constraints and another match model: answers were taken back."""
+        self.constraints, self._model = constraints, model
+
+    def exclude(self, images: Collection[int]) -> None:
+        """Leave these images out, and no others; questions about them that are open stay so."""
+        self._excluded = np.isin(np.arange(len(self.features)), list(images))
+        kept = sparse.diags((~self._excluded).astype(np.float64))
+        self.similarities = sparse.csr_matrix(kept @ self._looks.similarities @ kept)
 
     def draw(self) -> Question | None:
         """The next question, given what is open; ``None`` if the batch has none or all rows are in use."""
@@ -186,7 +203,7 @@ class GroupAsking:
             question, steps = self._due.popleft()
             self._open[question] = steps
             return question
-        if len(self._open) >= self._rows:
+        if len(self._open) >= self.rows:
             return None
         for steps in self._schedule:
             first = next(steps, None)
@@ -195,19 +212,23 @@ class GroupAsking:
                 return first
         return None
 
-    def take(self, question: Question, answer: int) -> None:
-        """Take the answer to an open question: +1, −1, or 0 for "can't tell"."""
+    def take(self, question: Question, answer: int, *, recorded: bool = False) -> None:
+        """Take the answer to an open question.
+
+        Args:
+            question: One that :meth:`draw` gave.
+            answer: +1, −1, or 0 for "can't tell".
+            recorded: Whether somebody else has added it to the constraints and taught it to the match model.
+        """
         steps = self._open.pop(question)
-        self.add(question.first, question.second, answer, question.probability)
+        self._recorded = recorded
+        if not recorded:
+            weight = answer_weight(answer, question.probability, self._settings.error_rate) if answer else 1.0
+            self.constraints.add(question.first, question.second, answer, weight)
         self.report.answers += 1
         self.report.matches += answer > 0
         with suppress(StopIteration):
             self._due.append((steps.send(answer), steps))
-
-    def add(self, i: int, j: int, answer: int, probability: float) -> None:
-        """Let an answer count as evidence about two images, whoever asked."""
-        weight = answer_weight(answer, probability, self._settings.error_rate) if answer else 1.0
-        self.constraints.add(i, j, answer, weight)
 
     def drop(self, question: Question) -> None:
         """Close an open question without an answer."""
@@ -219,7 +240,7 @@ class GroupAsking:
         return self._batch.inquiry.true_rewards()
 
     def _form(self, constraints: ConstraintGraph) -> FormedGroups:
-        return form_groups(self._similarities, constraints, self._settings.piece_similarity)
+        return form_groups(self.similarities, constraints, self._settings.piece_similarity)
 
     def _spent(self) -> int:
         """Answers given and questions out."""
@@ -261,7 +282,7 @@ class GroupAsking:
         if not inquiry.has_questions(query):
             return
         row = batch.free.pop()
-        only = np.arange(self._rows) == row
+        only = np.arange(self.rows) == row
         inquiry.begin(np.array([row]), np.array([query]))
         self.report.queries += 1
         batch.touch(query)
@@ -296,7 +317,8 @@ class GroupAsking:
             self.report.implied += 1
             return self.constraints.relation(*first)
         answer = yield Question(*first, probability, "policy", described[0])
-        self._model.add(described[0], probability, answer)
+        if not self._recorded:
+            self._model.add(described[0], probability, answer)
         self._monitor.add(answer > 0)
         wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
         if self._settings.repeat and wrong > 0:

@@ -51,6 +51,7 @@ class GroupBatch:
         episode: Of the environment.
         rows: How many groups may ask side by side.
         node_features: Whether the observation describes the groups.
+        excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
 
     Attributes:
         view: The groups with their candidates.
@@ -69,9 +70,12 @@ class GroupBatch:
         episode: EpisodeSettings,
         rows: int = 1,
         node_features: bool = False,
+        excluded: NDArray[np.bool_] | None = None,
     ) -> None:
         self.formed = formed
-        self.view = GroupView(features, similarities, formed, constraints, model, settings.neighbours)
+        self.view = GroupView(
+            features, similarities, formed, constraints, model, settings.neighbours, excluded
+        )
         self.free = list(range(rows))[::-1]
         self._given: dict[tuple[int, int], int] = {}
         self._touched = np.zeros(len(self.view.groups), dtype=bool)

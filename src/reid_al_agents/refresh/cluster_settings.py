@@ -57,7 +57,7 @@ class ClusterSettings:
     k1: int = 30
     k2: int = 6
     piece_similarity: float = 0.6
-    group_similarity: float = 0.3
+    group_similarity: float = 0.15
     least_images: int = 4
     unsure_similarity: float = 0.02
     shift: int = 4

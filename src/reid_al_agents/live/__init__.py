@@ -1,0 +1,1 @@
+"""People answer while the model learns: the engine behind the annotation page and the terminal."""

@@ -1,0 +1,139 @@
+"""What follows from the events so far: the same whether they came one by one or are replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.annotation.events import Event
+from reid_al_agents.grouping.evidence import answer_weight
+from reid_al_agents.grouping.match_model import PAIR_FEATURES, MatchModel
+from reid_al_env import ConstraintGraph
+
+EDIT_WEIGHT = 20.0
+"""Weight of what a person decided on purpose (a merge, a split, a settled contradiction): as several answers."""
+
+SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
+"""The oracle's answers by the words of the page."""
+
+Evidence = tuple[int, int, int, float]
+"""Two images, +1, −1 or 0, and the weight."""
+
+
+class Ledger:
+    """The state that answers, edits and names add up to.
+
+    Args:
+        known: What is known before the first event; it is taken over.
+        error_rate: Rate of wrong answers by which they are weighed.
+
+    Attributes:
+        constraints: What is known of the images.
+        model: Match probabilities, learned from the answers.
+        excluded: Images that left the pool.
+        names: Name given to the identity of an image, the latest last.
+        unsure: Who could not tell, by pair.
+        people: Everyone who answered.
+    """
+
+    def __init__(self, known: ConstraintGraph, error_rate: float) -> None:
+        self.constraints = known
+        self.model = MatchModel()
+        self.excluded: set[int] = set()
+        self.names: dict[int, str] = {}
+        self.unsure: dict[tuple[int, int], set[str]] = {}
+        self.people: set[str] = set()
+        self._error_rate = error_rate
+
+    @classmethod
+    def replay(cls, known: ConstraintGraph, events: Iterable[Event], error_rate: float) -> Ledger:
+        """The ledger after ``events``, the effective ones in order; what concerns excluded images is skipped."""
+        ledger = cls(known, error_rate)
+        events = list(events)
+        ledger.excluded = {image for event in events if (image := excluded_image(event)) is not None}
+        for event in events:
+            ledger.apply(event)
+        ledger.model.fit()
+        return ledger
+
+    def apply(self, event: Event, *, learn: bool = True) -> int | None:
+        """Take one event in.
+
+        Args:
+            event: An effective one.
+            learn: Whether the match model is to learn from it; not where somebody else teaches it.
+
+        Returns:
+            The answer that closes the pair, +1, −1 or 0; ``None`` where it stays open for another person.
+        """
+        if event.kind == "name":
+            self.names.pop(image := int(event.payload["image"]), None)
+            self.names[image] = str(event.payload["name"])
+            return None
+        if event.kind == "answer":
+            self.people.add(event.annotator)
+        for i, j, sign, weight in self.evidence(event):
+            self.constraints.add(i, j, sign, weight)
+        if event.kind not in ("answer", "import") or event.answer not in SIGNS:
+            return None
+        sign = SIGNS[event.answer]
+        described = event.payload.get("described")
+        if learn and described is not None and len(described) == len(PAIR_FEATURES):
+            self.model.add(np.array(described, dtype=np.float64), event.probability or 0.5, sign)
+        return None if event.answer == "cannot_tell" and not self._given_up(event) else sign
+
+    def evidence(self, event: Event) -> Iterator[Evidence]:
+        """What an event says of pairs, without what concerns excluded images."""
+        for i, j, sign, weight in self._said(event):
+            if i not in self.excluded and j not in self.excluded and i != j:
+                yield i, j, sign, weight
+
+    def _said(self, event: Event) -> Iterator[Evidence]:
+        if event.kind == "merge":
+            yield int(event.payload["a"]), int(event.payload["b"]), 1, EDIT_WEIGHT
+        elif event.kind == "split":
+            images = [int(image) for image in event.payload["images"]]
+            yield from ((image, int(event.payload["rest"]), -1, EDIT_WEIGHT) for image in images)
+            yield from ((images[0], image, 1, EDIT_WEIGHT) for image in images[1:])
+        elif event.answer in SIGNS:
+            assert event.query is not None
+            assert event.candidate is not None
+            sign = SIGNS[event.answer]
+            if event.answer == "cannot_tell" and not self._note_unsure(event):
+                return
+            weight = EDIT_WEIGHT if event.payload.get("settles") else self._weight(sign, event.probability)
+            yield event.query, event.candidate, sign, weight
+
+    def _weight(self, sign: int, probability: float | None) -> float:
+        if sign == 0 or probability is None:
+            return 1.0
+        return answer_weight(sign, probability, self._error_rate)
+
+    def _note_unsure(self, event: Event) -> bool:
+        """Remember who cannot tell; whether the pair is given up."""
+        self.unsure.setdefault(_pair(event), set()).add(event.annotator)
+        return self._given_up(event)
+
+    def _given_up(self, event: Event) -> bool:
+        """A pair is given up once two people cannot tell, or one where nobody else has answered anything."""
+        return len(self.unsure.get(_pair(event), ())) >= min(2, len(self.people))
+
+
+def excluded_image(event: Event) -> int | None:
+    """The image that an event takes out of the pool, if any."""
+    if event.answer == "bad_query":
+        return event.query
+    return event.candidate if event.answer == "bad_candidate" else None
+
+
+def given_names(names: dict[int, str], groups: NDArray[np.int64]) -> dict[int, str]:
+    """Name of each group of images, (N,), by the latest name that one of its images was given."""
+    return {int(groups[image]): name for image, name in names.items()}
+
+
+def _pair(event: Event) -> tuple[int, int]:
+    assert event.query is not None
+    assert event.candidate is not None
+    return min(event.query, event.candidate), max(event.query, event.candidate)

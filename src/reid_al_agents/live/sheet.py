@@ -1,0 +1,111 @@
+"""Groups of images to be looked at: each with its images, the most typical first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.clustering import form_groups
+from reid_al_agents.grouping import GroupSettings
+from reid_al_agents.learner.group_asking import GroupAsking
+from reid_al_agents.learner.group_batch import GroupBatch
+from reid_al_agents.live.ledger import given_names
+from reid_al_agents.live.records import Unknown
+from reid_al_env import ConstraintGraph
+from reid_al_env.groups import Groups
+
+Order = Literal["size", "recent", "name"]
+
+
+class Sheet:
+    """Groups by the number of their most typical image, which is how pages refer to them.
+
+    Args:
+        groups: The groups.
+        names: Name of each image that was given one, the latest last.
+        changes: State of the session that it was made from.
+    """
+
+    def __init__(self, groups: Groups, names: Mapping[int, str], changes: int) -> None:
+        self._groups = groups
+        self._by_typical = {int(image): group for group, image in enumerate(groups.typical)}
+        self._names = given_names(dict(names), groups.labels)
+        self._named_last = {int(groups.labels[image]): place for place, image in enumerate(names)}
+        self.changes = changes
+
+    @classmethod
+    def of_batch(cls, batch: GroupBatch, names: Mapping[int, str], changes: int) -> Sheet:
+        """The groups that a batch asks about."""
+        return cls(batch.view.groups, names, changes)
+
+    @classmethod
+    def of_identities(
+        cls,
+        asking: GroupAsking,
+        known: ConstraintGraph,
+        names: Mapping[int, str],
+        settings: GroupSettings,
+        changes: int,
+    ) -> Sheet:
+        """The identities formed: pieces joined by answers and by looks, as they would be handed out."""
+        formed = form_groups(
+            asking.similarities, known, settings.link_piece_similarity, settings.group_similarity
+        )
+        return cls(Groups(asking.features, formed.groups), names, changes)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Group of each image, (N,)."""
+        return self._groups.labels
+
+    @property
+    def identities(self) -> int:
+        """Groups of two images or more."""
+        return int(np.count_nonzero(self._groups.sizes > 1))
+
+    def of_image(self, image: int) -> int:
+        """The group that holds an image."""
+        return int(self._groups.labels[image])
+
+    def find(self, identity: str) -> int:
+        """The group that a page calls ``identity``.
+
+        Raises:
+            Unknown: There is none, such as after an edit.
+        """
+        number = identity.removeprefix("g")
+        group = self._by_typical.get(int(number)) if identity[:1] == "g" and number.isdecimal() else None
+        if group is None:
+            raise Unknown(f"identity {identity!r}: is not there (any more); load the page again")
+        return group
+
+    def key(self, group: int) -> str:
+        """What a page calls the group."""
+        return f"g{int(self._groups.typical[group])}"
+
+    def size(self, group: int) -> int:
+        """Number of its images."""
+        return int(self._groups.sizes[group])
+
+    def images(self, group: int, count: int | None = None) -> list[int]:
+        """Its images, the most typical first, at most ``count``."""
+        return [int(image) for image in self._groups.by_closeness(group)[:count]]
+
+    def name(self, group: int) -> str | None:
+        """The name it was given."""
+        return self._names.get(group)
+
+    def ordered(self, order: Order) -> list[int]:
+        """All groups: the largest first, the last named first, or by name; singles are left out but at the end."""
+        groups = range(len(self))
+        if order == "recent":
+            return sorted(groups, key=lambda group: (-self._named_last.get(group, -1), -self.size(group), group))
+        if order == "name":
+            return sorted(groups, key=lambda group: (self._names.get(group) is None, self._names.get(group), group))
+        return sorted(groups, key=lambda group: (-self.size(group), group))
