@@ -1,0 +1,122 @@
+"""What the event store keeps: events, questions and leases, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reid_al_env.errors import InputError
+
+ANSWERS = ("same", "different", "cannot_tell", "incomparable", "bad_query", "bad_candidate")
+"""Answer values on the wire and in the store."""
+
+KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "refresh")
+"""Kinds of event."""
+
+QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden")
+"""Why a pair is asked about."""
+
+TAKING_BACK = ("undo", "retract")
+UNDOABLE = ("answer", "merge", "split", "name")
+RETRACTABLE = (*UNDOABLE, "import")
+ABOUT_A_PAIR = ("answer", "import")
+
+
+class NothingToUndo(InputError):  # noqa: N818 - it is the ordinary end of a row of undos
+    """The target of an undo or retract cannot be taken back: absent, somebody else's, or taken back before."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened in an annotation run.
+
+    Attributes:
+        key: Makes the event count once; unique within the run.
+        run: The run it belongs to.
+        kind: One of `KINDS`.
+        annotator: Who did it; empty only where nobody did (`import`, `refresh`).
+        at: When it happened, in seconds since 1970-01-01 UTC.
+        shown_at: When the pair was put on the screen, likewise.
+        seconds: How long the pair was looked at.
+        question: Id of the question answered.
+        query: Dataset index of the query image.
+        candidate: Dataset index of the image it was compared with.
+        query_name: Name of the query image; what the index means even if the data are later reordered.
+        candidate_name: Name of the candidate.
+        answer: One of `ANSWERS`.
+        question_kind: One of `QUESTION_KINDS`.
+        selector: What chose the pair (`dqn`, `random`, ...).
+        probability: Of a match, as it was held likely before the answer.
+        round: Round of the run, counted from 0.
+        step: Position among the answers of its round, counted from 0.
+        target: Id of the event that an `undo` or `retract` takes back.
+        payload: What else belongs to the event; written as JSON.
+        id: Given by the store, rising; 0 while the event is not stored.
+    """
+
+    key: str
+    run: str
+    kind: str
+    annotator: str
+    at: float
+    shown_at: float | None = None
+    seconds: float | None = None
+    question: str | None = None
+    query: int | None = None
+    candidate: int | None = None
+    query_name: str = ""
+    candidate_name: str = ""
+    answer: str | None = None
+    question_kind: str | None = None
+    selector: str | None = None
+    probability: float | None = None
+    round: int | None = None
+    step: int | None = None
+    target: int | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """One pair that is to be asked about.
+
+    Attributes:
+        id: Random and url-safe, 128 bits.
+        run: The run it belongs to.
+        round: Round of the run, counted from 0.
+        query: Dataset index of the query image.
+        candidate: Dataset index of the image to compare it with.
+        kind: One of `QUESTION_KINDS`.
+        selector: What chose the pair.
+        created_at: When it was chosen, in seconds since 1970-01-01 UTC.
+        probability: Of a match, as it is held likely.
+        detail: What the engine wants to find again with the answer; written as JSON.
+    """
+
+    id: str
+    run: str
+    round: int
+    query: int
+    candidate: int
+    kind: str
+    selector: str
+    created_at: float
+    probability: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """That one annotator has a question before them.
+
+    Attributes:
+        question: Id of the question.
+        annotator: Who has it.
+        leased_at: Since when, in seconds since 1970-01-01 UTC; renewing does not change it.
+        expires_at: From when on it no longer counts.
+    """
+
+    question: str
+    annotator: str
+    leased_at: float
+    expires_at: float
