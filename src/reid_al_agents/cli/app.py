@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from reid_al_agents.cli.annotate import annotate
 from reid_al_agents.cli.benchmark import benchmark
 from reid_al_agents.cli.demo import demo
 from reid_al_agents.cli.embed import embed
@@ -19,5 +20,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, embed, train, run, benchmark, evaluate, export):
+for command in (demo, embed, train, run, benchmark, evaluate, annotate, export):
     app.command()(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import sys
@@ -131,3 +132,13 @@ def parse_numbers(text: str, name: str) -> tuple[int, ...]:
 def typed_command() -> str:
     """The command line as typed."""
     return shlex.join(["reid-al", *sys.argv[1:]])
+
+
+def need(module: str, extra: str) -> None:
+    """Say which extra to install where a module is missing.
+
+    Raises:
+        InputError: It is missing.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise InputError(f'{module} is not installed; pip install "reid-active-learning[{extra}]"')

@@ -36,3 +36,12 @@ def chance_of_error(answer: int, probability: float, error_rate: float) -> float
     agreeing = prior if answer > 0 else 1 - prior
     wrong = error_rate * (1 - agreeing)
     return wrong / (wrong + (1 - error_rate) * agreeing)
+
+
+DECIDED_WEIGHT = 20.0
+"""Weight of what a person decided on purpose, knowing what speaks against it: as much as several answers."""
+
+
+def is_decided(weight: float, against: float) -> bool:
+    """Whether a person has decided between two sides that weigh so much, and on one of them only."""
+    return max(weight, against) >= DECIDED_WEIGHT > min(weight, against)

@@ -118,6 +118,10 @@ class GroupView:
         """
         return self._describe(a, b, *self._looks(a, b))
 
+    def match_probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of a match, (M,), for pairs described by :meth:`describe_pairs`."""
+        return self._model.probabilities(described)
+
     def closed_pairs(self) -> NDArray[np.int64]:
         """(M, 2) pairs of groups that were compared, or are known to differ; each once, the lower first."""
         count = len(self.groups)

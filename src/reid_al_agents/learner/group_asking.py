@@ -14,7 +14,7 @@ from scipy import sparse
 
 from reid_al_agents.clustering import FormedGroups, Looks, form_groups, nearest_neighbours, unit_rows
 from reid_al_agents.grouping.audit import REACH, Audit
-from reid_al_agents.grouping.evidence import answer_weight, chance_of_error
+from reid_al_agents.grouping.evidence import answer_weight, chance_of_error, is_decided
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
@@ -147,6 +147,11 @@ class GroupAsking:
         return self._until_stable and self._monitor.stable
 
     @property
+    def batch(self) -> GroupBatch | None:
+        """The present batch; ``None`` before the first."""
+        return self._batch
+
+    @property
     def open_questions(self) -> tuple[Question, ...]:
         """Questions that were drawn and not answered yet, in the order in which they were drawn."""
         return tuple(self._open)
@@ -250,7 +255,8 @@ class GroupAsking:
         """All that a batch asks, in order; each is decided on when it is its turn."""
         for dispute in self.constraints.disputes():
             # Who errs the same way each time would else be asked about one pair until the budget is spent.
-            if self._spent() < limit and self._settled[dispute.ask] < _SETTLING:
+            doubtful = not is_decided(dispute.weight, dispute.cut_weight)
+            if self._spent() < limit and doubtful and self._settled[dispute.ask] < _SETTLING:
                 self._settled[dispute.ask] += 1
                 self.report.repeated += 1
                 yield self._once(Question(*dispute.ask, 0.5, "dispute"))

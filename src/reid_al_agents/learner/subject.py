@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -175,21 +175,51 @@ class ImageSubject:
 
     def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
         """See :class:`Subject`."""
-        return self._train(self._refresher, constraints, seed, "train")
+        return self._train(self._refresher, self._pool, constraints, seed, "train")
+
+    def refresh_without(
+        self, excluded: NDArray[np.int64], links: Iterable[tuple[int, int, int, float]], seed: int
+    ) -> dict[str, Any]:
+        """Let the model learn from a part of the pool.
+
+        Args:
+            excluded: Images of the pool that are not trained on.
+            links: Two images of the pool, +1, −1 or 0, and the weight, for each answer; what concerns
+                excluded images is passed over.
+            seed: Of everything drawn.
+
+        Returns:
+            Figures about the training.
+        """
+        kept = np.setdiff1d(np.arange(len(self)), excluded)
+        place = np.full(len(self), -1, dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        constraints = ConstraintGraph(len(kept))
+        if self.tracklets is not None:
+            constraints.link_groups(self.tracklets[kept], TRACKLET_WEIGHT)
+        for i, j, sign, weight in links:
+            if place[i] >= 0 and place[j] >= 0:
+                constraints.add(int(place[i]), int(place[j]), sign, weight)
+        return self._train(self._refresher, self._pool.subset(kept), constraints, seed, "train")
 
     def _train(
-        self, refresher: Refresher | None, constraints: ConstraintGraph, seed: int, what: str
+        self,
+        refresher: Refresher | None,
+        images: ImageSet,
+        constraints: ConstraintGraph,
+        seed: int,
+        what: str,
     ) -> dict[str, Any]:
         """Train the model; figures about it."""
         if refresher is None:
             return {}
-        report = refresher.refresh(self.model, self._pool, constraints, seed=seed, progress=self._bar(what))
+        report = refresher.refresh(self.model, images, constraints, seed=seed, progress=self._bar(what))
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 
     def adapt(self, seed: int) -> dict[str, Any]:
         """See :class:`Subject`."""
         self.fingerprint()  # of the weights as they came
-        figures = self._train(self._adapter, known_beforehand(self), seed, "adapt")
+        figures = self._train(self._adapter, self._pool, known_beforehand(self), seed, "adapt")
         self._start_here()
         return figures
 

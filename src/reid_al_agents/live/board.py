@@ -59,7 +59,7 @@ class Board:
             for lease in self._store.leases(self._run, now)
             if lease.annotator not in answered.get(lease.question, ())
         ]
-        found = {each.id: each for each in self._store.questions({lease.question for lease in leases})}
+        found = self._store.questions({lease.question for lease in leases})
         for lease in leases:
             if lease.question in found:
                 record = found[lease.question]
@@ -85,9 +85,7 @@ class Board:
         others = self._having(held, now) | held.answered
         if len(others - {annotator}) >= held.needed:
             return False
-        if not self._store.lease(
-            held.record.id, annotator, now=now, seconds=self._seconds, most=held.needed
-        ):
+        if not self._store.lease(held.record.id, annotator, now=now, seconds=self._seconds, most=held.needed):
             return False
         mine[annotator] = now + self._seconds
         return True
@@ -114,9 +112,7 @@ class Board:
     def others_have(self, annotator: str, now: float) -> bool:
         """Whether anything is open that other people have before them."""
         return any(
-            end > now and who != annotator
-            for leases in self._leases.values()
-            for who, end in leases.items()
+            end > now and who != annotator for leases in self._leases.values() for who, end in leases.items()
         )
 
 

@@ -8,18 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotation.events import Event
-from reid_al_agents.grouping.evidence import answer_weight
+from reid_al_agents.grouping.evidence import DECIDED_WEIGHT, answer_weight
 from reid_al_agents.grouping.match_model import PAIR_FEATURES, MatchModel
 from reid_al_env import ConstraintGraph
-
-EDIT_WEIGHT = 20.0
-"""Weight of what a person decided on purpose (a merge, a split, a settled contradiction): as several answers."""
 
 SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 """The oracle's answers by the words of the page."""
 
 Evidence = tuple[int, int, int, float]
-"""Two images, +1, −1 or 0, and the weight."""
+"""Two images, the answer (+1, -1 or 0), and its weight."""
 
 
 class Ledger:
@@ -49,7 +46,7 @@ class Ledger:
 
     @classmethod
     def replay(cls, known: ConstraintGraph, events: Iterable[Event], error_rate: float) -> Ledger:
-        """The ledger after ``events``, the effective ones in order; what concerns excluded images is skipped."""
+        """The ledger after the effective ``events``, in order; excluded images are passed over."""
         ledger = cls(known, error_rate)
         events = list(events)
         ledger.excluded = {image for event in events if (image := excluded_image(event)) is not None}
@@ -92,18 +89,18 @@ class Ledger:
 
     def _said(self, event: Event) -> Iterator[Evidence]:
         if event.kind == "merge":
-            yield int(event.payload["a"]), int(event.payload["b"]), 1, EDIT_WEIGHT
+            yield int(event.payload["a"]), int(event.payload["b"]), 1, DECIDED_WEIGHT
         elif event.kind == "split":
             images = [int(image) for image in event.payload["images"]]
-            yield from ((image, int(event.payload["rest"]), -1, EDIT_WEIGHT) for image in images)
-            yield from ((images[0], image, 1, EDIT_WEIGHT) for image in images[1:])
+            yield from ((image, int(event.payload["rest"]), -1, DECIDED_WEIGHT) for image in images)
+            yield from ((images[0], image, 1, DECIDED_WEIGHT) for image in images[1:])
         elif event.answer in SIGNS:
             assert event.query is not None
             assert event.candidate is not None
             sign = SIGNS[event.answer]
             if event.answer == "cannot_tell" and not self._note_unsure(event):
                 return
-            weight = EDIT_WEIGHT if event.payload.get("settles") else self._weight(sign, event.probability)
+            weight = DECIDED_WEIGHT if event.payload.get("settles") else self._weight(sign, event.probability)
             yield event.query, event.candidate, sign, weight
 
     def _weight(self, sign: int, probability: float | None) -> float:

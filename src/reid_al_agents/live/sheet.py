@@ -102,10 +102,13 @@ class Sheet:
         return self._names.get(group)
 
     def ordered(self, order: Order) -> list[int]:
-        """All groups: the largest first, the last named first, or by name; singles are left out but at the end."""
-        groups = range(len(self))
-        if order == "recent":
-            return sorted(groups, key=lambda group: (-self._named_last.get(group, -1), -self.size(group), group))
-        if order == "name":
-            return sorted(groups, key=lambda group: (self._names.get(group) is None, self._names.get(group), group))
-        return sorted(groups, key=lambda group: (-self.size(group), group))
+        """All groups: the largest first, the last named first, or by name with those without one last."""
+
+        def place(group: int) -> tuple[object, ...]:
+            if order == "recent":
+                return -self._named_last.get(group, -1), -self.size(group), group
+            if order == "name":
+                return group not in self._names, self._names.get(group, ""), -self.size(group), group
+            return -self.size(group), group
+
+        return sorted(range(len(self)), key=place)

@@ -1,0 +1,80 @@
+"""The pool's images as a browser takes them, by number and never by path."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.datasets import ImageSet
+from reid_al_env import InputError
+
+_KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
+_REMEMBERED = 100_000
+
+
+class Pictures:
+    """Images of a set as encoded files.
+
+    Args:
+        images: The images; those that are files are handed out as they are.
+        size: Height and width in pixels that images in memory are shown at.
+    """
+
+    def __init__(self, images: ImageSet, size: tuple[int, int]) -> None:
+        self._images, self._memory_size = images, size
+        self.size = lru_cache(_REMEMBERED)(self._size)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def encoded(self, image: int) -> tuple[bytes, str]:
+        """An image's bytes and media type.
+
+        Raises:
+            InputError: If the file is missing or is no image that browsers show.
+        """
+        from PIL import Image
+
+        path = self._path(image)
+        if path is None:
+            buffer = io.BytesIO()
+            Image.fromarray(self._images.read([image], self._memory_size)[0]).save(buffer, "PNG")
+            return buffer.getvalue(), "image/png"
+        try:
+            content = path.read_bytes()
+            with Image.open(io.BytesIO(content)) as opened:
+                kind = opened.format or ""
+                if kind not in _KINDS:
+                    buffer = io.BytesIO()
+                    opened.convert("RGB").save(buffer, "PNG")
+                    return buffer.getvalue(), "image/png"
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
+        return content, _KINDS[kind]
+
+    def thumbnail(self, image: int, width: int) -> NDArray[np.uint8]:
+        """An image (H, W, 3) of that width and an even height, for terminals."""
+        wide, high = self.size(image)
+        height = max(2, 2 * round(high * width / wide / 2))
+        pixels: NDArray[np.uint8] = self._images.read([image], (height, width))[0]
+        return pixels
+
+    def _size(self, image: int) -> tuple[int, int]:
+        """Width and height, pixels."""
+        from PIL import Image
+
+        path = self._path(image)
+        if path is None:
+            return self._memory_size[1], self._memory_size[0]
+        try:
+            with Image.open(path) as opened:
+                return opened.size
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
+
+    def _path(self, image: int) -> Path | None:
+        return None if self._images.paths is None else Path(str(self._images.paths[image]))

@@ -1,0 +1,97 @@
+"""What a session has heard and what follows from it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reid_al_agents.annotation.events import Event
+from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.grouping import GroupSettings
+from reid_al_agents.live.ledger import Ledger
+from reid_al_agents.live.settings import LiveSettings
+from reid_al_env import ConstraintGraph, FeatureSet
+
+
+@dataclass
+class State:
+    """The events of a run, in memory, with the ledger that they add up to.
+
+    Whoever reads or changes it holds ``lock``.
+
+    Args:
+        store: Where events are kept.
+        run: The run.
+        features: The pool as the present model sees it.
+        settings: How people are asked.
+        grouping: How groups are formed and asked about.
+        known: Gives what is known before the first answer.
+        clock: Seconds since 1970-01-01 UTC.
+
+    Attributes:
+        effective: Events that count, by id, in order.
+        keys: All events by key.
+        answered: Who answered, by question.
+        changes: How often anything has changed.
+        round: Refreshes behind the model.
+    """
+
+    store: EventStore
+    run: str
+    features: FeatureSet
+    settings: LiveSettings
+    grouping: GroupSettings
+    known: Callable[[], ConstraintGraph]
+    clock: Callable[[], float]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    effective: dict[int, Event] = field(default_factory=dict)
+    keys: dict[str, Event] = field(default_factory=dict)
+    answered: dict[str, set[str]] = field(default_factory=dict)
+    changes: int = 0
+    round: int = 0
+
+    def __post_init__(self) -> None:
+        self.load()
+
+    @property
+    def answers(self) -> int:
+        """Answers that count."""
+        return sum(event.kind == "answer" for event in self.effective.values())
+
+    @property
+    def over(self) -> bool:
+        """Whether as many answers as were wanted are there."""
+        return self.settings.answers is not None and self.answers >= self.settings.answers
+
+    def load(self) -> None:
+        """Read all events, and work out what follows."""
+        self.keys = {event.key: event for event in self.store.events(self.run)}
+        self.effective, self.answered = {}, {}
+        for event in self.store.effective(self.run):
+            self._remember(event)
+        self.replay()
+
+    def replay(self) -> None:
+        """Work out anew what follows from the events that count."""
+        self.ledger = Ledger.replay(self.known(), self.effective.values(), self.grouping.error_rate)
+        self.changes += 1
+
+    def take_in(self, event: Event) -> None:
+        """Remember an event that is on disk; what follows from it is for the caller."""
+        self.keys[event.key] = event
+        self._remember(event)
+        self.changes += 1
+
+    def take_back(self, taking_back: Event, target: Event) -> None:
+        """Let an event no longer count, by one that is on disk; what followed from it is undone."""
+        self.keys[taking_back.key] = taking_back
+        del self.effective[target.id]
+        if target.question is not None:
+            self.answered[target.question].discard(target.annotator)
+        self.replay()
+
+    def _remember(self, event: Event) -> None:
+        self.effective[event.id] = event
+        if event.question is not None:
+            self.answered.setdefault(event.question, set()).add(event.annotator)

@@ -1,0 +1,308 @@
+"""Where the questions come from: batches are planned ahead, and people are given what is free."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+
+from reid_al_agents.annotation.events import Event, Question
+from reid_al_agents.clustering import compare_looks
+from reid_al_agents.grouping import ChangeMonitor
+from reid_al_agents.learner.group_asking import GroupAsking
+from reid_al_agents.learner.group_batch import GroupBatch
+from reid_al_agents.learner.group_batch import Question as Drawn
+from reid_al_agents.live.board import Board, new_question
+from reid_al_agents.live.hidden import HiddenQuestions
+from reid_al_agents.live.records import Held, Served
+from reid_al_agents.live.rows import ROW, companions
+from reid_al_agents.live.sheet import Sheet
+from reid_al_agents.live.state import State
+from reid_al_agents.selection import Selector
+from reid_al_env import EpisodeSettings, FeatureSet
+
+_AHEAD = 0.7  # share of a batch after which the next one is planned
+
+
+class Supply:
+    """Draws questions from the asking and keeps track of who has which; the state's lock is held by callers.
+
+    Args:
+        state: What the session has heard.
+        selector: Gives the selector that chooses among a group's candidates.
+        selector_name: Kept with the questions.
+        episode: Of the environment.
+        planner: Where batches are planned; ``None`` plans at once.
+        seed: Of everything drawn.
+
+    Attributes:
+        board: The open questions.
+        asking: The asking behind them.
+        groups: The groups that they are about; ``None`` before the first batch is planned.
+        monitor: Whether answers still change groups.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        selector: Callable[[], Selector],
+        selector_name: str,
+        episode: EpisodeSettings,
+        planner: Executor | None,
+        seed: int,
+    ) -> None:
+        self._state, self._planner, self._seed = state, planner, seed
+        self._selector, self._selector_name, self._episode = selector, selector_name, episode
+        self._rng = np.random.default_rng([seed, 2])
+        self._hidden = HiddenQuestions(state.run, self._rng)
+        self.monitor = ChangeMonitor()
+        self.board = Board(state.store, state.run, state.settings.lease_seconds)
+        self._widened: set[str] = set()
+        self._planning = self._planned = self._drained = self._plan_is_fresh = False
+        self._since_plan = 0
+        self.groups: Sheet | None = None
+        self.asking: GroupAsking = self.make_asking(state.features)
+        self.take_up(self.asking)
+        self.board.restore(state.clock(), state.answered)
+
+    # -- giving questions out ------------------------------------------------------------------------------
+
+    def give(self, annotator: str, count: int) -> Served:
+        """Up to ``count`` questions for a person; those they have already come first."""
+        state = self._state
+        now = state.clock()
+        mine = self.board.leased(annotator, now)[:count]
+        for held in mine:
+            self.board.renew(held, annotator, now)
+        if len(mine) < count and not state.over:
+            self._fill()
+            self._lease_more(annotator, count, now, mine)
+        waiting = self._waiting(annotator, now) if len(mine) < count else None
+        return Served([held.record for held in mine], waiting)
+
+    def give_rows(self, annotator: str, count: int) -> list[list[Question]]:
+        """Up to ``count`` rows of questions that share their query, for a person."""
+        now = self._state.clock()
+        for question in self.give(annotator, count).questions:
+            held = self.board.get(question.id)
+            if held is not None and "row" not in question.detail and question.id not in self._widened:
+                self._widened.add(question.id)
+                self._widen(held, annotator, now)
+        rows: dict[str, list[Question]] = {}
+        for held in self.board.leased(annotator, now):
+            rows.setdefault(str(held.record.detail.get("row", held.record.id)), []).append(held.record)
+        return list(rows.values())[:count]
+
+    def _lease_more(self, annotator: str, count: int, now: float, mine: list[Held]) -> None:
+        share = self._state.settings.hidden_share
+        for held in self.board:
+            if len(mine) >= count:
+                return
+            if held in mine:
+                continue
+            if self._rng.random() < share:
+                self._slip_in(annotator, now, mine)
+            if len(mine) < count and self.board.lease(held, annotator, now):
+                mine.append(held)
+
+    def _slip_in(self, annotator: str, now: float, mine: list[Held]) -> None:
+        state = self._state
+        hidden = self._hidden.draw(annotator, state.effective, state.ledger.constraints, state.round, now)
+        if hidden is not None:
+            self._put_up([hidden])
+            if self.board.lease(hidden, annotator, now):
+                mine.append(hidden)
+
+    def _widen(self, held: Held, annotator: str, now: float) -> None:
+        """Give the person of a question more candidates of the same query."""
+        batch, first = self.asking.batch, held.record
+        if batch is None or held.only is not None:
+            return
+        known = self._state.ledger.constraints
+        open_pairs = {each.pair for each in self.board}
+        new: list[Held] = []
+        for candidate, probability, described in companions(batch, first.query, first.candidate, 3 * ROW):
+            pair = (min(first.query, candidate), max(first.query, candidate))
+            asked = known.relation(*pair) or known.asked(pair[0], np.array(pair[1:]))[0]
+            if len(new) < ROW - 1 and not asked and pair not in open_pairs:
+                detail = {"needed": 1, "described": described, "row": first.id}
+                drawn = Drawn(first.query, candidate, probability, "policy")
+                new.append(Held(self._record(drawn, "row", detail), None, 1))
+        self._put_up(new)
+        for each in new:
+            self.board.lease(each, annotator, now)
+
+    def _waiting(self, annotator: str, now: float) -> str:
+        if self._planning:
+            return "planning"
+        if self.finished:
+            return "finished"
+        return "others" if self.board.others_have(annotator, now) else "planning"
+
+    # -- taking answers in ---------------------------------------------------------------------------------
+
+    def close(self, held: Held, event: Event, closes: int | None) -> None:
+        """A question has an answer; ``closes`` is what it means for the asking, ``None`` if it stays open."""
+        held.answered.add(event.annotator)
+        if held.drawn is not None and closes is not None:
+            self.asking.take(held.drawn, closes, recorded=True)
+            held.drawn = None
+        if event.answer == "cannot_tell" and closes is None:
+            held.needed += 1
+        elif len(held.answered) >= held.needed or closes == 0:
+            self.board.remove(held)
+
+    def changed(self, *, counts: bool) -> None:
+        """Something has become known: take down what need not be asked any more."""
+        self._since_plan += counts
+        self._plan_is_fresh = False
+        known, excluded = self._state.ledger.constraints, self._state.ledger.excluded
+        for held in self.board:
+            gone = held.record.query in excluded or held.record.candidate in excluded
+            implied = (
+                held.drawn is not None
+                and held.record.kind in ("policy", "repeat")
+                and known.relation(held.record.query, held.record.candidate) != 0
+            )
+            if gone or implied:
+                if held.drawn is not None:
+                    self.asking.drop(held.drawn)
+                self.board.remove(held)
+
+    def replayed(self) -> None:
+        """The ledger was worked out anew."""
+        ledger = self._state.ledger
+        self.asking.know(ledger.constraints, ledger.model)
+        self.asking.exclude(ledger.excluded)
+
+    def put_back(self, question: str, annotator: str | None) -> Question:
+        """An answer was taken back: its question is open again, first of all and for that person."""
+        state = self._state
+        held = self.board.get(question)
+        if held is None:
+            record = state.store.question(question)
+            assert record is not None  # it was answered
+            held = Held(record, None, int(record.detail.get("needed", 1)), record.detail.get("only"))
+        held.answered = set(state.answered.get(question, ()))
+        self.board.add([held], first=True)
+        if annotator is not None:
+            self.board.lease(held, annotator, state.clock())
+        return held.record
+
+    # -- planning ------------------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to ask."""
+        exhausted = self._drained and self._plan_is_fresh and not self._planning
+        return self._state.over or (exhausted and not len(self.board))
+
+    def make_asking(self, features: FeatureSet) -> GroupAsking:
+        """An asking over the pool as a model sees it; slow, and needs no lock."""
+        settings, ledger = self._state.grouping, self._state.ledger
+        looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+        return GroupAsking(
+            features,
+            looks,
+            ledger.constraints,
+            self._selector(),
+            ledger.model,
+            self.monitor,
+            settings,
+            self._episode,
+            np.random.default_rng([self._seed, 3, self._state.round]),
+            rows=max(2 * self._state.settings.ready, 64),
+        )
+
+    def take_up(self, asking: GroupAsking) -> None:
+        """Go on with another asking; what people have before them stays."""
+        for held in self.board:
+            if held.drawn is not None:
+                self.asking.drop(held.drawn)
+                held.drawn = None
+            if held.only is None and not self.board.is_leased(held, self._state.clock()):
+                self.board.remove(held)
+        self.asking = asking
+        self.replayed()
+        self._planning = self._planned = self._drained = self._plan_is_fresh = False
+        self._since_plan = 0
+
+    def _fill(self) -> None:
+        """Put up questions until enough are free, planning a batch where that is due."""
+        state = self._state
+        ahead = self._since_plan >= _AHEAD * state.grouping.batch(len(state.features))
+        if not self._planned or ahead or (self._drained and not self._plan_is_fresh):
+            self._plan()
+        wanted = state.settings.ready - self.board.free(state.clock())
+        if wanted <= state.settings.ready // 2 or not self._planned:
+            return
+        new: list[Held] = []
+        open_pairs = {held.pair for held in self.board}
+        while len(new) < wanted:
+            drawn = self.asking.draw()
+            if drawn is None:
+                self._drained = len(self.asking.open_questions) < self.asking.rows
+                break
+            pair = (min(drawn.first, drawn.second), max(drawn.first, drawn.second))
+            if pair in open_pairs:
+                self.asking.drop(drawn)
+                continue
+            open_pairs.add(pair)
+            needed = int(state.settings.overlap) + (self._rng.random() < state.settings.overlap % 1)
+            detail: dict[str, Any] = {"needed": needed}
+            if drawn.described is not None:
+                detail["described"] = drawn.described.tolist()
+            name = self._selector_name if drawn.kind == "policy" else drawn.kind
+            new.append(Held(self._record(drawn, name, detail), drawn, needed))
+        self._put_up(new)
+
+    def _put_up(self, new: list[Held]) -> None:
+        self._state.store.add_questions([held.record for held in new])
+        self.board.add(new)
+
+    def _record(self, drawn: Drawn, selector: str, detail: dict[str, Any]) -> Question:
+        return new_question(
+            self._state.run,
+            round=self._state.round,
+            query=drawn.first,
+            candidate=drawn.second,
+            kind=drawn.kind,
+            selector=selector,
+            created_at=self._state.clock(),
+            probability=drawn.probability,
+            detail=detail,
+        )
+
+    def _plan(self) -> None:
+        if self._planning:
+            return
+        self._planning = True
+        state, asking, changes = self._state, self.asking, self._state.changes
+        known = copy.deepcopy(state.ledger.constraints)
+        if self._planner is None:
+            self._begin(asking, asking.plan(known), changes)
+            return
+
+        def plan() -> None:
+            try:
+                batch = asking.plan(known)
+            except BaseException:
+                with state.lock:
+                    self._planning = False
+                raise
+            with state.lock:
+                self._begin(asking, batch, changes)
+
+        self._planner.submit(plan)
+
+    def _begin(self, asking: GroupAsking, batch: GroupBatch, changes: int) -> None:
+        if asking is not self.asking:
+            return
+        asking.begin_batch(batch=batch)
+        self.groups = Sheet.of_batch(batch, self._state.ledger.names, changes)
+        self._planning, self._planned, self._drained = False, True, False
+        self._plan_is_fresh = changes == self._state.changes
+        self._since_plan = 0

@@ -1,0 +1,121 @@
+"""Answering in a terminal, where there is no browser."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.color import Color
+from rich.columns import Columns
+from rich.console import Console
+from rich.panel import Panel
+from rich.segment import Segment, Segments
+from rich.style import Style
+
+from reid_al_agents.annotation.events import Question
+from reid_al_agents.live.opening import Opened
+from reid_al_agents.live.pictures import Pictures
+from reid_al_agents.live.records import Conflict
+
+KEYS = {
+    "y": "same",
+    "a": "same",
+    "n": "different",
+    "x": "different",
+    " ": "cannot_tell",
+    "c": "incomparable",
+    "b": "bad_candidate",
+    "B": "bad_query",
+}
+_BACK = ("\x7f", "\x08", "u")
+_WIDTH = 32  # characters of a picture
+_POLL = 0.2  # seconds between two looks whether there is something to ask
+
+
+def answer_here(
+    opened: Opened,
+    annotator: str,
+    *,
+    console: Console | None = None,
+    key: Callable[[], str] | None = None,
+) -> None:
+    """Show pairs one after the other and take answers from the keyboard, until ``q`` or nothing is left.
+
+    Args:
+        opened: The session.
+        annotator: Who answers.
+        console: Where to show; ``None`` is standard output.
+        key: Gives the next key; ``None`` reads the keyboard.
+    """
+    import click
+
+    console = console or Console()
+    key = key or (lambda: str(click.getchar()))
+    session = opened.session
+    while True:
+        served = session.questions(annotator, 1)
+        if not served.questions:
+            if served.waiting == "finished":
+                console.print("Nothing is left to ask.")
+                return
+            time.sleep(_POLL)  # a batch is being planned
+            continue
+        shown_at = time.monotonic()
+        show(console, opened.pictures, served.questions[0], session.state.answers)
+        pressed = _known_key(key)
+        if pressed == "q":
+            return
+        if pressed in _BACK:
+            try:
+                undone = session.undo(annotator, uuid.uuid4().hex)
+                console.print(f"[yellow]taken back: {undone.event.answer or undone.event.kind}[/]")
+            except Conflict as error:
+                console.print(f"[yellow]{error}[/]")
+            continue
+        seconds = time.monotonic() - shown_at
+        answer = KEYS[pressed]
+        session.answer(annotator, served.questions[0].id, answer, uuid.uuid4().hex, seconds)
+        console.print(f"[bold]{answer.replace('_', ' ')}[/]")
+        opened.refreshing.start_if_due()
+
+
+def show(console: Console, pictures: Pictures, question: Question, answers: int) -> None:
+    """Print the two images side by side with the keys under them."""
+    images = [_panel(pictures, question.query, "query"), _panel(pictures, question.candidate, "candidate")]
+    console.print(Columns(images))
+    console.print(
+        f"[dim]{answers} answers[/]  Same one?  [b]y[/] same  [b]n[/] different  [b]space[/] can't tell  "
+        "[b]c[/] can't be compared  [b]b[/]/[b]B[/] bad crop  [b]backspace[/] undo  [b]q[/] quit"
+    )
+
+
+def _panel(pictures: Pictures, image: int, title: str) -> Panel:
+    return Panel(_blocks(pictures.thumbnail(image, _WIDTH)), title=f"{title} {image}", expand=False)
+
+
+def _blocks(pixels: NDArray[np.uint8]) -> Segments:
+    """A picture (H, W, 3) of half blocks: each character shows two pixels, one above the other."""
+    segments = []
+    for top, bottom in zip(pixels[::2], pixels[1::2], strict=True):
+        for upper, lower in zip(top.tolist(), bottom.tolist(), strict=True):
+            style = Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
+            segments.append(Segment("▀", style))
+        segments.append(Segment.line())
+    return Segments(segments)
+
+
+def _known_key(key: Callable[[], str]) -> str:
+    """The next key that means something."""
+    arrows = {"\x1b[C": "y", "\x1b[D": "n"}
+    while True:
+        pressed = key()
+        pressed = arrows.get(pressed, pressed)
+        if pressed in KEYS or pressed in _BACK or pressed == "q":
+            return pressed
+        if pressed.lower() in KEYS or pressed.lower() == "q":
+            return pressed.lower()
+        if pressed in ("\x03", "\x04"):
+            raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""The annotation page: HTTP over a live session."""

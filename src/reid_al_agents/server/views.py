@@ -1,0 +1,226 @@
+"""What pages are told, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from reid_al_agents.annotation.events import Question
+from reid_al_agents.live.contradictions import Contradiction, Link, find_contradictions, unsettled
+from reid_al_agents.live.people import answered_today, answers_per_minute, table
+from reid_al_agents.live.pictures import Pictures
+from reid_al_agents.live.records import Json
+from reid_al_agents.live.refreshing import Refreshing
+from reid_al_agents.live.session import LiveSession
+from reid_al_agents.live.sheet import Sheet
+
+SHOWN = 6
+"""Typical images of a group beside a question."""
+
+ON_SHEET = 8
+"""Images of an identity on the contact sheet."""
+
+_RETURNS = 500
+
+
+class Views:
+    """Turns the session into what pages show.
+
+    Args:
+        session: The session.
+        refreshing: Its refreshes.
+        pictures: Its images.
+    """
+
+    def __init__(self, session: LiveSession, refreshing: Refreshing, pictures: Pictures) -> None:
+        self._session, self._refreshing, self._pictures = session, refreshing, pictures
+        self._totals: tuple[int, Json] = (-1, {})
+
+    def image(self, image: int) -> Json:
+        """An image."""
+        features = self._session.state.features
+        width, height = self._pictures.size(image)
+        return {
+            "id": image,
+            "url": f"/api/images/{image}",
+            "name": str(features.names[image]),
+            "camera": None if features.cameras is None else int(features.cameras[image]),
+            "time": None,
+            "width": width,
+            "height": height,
+        }
+
+    def group(self, sheet: Sheet | None, image: int, count: int | None) -> Json:
+        """The group that holds an image, with its most typical images."""
+        if sheet is None:
+            images, size, key, name = [image], 1, f"g{image}", None
+        else:
+            group = sheet.of_image(image)
+            images, size = sheet.images(group, count), sheet.size(group)
+            key, name = sheet.key(group), sheet.name(group)
+        cameras = self._session.state.features.cameras
+        seen = [] if cameras is None else sorted({int(cameras[each]) for each in images})
+        return {
+            "id": key,
+            "size": size,
+            "images": [self.image(each) for each in images],
+            "cameras": seen,
+            "name": name,
+        }
+
+    def question(self, question: Question) -> Json:
+        """A question, without telling why it is asked where that would give the answer away."""
+        sheet = self._session.supply.groups
+        return {
+            "id": question.id,
+            "kind": "policy" if question.kind == "hidden" else question.kind,
+            "query": self.image(question.query),
+            "candidate": self.image(question.candidate),
+            "query_group": self.group(sheet, question.query, SHOWN),
+            "candidate_group": self.group(sheet, question.candidate, SHOWN),
+            "probability": question.probability,
+        }
+
+    def row(self, questions: list[Question]) -> Json:
+        """Questions that share their query."""
+        sheet = self._session.supply.groups
+        query = questions[0].query
+        items = [self.question(question) for question in questions]
+        names = ("id", "kind", "candidate", "candidate_group", "probability")
+        return {
+            "query": self.image(query),
+            "query_group": self.group(sheet, query, SHOWN),
+            "items": [{name: item[name] for name in names} for item in items],
+        }
+
+    def status(self, annotator: str) -> Json:
+        """What is always to be seen."""
+        session = self._session
+        with session.state.lock:
+            now = session.state.clock()
+            answers = [event for event in session.state.effective.values() if event.kind == "answer"]
+            mine = [event for event in answers if event.annotator == annotator]
+            speed = answers_per_minute([event.at for event in mine], now)
+            totals = self._count()
+            goal = session.state.settings.answers
+            if goal is None and session.state.settings.refresh_every is not None:
+                goal = self._refreshing.learned_from + session.state.settings.refresh_every
+            left = None if goal is None else max(0, goal - len(answers))
+            batch = session.supply.asking.batch
+            queries = session.supply.asking.report.queries
+        return {
+            "answers_today": answered_today(mine, now),
+            "answers_total": len(answers),
+            "picks": {"used": 0, "budget": session.episode.budget},
+            "queries": {
+                "browsed": queries,
+                "all": len(batch.view.groups) if batch else len(session.state.features),
+            },
+            **totals,
+            "images": len(session.state.features),
+            "per_minute": speed,
+            "seconds_left": None if not speed or left is None else round(60 * left / speed),
+            "round": session.state.round,
+            "refresh": self._refreshing.state,
+            "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
+            "stop_chance": session.supply.monitor.chance_of_change if session.supply.monitor.answers else None,
+            "annotators": len(session.state.ledger.people),
+        }
+
+    def contradictions(self) -> Json:
+        """All that is contradicted, with its evidence."""
+        session = self._session
+        with session.state.lock:
+            found = find_contradictions(session.state.effective.values(), session.state.ledger)
+        return {"items": [self._contradiction(item) for item in found]}
+
+    def progress(self) -> Json:
+        """How good the groups are, whether it is worth going on, and how the people do."""
+        session = self._session
+        with session.state.lock:
+            events = list(session.state.effective.values())
+            estimate = session.supply.asking.audit.estimate()
+            monitor, returns = session.supply.monitor, session.supply.asking.report.returns[-_RETURNS:]
+            predicted = session.state.ledger.model
+            calibration = predicted.calibration_error(len(predicted.matched))
+            now = session.state.clock()
+        people = table(events, now)
+        told = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
+        answers = sum(line["answers"] for line in people)
+        audit = estimate and {
+            "precision": list(estimate.precision),
+            "recall": None if estimate.recall is None else list(estimate.recall),
+            "answers": estimate.answers,
+        }
+        return {
+            "audit": audit,
+            "stop_chance": monitor.chance_of_change if monitor.answers else None,
+            "changed": {"changed": monitor.changes, "asked": monitor.answers},
+            "rounds": self._refreshing.rounds,
+            "annotators": people,
+            "match_rate": sum(told) / answers if answers else None,
+            "returns": [round(value, 4) for value in returns],
+            "calibration_error": calibration,
+            "refresh": self._refreshing.state,
+        }
+
+    def identities(self, offset: int, limit: int, order: str) -> Json:
+        """A page of the contact sheet."""
+        sheet = self._session.identities()
+        wanted: list[int] = sheet.ordered(order)[offset : offset + limit]  # type: ignore[arg-type]
+        items = [self.group(sheet, sheet.images(group, 1)[0], ON_SHEET) for group in wanted]
+        return {"total": len(sheet), "items": items}
+
+    def identity(self, identity: str) -> Json:
+        """One identity with all its images."""
+        sheet = self._session.identities()
+        return self.group(sheet, sheet.images(sheet.find(identity), 1)[0], None)
+
+    def _count(self) -> Json:
+        """Totals over the pool, counted anew when something has changed."""
+        session = self._session
+        if self._totals[0] == session.state.changes:
+            return self._totals[1]
+        known = session.state.ledger.constraints
+        groups = known.groups()
+        sizes = np.bincount(groups)
+        conflicts = known.group_conflicts()
+        implied = int((sizes * (sizes - 1) // 2).sum())
+        implied += int((sizes[conflicts[:, 0]] * sizes[conflicts[:, 1]]).sum())
+        told = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
+        sheet = session.supply.groups
+        totals = {
+            "groups": int(np.count_nonzero(sizes > 1)) if sheet is None else sheet.identities,
+            "images_known": int(sizes[sizes > 1].sum()),
+            "saved": max(0, implied - told),
+            "contradictions": len(unsettled(session.state.ledger))
+            if not session.state.effective
+            else len(find_contradictions(session.state.effective.values(), session.state.ledger)),
+        }
+        self._totals = (session.state.changes, totals)
+        return totals
+
+    def _contradiction(self, item: Contradiction) -> Json:
+        query, candidate = item.ask
+        return {
+            "id": f"{item.kind[0]}:{query}:{candidate}",
+            "kind": item.kind,
+            "ask": {"query": self.image(query), "candidate": self.image(candidate)},
+            "same": self._links(item.same),
+            "different": self._links(item.different),
+        }
+
+    def _links(self, links: Iterable[Link]) -> list[Json]:
+        return [
+            {
+                "event": None if link.event is None else link.event.id,
+                "query": self.image(link.query),
+                "candidate": self.image(link.candidate),
+                "answer": "same" if link.sign > 0 else "different",
+                "annotator": "" if link.event is None else link.event.annotator,
+                "at": None if link.event is None else link.event.at,
+                "weight": round(link.weight, 2),
+            }
+            for link in links
+        ]
