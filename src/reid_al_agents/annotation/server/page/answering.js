@@ -1,0 +1,240 @@
+// The answer view: shows the first card, takes the answer, shows the next one at once, and lets it be undone.
+
+import { newKey, post } from "./api.js";
+import { answerBar } from "./answer_bar.js";
+import { pairView, rowView } from "./cards_view.js";
+import { button, h, icon } from "./dom.js";
+import { Feed } from "./feed.js";
+import { t } from "./i18n.js";
+import { recall, remember } from "./memory.js";
+import { errorWords, notice } from "./notices.js";
+import { Outbox } from "./outbox.js";
+import { Stopwatch } from "./stopwatch.js";
+import { swipeCard } from "./swipe.js";
+import { waitingView } from "./waiting_view.js";
+import { Zoom } from "./zoom.js";
+
+export class Answering {
+  #history = []; // what Backspace takes back, latest last: {card, keys}; null stands for an edit elsewhere
+  #shown = ""; // what is drawn, as a word to compare
+  #active = 0; // place in the row
+  #watch = new Stopwatch();
+
+  /**
+   * @param {HTMLElement} element
+   * @param {object} session
+   * @param {{onStatus: (status: object) => void, onSaved: (outbox: Outbox) => void,
+   *   onHelp: () => void, onUndone: () => void}} handlers
+   */
+  constructor(element, session, handlers) {
+    this.element = element;
+    this.handlers = handlers;
+    const layout = recall("layout") === "row" && session.layouts.includes("row") ? "row" : "pair";
+    this.feed = new Feed(layout, session.lease_seconds, {
+      onChange: () => this.draw(),
+      onStatus: handlers.onStatus,
+      unsent: () => this.outbox.questions,
+    });
+    this.outbox = new Outbox(`${session.run}:${session.annotator}`, {
+      send: (entry) => this.#send(entry),
+      onReply: (entry, reply) => this.#replied(entry, reply),
+      onRefused: (entry, error) => this.#refused(entry, error),
+      onChange: () => handlers.onSaved(this.outbox),
+    });
+    this.#build();
+  }
+
+  /** Send what an earlier visit left, then fetch questions. */
+  async start() {
+    await this.outbox.pump();
+    await this.feed.refill(true);
+  }
+
+  #build() {
+    this.title = h("h1", { id: "answer-title" });
+    this.switch = button({ class: "secondary small", keepFocus: true, "aria-keyshortcuts": "L", on: { click: () => this.act({ do: "layout" }) } });
+    this.stage = h("div.stage");
+    this.below = h("div.below");
+    this.element.append(h("div.question-line", {}, this.title, this.switch), this.stage, this.below);
+    const swipe = swipeCard(this.stage);
+    this.zoom = new Zoom(this.stage, {
+      onDrag: (dx, dy) => this.feed.layout === "pair" && swipe.drag(dx, dy),
+      onSwipe: (way) => this.feed.layout === "pair" && this.answer({ left: "different", right: "same", up: "cannot_tell" }[way]),
+    });
+  }
+
+  /** Do what a key or a button says. @param {import("./keys.js").Action} action */
+  act(action) {
+    if (action.do === "help") this.handlers.onHelp();
+    else if (action.do === "undo") this.undo();
+    else if (action.do === "layout") this.useLayout(this.feed.layout === "pair" ? "row" : "pair");
+    else if (action.do === "zoom") action.way === "reset" ? this.zoom.reset() : this.zoom.step(action.way === "in" ? 1 : -1);
+    else if (action.do === "send") this.sendRow();
+    else if (action.do === "toggle") this.toggle(action.place);
+    else if (action.do === "move") this.#move(this.#active + action.way);
+    else this.answer(action.value);
+  }
+
+  /** @param {string} value */
+  answer(value) {
+    const card = this.feed.cards[0];
+    if (!card?.ready) return;
+    if (this.feed.layout === "row" && value !== "bad_query") return this.mark(this.#active, value);
+    this.#flash(value);
+    this.#keep(card, [[card.items[0].question, value]]);
+  }
+
+  /** Send the row: what is not marked differs. */
+  sendRow() {
+    const card = this.feed.cards[0];
+    if (this.feed.layout !== "row" || !card?.ready) return;
+    this.#keep(card, card.items.map((item) => [item.question, item.mark || "different"]));
+  }
+
+  #keep(card, answers) {
+    const seconds = this.#watch.seconds / answers.length;
+    this.feed.shift(answers.map(([question]) => question));
+    const keys = answers.map(() => newKey());
+    this.#history.push({ card, keys });
+    const kept = answers.map(([question, answer], i) =>
+      this.outbox.add("answer", { question, answer, key: keys[i], seconds: Math.round(seconds * 1000) / 1000 }));
+    if (kept.includes(false)) notice(t("error.storage"), { kind: "error", id: "storage" });
+    this.draw();
+    this.feed.refill();
+  }
+
+  /** Say of a candidate of the row that it is the same, or no longer. */
+  toggle(place) {
+    const item = this.feed.cards[0]?.items[place];
+    if (item) this.mark(place, item.mark === "same" ? "different" : "same", place);
+  }
+
+  /** Mark a candidate of the row, then go to the next. */
+  mark(place, value, next = place + 1) {
+    const { items = [] } = this.feed.cards[0] || {};
+    if (!items[place]) return;
+    items[place].mark = items[place].mark === value && value !== "same" ? "different" : value;
+    this.#move(next);
+  }
+
+  #move(place) {
+    const { items = [] } = this.feed.cards[0] || {};
+    this.#active = Math.max(0, Math.min(items.length - 1, place));
+    this.draw();
+  }
+
+  /** Take the latest answer back; before this visit's first one the server knows which that is. */
+  undo() {
+    const last = this.#history.pop();
+    if (!last) return void this.outbox.add("undo", { key: newKey() });
+    for (const key of [...last.keys].reverse()) this.outbox.add("undo", { key: newKey() }, key);
+    this.feed.unshift(last.card);
+    this.draw();
+  }
+
+  /** An edit was made on another page: Backspace takes that back first. */
+  noteEdit() {
+    this.#history.push(null);
+  }
+
+  useLayout(layout) {
+    remember("layout", layout);
+    this.feed.useLayout(layout);
+    this.draw();
+  }
+
+  // the server's replies
+
+  #send(entry) {
+    this.stamp = this.feed.stamp();
+    if (entry.kind === "undo") return post("/api/undo", entry.body);
+    const have = [...this.feed.held, ...this.outbox.questions.filter((id) => id !== entry.body.question)];
+    const want = this.feed.layout === "pair" ? this.feed.ahead + this.outbox.size - 1 : 0;
+    return post("/api/answers", { ...entry.body, want, have });
+  }
+
+  #replied(entry, reply) {
+    if (entry.kind === "answer") this.feed.acknowledge(entry.body.question);
+    const { question, undone, ...rest } = reply;
+    if (this.feed.layout === "row") delete rest.waiting;
+    const withdrawn = this.feed.take(question ? { ...rest, questions: [question] } : rest, this.stamp, Boolean(question));
+    if (undone) this.handlers.onUndone();
+    if (withdrawn) notice(t("answer.withdrawn"), { id: "withdrawn" });
+    if (undone && !entry.of) notice(t("answer.undone", { what: t(`undone.${undone.answer || undone.kind}`) }), { id: "undone" });
+    this.draw();
+    this.feed.refill(this.feed.cards.length === 0 && this.outbox.size === 0);
+  }
+
+  #refused(entry, error) {
+    if (entry.kind === "answer") {
+      this.feed.acknowledge(entry.body.question);
+      for (const past of this.#history) if (past) past.keys = past.keys.filter((key) => key !== entry.body.key);
+      this.#history = this.#history.filter((past) => !past || past.keys.length);
+    }
+    if (entry.kind === "undo") notice(error.status === 409 ? t("answer.nothing_to_undo") : errorWords(error), { id: "undone" });
+    else if (error.status !== 409) notice(errorWords(error), { kind: "error" });
+    this.feed.refill(this.feed.cards.length === 0);
+  }
+
+  // drawing
+
+  /** Draw the first card, if it is not there already; `anew` draws it in any case (another language). */
+  draw(anew = false) {
+    const card = this.feed.cards[0];
+    const words = card
+      ? card.items.map((item) => `${item.question}=${item.mark || ""}`).join(" ") + `@${this.#active}`
+      : `${this.feed.waiting}:${this.feed.error?.message}`;
+    const shown = `${this.feed.layout} ${words}`;
+    if (shown === this.#shown && !anew) return;
+    const sameCard = this.card === card && card;
+    this.#shown = shown;
+    if (!sameCard) this.#active = 0;
+    this.card = card;
+    this.#drawCard(card, sameCard);
+    this.#drawAround(card);
+    if (card && !sameCard) this.#announce(card);
+  }
+
+  #drawCard(card, sameCard) {
+    this.element.dataset.layout = this.feed.layout;
+    this.element.classList.toggle("is-empty", !card);
+    if (!card) {
+      this.zoom.use([]);
+      return this.stage.replaceChildren(waitingView(this.feed.waiting, this.feed.error, () => this.feed.refill(true)));
+    }
+    const row = { active: this.#active, onToggle: (place) => this.toggle(place), onMark: (place, value) => this.mark(place, value, place) };
+    const { element, panes } = this.feed.layout === "row" ? rowView(card, row) : pairView(card);
+    this.stage.replaceChildren(element);
+    if (!sameCard) this.#watch.restart();
+    this.zoom.use(panes, Boolean(sameCard));
+    return undefined;
+  }
+
+  #drawAround(card) {
+    const row = this.feed.layout === "row";
+    this.title.textContent = t(row ? "answer.title_row" : "answer.title");
+    this.switch.replaceChildren(icon(row ? "pair" : "row"), h("span", { text: t(row ? "answer.layout_pair" : "answer.layout_row") }), h("kbd", { text: "L" }));
+    const words = `${this.feed.layout} ${document.documentElement.lang} ${Boolean(card)} ${row ? marked(card) : ""}`;
+    if (words === this.below.dataset.words) return;
+    this.below.dataset.words = words;
+    this.below.replaceChildren(answerBar(this.feed.layout, (action) => this.act(action), () => marked(card)));
+    this.below.classList.toggle("idle", !card);
+  }
+
+  #announce(card) {
+    const camera = (image) => (image.camera ?? null) === null ? "" : t("image.camera", { camera: image.camera });
+    const ends = [card.query, card.items[0].candidate].map(camera).filter(Boolean).join(", ");
+    const words = this.feed.layout === "row" ? t("answer.say_row", { n: card.items.length }) : t("answer.say", { ends });
+    document.getElementById("live-question").textContent = words;
+  }
+
+  #flash(value) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const pressed = this.below.querySelector(`[data-answer="${value}"]`);
+    pressed?.animate?.([{ filter: "brightness(1.25)", transform: "scale(0.97)" }, {}], { duration: 160 });
+  }
+}
+
+function marked(card) {
+  return card ? card.items.filter((item) => item.mark === "same").length : 0;
+}

@@ -1,0 +1,160 @@
+// Puts the page together: who is here, which view is shown, and what is the same in all of them.
+
+import { get, onLockedOut, openSession } from "./api.js";
+import { Answering } from "./answering.js";
+import { Contradictions } from "./contradictions.js";
+import { h, icon } from "./dom.js";
+import { openHelp } from "./help.js";
+import { currentLanguage, preferredLanguage, t, useLanguage } from "./i18n.js";
+import { Identities } from "./identities.js";
+import { listen } from "./keys.js";
+import { errorWords, notice } from "./notices.js";
+import { Progress } from "./progress.js";
+import { SavedMark, StatusPanel } from "./status.js";
+import { theme, turnTheme } from "./theme.js";
+import { gateView, waitingView } from "./waiting_view.js";
+
+const LANGUAGES = ["en", "de"];
+const STATUS_EVERY = 5000; // milliseconds
+const STATUS_BUSY = 1500;
+
+const at = (id) => document.getElementById(id);
+const status = new StatusPanel(at("status"));
+const saved = new SavedMark(at("saved"));
+let views = {};
+let lastStatus = null;
+let languages = LANGUAGES;
+
+function takeStatus(news) {
+  lastStatus = news;
+  status.show(news);
+}
+
+async function watchStatus() {
+  const busy = lastStatus?.refresh && lastStatus.refresh.state !== "failed";
+  await new Promise((resolve) => setTimeout(resolve, busy ? STATUS_BUSY : STATUS_EVERY));
+  if (document.visibilityState === "visible") await get("/api/status").then(takeStatus).catch(() => {});
+  watchStatus();
+}
+
+// views
+
+function route() {
+  const [, name, id] = location.hash.match(/^#\/(\w+)\/?([^/]*)$/) || [];
+  return { name: name in views ? name : "answer", id: decodeURIComponent(id || "") };
+}
+
+function showView(moved = true) {
+  const { name, id } = route();
+  for (const [other, view] of Object.entries(views)) {
+    if (other !== name && !at(`view-${other}`).hidden) view.hide?.();
+    at(`view-${other}`).hidden = other !== name;
+  }
+  for (const link of document.querySelectorAll("nav [data-view]")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.body.dataset.view = name;
+  document.title = `${t(`nav.${name}`)} · reid-al`;
+  views[name].show?.(id);
+  if (moved) at("main").focus({ preventScroll: true });
+  at("main").scrollTo?.({ top: 0 });
+}
+
+// the bar
+
+function fillLanguages() {
+  const names = (code) => new Intl.DisplayNames([code], { type: "language" }).of(code);
+  at("language").replaceChildren(...languages.map((code) => h("option", { value: code, text: names(code), lang: code, selected: code === currentLanguage() })));
+}
+
+function drawTheme() {
+  at("theme").replaceChildren(icon(theme()));
+  at("theme").title = t(`theme.${theme()}`);
+  at("theme").setAttribute("aria-label", t(`theme.${theme()}`));
+}
+
+async function changeLanguage(code) {
+  await useLanguage(code, true);
+  drawTheme();
+  status.render();
+  saved.render();
+  views.answer?.draw(true);
+  if (Object.keys(views).length) showView(false);
+}
+
+function wireBar() {
+  at("help-button").append(icon("help"));
+  at("help-button").addEventListener("click", () => openHelp(at("help")));
+  at("language").addEventListener("change", (event) => changeLanguage(event.target.value));
+  at("theme").addEventListener("click", () => {
+    turnTheme();
+    drawTheme();
+  });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    at("main").focus();
+  });
+}
+
+function lockOut() {
+  document.body.dataset.view = "gate";
+  for (const name of Object.keys(views)) at(`view-${name}`).hidden = true;
+  at("gate").replaceChildren(gateView());
+  at("gate").hidden = false;
+}
+
+// start
+
+function build(session) {
+  const shared = { onStatus: takeStatus, onEdit: () => views.answer.noteEdit() };
+  const answering = new Answering(at("view-answer"), session, {
+    ...shared,
+    onSaved: (outbox) => saved.show(outbox),
+    onHelp: () => openHelp(at("help")),
+    onUndone: () => route().name !== "answer" && showView(false),
+  });
+  views = {
+    answer: answering,
+    contradictions: new Contradictions(at("view-contradictions"), shared),
+    progress: new Progress(at("view-progress"), shared),
+    identities: new Identities(at("view-identities"), { ...shared, onUndo: () => answering.undo() }),
+  };
+  listen(() => (route().name === "answer" && at("gate").hidden ? answering.feed.layout : null), (action) => answering.act(action));
+  window.addEventListener("hashchange", () => showView());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && answering.feed.refill(true));
+}
+
+async function start() {
+  onLockedOut(lockOut);
+  wireBar();
+  await useLanguage(preferredLanguage(LANGUAGES));
+  drawTheme();
+  fillLanguages();
+  await enter();
+}
+
+async function enter() {
+  let session;
+  try {
+    session = await openSession();
+  } catch (error) {
+    if (error.status === 401) return;
+    at("gate").replaceChildren(waitingView(null, error, enter));
+    at("gate").hidden = false;
+    return;
+  }
+  at("gate").hidden = true;
+  languages = session.languages;
+  fillLanguages();
+  at("who").textContent = t("shell.who", { who: session.annotator });
+  at("who").title = `${session.run} · ${session.data} · ${session.version}`;
+  build(session);
+  showView(false);
+  views.answer.draw();
+  await views.answer.start();
+  watchStatus();
+}
+
+window.addEventListener("unhandledrejection", (event) => notice(errorWords(event.reason ?? {}), { kind: "error" }));
+start();

@@ -1,0 +1,475 @@
+"""A stand-in for the annotation server: the contract of its HTTP API in memory, with faults to order.
+
+Nothing is stored and nothing is learned. Everything can be looked at and changed from the test's own process:
+``mock.log`` is what was counted, ``mock.outage`` makes the network fail, ``mock.withdraw`` takes questions away.
+Run as a script it serves until interrupted: ``python tests/agents/annotate_mock.py 8899``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import mimetypes
+import sys
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from PIL import Image
+
+import reid_al_agents.annotation
+from reid_al_agents.datasets.synthetic import DOMAINS, render_pedestrians
+
+PAGE = Path(reid_al_agents.annotation.__path__[0]) / "server" / "page"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Refused(Exception):
+    """A request that the contract answers with an error."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status = status
+
+
+class AnnotateMock:
+    """The state behind the API.
+
+    Attributes:
+        log: Effective answers in order: dictionaries with ``question``, ``answer``, ``key``, ``event``.
+        posts: Every POST that reached the server, as (path, body), repeats included.
+        outage: None, ``"refuse"`` (nothing arrives), ``"lose"`` (arrives, reply lost) or an HTTP status.
+        token: Where given, a visitor without this cookie gets 401.
+        waiting: What the server says when it has no question.
+        supply: How many questions it will ask in all.
+    """
+
+    def __init__(self, identities: int = 24, supply: int = 400) -> None:
+        domain = replace(DOMAINS["pedestrians-source"], identities=identities, size=(192, 96))
+        drawn = render_pedestrians(domain, 5)
+        self.people = np.asarray(drawn.identities)
+        self.cameras = np.asarray(drawn.cameras)
+        self.names = [str(name) for name in drawn.names]
+        self.files = [_png(pixels) for pixels in drawn.read(range(len(self.names)), domain.size)]
+        self.groups = _first_groups(self.people)
+        self.titles: dict[str, str] = {}
+        self.supply, self.made = supply, 0
+        self.held: list[dict] = []
+        self.known: dict[str, dict] = {}
+        self.withdrawn: list[str] = []
+        self.log: list[dict] = []
+        self.keys: dict[str, dict] = {}
+        self.edits: list[dict] = []
+        self.posts: list[tuple[str, dict]] = []
+        self.outage: str | int | None = None
+        self.token: str | None = None
+        self.waiting: str | None = None
+        self.refresh: dict | None = None
+        self.contradictions = self._invent_contradictions()
+        self.delay = 0.0
+        self.lock = threading.RLock()
+        self._rng = np.random.default_rng(1)
+
+    # images, groups, questions
+
+    def image(self, index: int) -> dict:
+        hour = f"2024-05-0{1 + index % 9}T1{index % 10}:2{index % 6}:00"
+        return {
+            "id": int(index),
+            "url": f"/api/images/{index}",
+            "name": self.names[index],
+            "camera": int(self.cameras[index]),
+            "time": hour if index % 3 else None,
+            "width": 96,
+            "height": 192,
+        }
+
+    def group(self, gid: str, most: int = 6) -> dict:
+        members = self.groups[gid]
+        return {
+            "id": gid,
+            "size": len(members),
+            "images": [self.image(index) for index in members[:most]],
+            "cameras": sorted({int(self.cameras[index]) for index in members}),
+            "name": self.titles.get(gid),
+        }
+
+    def group_of(self, index: int) -> dict:
+        return self.group(next(gid for gid, members in self.groups.items() if index in members))
+
+    def _make(self) -> dict:
+        block, place = divmod(self.made, 5)
+        query = (block * 37) % len(self.people)
+        others = np.flatnonzero((self.people == self.people[query]) & (np.arange(len(self.people)) != query))
+        if place in (0, 3) and len(others) > place:
+            candidate = int(others[(block + place) % len(others)])
+        else:
+            candidate = int(self._rng.choice(np.flatnonzero(self.people != self.people[query])))
+        self.made += 1
+        question = {
+            "id": f"q{self.made}",
+            "kind": "policy",
+            "query": self.image(query),
+            "candidate": self.image(candidate),
+            "query_group": self.group_of(query),
+            "candidate_group": self.group_of(candidate),
+            "probability": round(0.35 + 0.1 * place, 2),
+        }
+        self.known[question["id"]] = question
+        return question
+
+    def fill(self, want: int) -> list[dict]:
+        while len(self.held) < want and self.made < self.supply and self.waiting is None:
+            self.held.append(self._make())
+        return self.held[:want]
+
+    def withdraw(self, *ids: str) -> None:
+        """Take questions away, as if their answers had become known."""
+        with self.lock:
+            self.held = [question for question in self.held if question["id"] not in ids]
+            self.withdrawn += ids
+
+    def _reply(self, questions: list[dict]) -> dict:
+        gone, self.withdrawn = self.withdrawn, []
+        waiting = self.waiting or ("finished" if self.made >= self.supply and not self.held else None)
+        return {"questions": questions, "withdrawn": gone, "waiting": waiting, "status": self.status()}
+
+    # the API's routes
+
+    def session(self) -> dict:
+        return {
+            "annotator": "me",
+            "csrf": "csrf-token",
+            "run": "run",
+            "data": "synthetic:pedestrians-source?seed=5",
+            "languages": ["en", "de"],
+            "layouts": ["pair", "row"],
+            "version": "0.1.0",
+            "overlap": 1,
+            "lease_seconds": 120,
+        }
+
+    def status(self) -> dict:
+        count = len(self.log)
+        return {
+            "answers_today": count,
+            "answers_total": 340 + count,
+            "picks": {"used": 1, "budget": 3},
+            "queries": {"browsed": 200 + count, "all": len(self.people) * 20},
+            "groups": len(self.groups),
+            "images_known": 5210 + count,
+            "images": 8400,
+            "saved": 12034 + 3 * count,
+            "contradictions": len(self.contradictions),
+            "per_minute": 14.2 if count else None,
+            "seconds_left": 1830,
+            "round": 2,
+            "refresh": self.refresh,
+            "model": {"round": 1, "answers": 300},
+            "stop_chance": 0.21,
+            "annotators": 2,
+        }
+
+    def questions(self, count: int, layout: str) -> dict:
+        reply = self._reply(self.fill(count))
+        if layout == "pair":
+            return reply
+        rows: list[dict] = []
+        for question in reply.pop("questions"):
+            item = {key: question[key] for key in ("candidate", "candidate_group", "probability")}
+            item["question"] = question["id"]
+            if not rows or rows[-1]["query"]["id"] != question["query"]["id"] or len(rows[-1]["items"]) == 5:
+                head = {key: question[key] for key in ("query", "query_group")}
+                rows.append({**head, "items": []})
+            rows[-1]["items"].append(item)
+        return {"rows": rows, **reply}
+
+    def answer(self, body: dict) -> dict:
+        if body["key"] in self.keys:
+            return {"event": self.keys[body["key"]]["event"], "counted": False, **self._more(body)}
+        if body["question"] not in self.known:
+            raise Refused(404, f"question {body['question']!r} is not known here; reload the page")
+        if any(entry["question"] == body["question"] for entry in self.log):
+            raise Refused(409, "you answered this question already")
+        entry = {"question": body["question"], "answer": body["answer"], "key": body["key"]}
+        entry |= {"event": len(self.keys) + 1, "seconds": body["seconds"], "kind": "answer"}
+        self.keys[body["key"]] = entry
+        self.log.append(entry)
+        self.held = [question for question in self.held if question["id"] != body["question"]]
+        return {"event": entry["event"], "counted": True, **self._more(body)}
+
+    def _more(self, body: dict) -> dict:
+        held = self.fill(body["want"]) if body["want"] else []
+        return self._reply([question for question in held if question["id"] not in body["have"]])
+
+    def undo(self, body: dict) -> dict:
+        if body["key"] in self.keys:
+            return {**self.keys[body["key"]], "status": self.status()}
+        if not self.log:
+            raise Refused(409, "nothing is left to undo")
+        entry = self.log.pop()
+        question = self.known[entry["question"]]
+        self.held.insert(0, question)
+        done = {"undone": {"kind": "answer", "answer": entry["answer"]}, "question": question}
+        self.keys[body["key"]] = done
+        return {**done, "status": self.status()}
+
+    def settle(self, body: dict) -> dict:
+        ends = (body["query"], body["candidate"])
+        self.contradictions = [
+            item
+            for item in self.contradictions
+            if (item["ask"]["query"]["id"], item["ask"]["candidate"]["id"]) != ends
+        ]
+        return self._edited("settle", body)
+
+    def retract(self, body: dict) -> dict:
+        self.contradictions = [
+            item
+            for item in self.contradictions
+            if body["event"] not in {link["event"] for link in item["same"] + item["different"]}
+        ]
+        return self._edited("retract", body)
+
+    def start_refresh(self, body: dict) -> dict:
+        if self.refresh and self.refresh["state"] != "failed":
+            raise Refused(409, "a refresh runs already; wait until it is done")
+        self.refresh = {"state": "running", "what": "train", "done": 120, "total": 400, "message": None}
+        return self._edited("refresh", body)
+
+    def identities(self, offset: int, limit: int, sort: str) -> dict:
+        order = sorted(self.groups, key=lambda gid: -len(self.groups[gid]))
+        if sort == "name":
+            order.sort(key=lambda gid: self.titles.get(gid, "~"))
+        items = [self.group(gid, 8) for gid in order[offset : offset + limit]]
+        return {"total": len(order), "items": items}
+
+    def identity(self, gid: str) -> dict:
+        return self.group(self._present(gid), 10_000)
+
+    def _present(self, gid: str) -> str:
+        if gid not in self.groups:
+            raise Refused(409, f"identity {gid} is out of date; reload the page")
+        return gid
+
+    def merge(self, body: dict) -> dict:
+        first, second = self._present(body["a"]), self._present(body["b"])
+        self.groups[first] = self.groups[first] + self.groups.pop(second)
+        return self._edited("merge", body)
+
+    def split(self, body: dict) -> dict:
+        members = self.groups[self._present(body["identity"])]
+        taken = [index for index in members if index in body["images"]]
+        self.groups[body["identity"]] = [index for index in members if index not in taken]
+        self.groups[f"g{taken[0]}"] = taken
+        return self._edited("split", body)
+
+    def name(self, body: dict) -> dict:
+        self.titles[self._present(body["identity"])] = body["name"]
+        return self._edited("name", body)
+
+    def _edited(self, kind: str, body: dict) -> dict:
+        self.edits.append({"kind": kind, **body})
+        return {"event": 1000 + len(self.edits), "status": self.status()}
+
+    def progress(self) -> dict:
+        annotator = {
+            "name": "me",
+            "answers": 300,
+            "per_minute": 14.2,
+            "median_seconds": 2.1,
+            "match_rate": 0.41,
+        }
+        annotator |= {"hidden": {"asked": 10, "right": 9}}
+        annotator |= {"agreement": {"with": "anna", "kappa": 0.82, "pairs": 30}}
+        other = {
+            "name": "anna",
+            "answers": 180,
+            "per_minute": 11.0,
+            "median_seconds": 2.9,
+            "match_rate": 0.38,
+        }
+        other |= {"hidden": {"asked": 0, "right": 0}, "agreement": None}
+        rounds = [
+            {"round": r, "answers": 150 * r, "groups": 1400 - 190 * r, "changed": 60 - 14 * r, "asked": 150}
+            | {
+                "map": 0.4 + 0.08 * r,
+                "rank1": 0.7 + 0.05 * r,
+                "seconds": 90 + r,
+                "match_rate": 0.55 - 0.07 * r,
+            }
+            for r in range(1, 5)
+        ]
+        return {
+            "audit": {"precision": [0.93, 0.88, 0.97], "recall": [0.71, 0.6, 0.83], "answers": 40},
+            "stop_chance": 0.21,
+            "changed": {"changed": 12, "asked": 100},
+            "rounds": rounds,
+            "annotators": [annotator, other],
+            "match_rate": 0.41,
+            "returns": [0.2, 0.5, 0.45, 0.8, 1.1, 1.0],
+            "calibration_error": 0.04,
+            "refresh": self.refresh,
+        }
+
+    def _invent_contradictions(self) -> list[dict]:
+        first = np.flatnonzero(self.people == 1)[:4].tolist()
+        second = np.flatnonzero(self.people == 2)[:2].tolist()
+
+        def link(event: int | None, a: int, b: int, answer: str, who: str, weight: float) -> dict:
+            ends = {"query": self.image(a), "candidate": self.image(b)}
+            return {"event": event, **ends, "answer": answer, "annotator": who, "at": 1.7e9, "weight": weight}
+
+        chain = [
+            link(3, first[0], first[1], "same", "me", 2.9),
+            link(5, first[2], first[1], "same", "anna", 2.9),
+            link(8, first[2], second[0], "same", "me", 2.9),
+        ]
+        against = [link(9, second[0], first[0], "different", "anna", 2.9)]
+        ends = {"query": self.image(first[0]), "candidate": self.image(second[0])}
+        people = {"query": self.image(first[3]), "candidate": self.image(second[1])}
+        return [
+            {"id": "d:1", "kind": "evidence", "ask": ends, "same": chain, "different": against},
+            {
+                "id": "d:2",
+                "kind": "people",
+                "ask": people,
+                "same": [link(11, first[3], second[1], "same", "me", 2.9)],
+                "different": [link(None, first[3], second[1], "different", "model", 1.2)],
+            },
+        ]
+
+    # one request
+
+    def get(self, path: str, query: dict[str, str]) -> object:
+        if path.startswith("/api/identities/"):
+            return self.identity(path.rpartition("/")[2])
+        return {
+            "/api/session": self.session,
+            "/api/status": self.status,
+            "/api/progress": self.progress,
+            "/api/contradictions": lambda: {"items": self.contradictions},
+            "/api/questions": lambda: self.questions(int(query["count"]), query["layout"]),
+            "/api/identities": lambda: self.identities(
+                int(query["offset"]), int(query["limit"]), query["sort"]
+            ),
+        }[path]()
+
+    def post(self, path: str, body: dict) -> object:
+        self.posts.append((path, body))
+        return {
+            "/api/answers": self.answer,
+            "/api/undo": self.undo,
+            "/api/contradictions/settle": self.settle,
+            "/api/retract": self.retract,
+            "/api/refresh": self.start_refresh,
+            "/api/identities/merge": self.merge,
+            "/api/identities/split": self.split,
+            "/api/identities/name": self.name,
+        }[path](body)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, mock: AnnotateMock, *args: object) -> None:
+        self.mock = mock
+        super().__init__(*args)
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path == "/":
+            return self._file(PAGE / "index.html")
+        if url.path.startswith("/static/"):
+            return self._file(PAGE / url.path.removeprefix("/static/"))
+        if url.path.startswith("/api/export/"):
+            return self._send(200, b"a,b\r\n", "text/csv")
+        if url.path.startswith("/api/images/"):
+            return self._send(200, self.mock.files[int(url.path.rpartition("/")[2])], "image/png")
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        return self._api(lambda: self.mock.get(url.path, query))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["X-CSRF-Token"] != "csrf-token":
+            return self._json(403, {"error": "the token is missing"})
+        return self._api(lambda: self.mock.post(self.path, json.loads(body)))
+
+    def _api(self, work) -> None:
+        mock = self.mock
+        if mock.outage == "refuse":
+            return self._hang_up()
+        if isinstance(mock.outage, int):
+            return self._json(mock.outage, {"error": "out of order"})
+        if mock.token and mock.token not in (self.headers["Cookie"] or ""):
+            return self._json(401, {"error": "open the link that you were given"})
+        try:
+            with mock.lock:
+                lose, reply = mock.outage == "lose", work()
+        except Refused as refused:
+            return self._json(refused.status, {"error": str(refused)})
+        if lose:
+            return self._hang_up()
+        time.sleep(mock.delay)
+        return self._json(200, reply)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+
+    def _json(self, status: int, reply: object) -> None:
+        self._send(status, json.dumps(reply).encode(), "application/json")
+
+    def _file(self, path: Path) -> None:
+        if not path.is_file():
+            return self._send(404, b"no such file", "text/plain")
+        return self._send(200, path.read_bytes(), mimetypes.guess_type(path)[0] or "application/octet-stream")
+
+    def _send(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "max-age=3600" if kind == "image/png" else "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def serve(mock: AnnotateMock, port: int = 0) -> ThreadingHTTPServer:
+    """Serve in a thread of its own; ``server.server_address`` says where, ``server.shutdown()`` ends it."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, mock))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _first_groups(people: np.ndarray) -> dict[str, list[int]]:
+    """Each person's images in two groups, as after a few answers."""
+    groups: dict[str, list[int]] = {}
+    for person in np.unique(people).tolist():
+        members = np.flatnonzero(people == person).tolist()
+        cut = 2 * len(members) // 3
+        for part in (members[:cut], members[cut:]):
+            groups[f"g{part[0]}"] = part
+    return groups
+
+
+if __name__ == "__main__":
+    print("http://127.0.0.1:{}".format(serve(AnnotateMock(), int(sys.argv[1])).server_address[1]))
+    threading.Event().wait()
