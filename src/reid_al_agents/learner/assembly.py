@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
@@ -17,6 +18,7 @@ from reid_al_agents.refresh import (
     ClusterRefresher,
     ClusterSettings,
     Refresher,
+    StagedRefresher,
     SupervisedClusterRefresher,
     SupervisedRefresher,
     TripletRefresher,
@@ -26,12 +28,13 @@ from reid_al_env import FeatureSet, InputError
 
 REFRESHERS = ("cluster", "triplet", "none")
 
-ADAPTATION = 1.5
-"""Steps of the label-free start, by those of a refresh: it comes once, and all that follows stands on it."""
+BOLD_STEPS, BOLD_PIECES = 1.5, 0.5
+"""First stage of the label-free start: its steps, by those of a refresh, and the similarity within pieces. A
+model that has never seen the place finds few look-alikes, so it must be bold: on validation mAP 57.0 against
+53.2 with a refresh's thresholds, 400 steps, one seed. A second stage of a refresh's own kind adds 10 more."""
 
-BOLD_PIECES, BOLD_GROUPS = 0.5, 0.15
-"""Thresholds of the label-free start. A model that has never seen the place finds few look-alikes, so it must
-be bolder: on validation mAP 57.0 against 53.2 with a refresh's thresholds, 400 steps, one seed."""
+EARLY = 0.5
+"""Steps of a run's refreshes before the last, by those of the last: they only choose the next questions."""
 
 
 def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
@@ -108,31 +111,39 @@ def assemble(
     return ImageSubject(model, data, split, config.evaluate_on, config.size, *refreshers, progress)
 
 
-def make_refreshers(config: RunConfig) -> tuple[Refresher | None, Refresher | None, Refresher | None]:
-    """The refresher that the settings name, its twin that sees all labels, and the one that adapts.
+Refreshers: TypeAlias = tuple[Refresher | None, Refresher | None, Refresher | None, Refresher | None]
+
+
+def make_refreshers(config: RunConfig) -> Refreshers:
+    """The refresher that the settings name, its twins that see all labels, adapt, and are quick.
 
     ``None`` trains nothing.
     """
     if config.refresh == "none":
-        return None, None, None
+        return None, None, None, None
     if config.refresh == "cluster":
         return _cluster_refreshers(config)
     settings = TripletSettings(size=config.size)
     if config.refresh_steps is not None:
         settings = replace(settings, steps=config.refresh_steps)
-    return TripletRefresher(settings), SupervisedRefresher(settings), None
+    return TripletRefresher(settings), SupervisedRefresher(settings), None, None
 
 
-def _cluster_refreshers(config: RunConfig) -> tuple[Refresher, Refresher, Refresher]:
+def _cluster_refreshers(config: RunConfig) -> Refreshers:
     settings = ClusterSettings(size=config.size)
     if config.refresh_steps is not None:
         epochs = max(1, round(settings.epochs * config.refresh_steps / settings.steps))
         settings = replace(settings, steps=config.refresh_steps, epochs=min(epochs, config.refresh_steps))
-    longer = replace(
-        settings,
-        steps=round(ADAPTATION * settings.steps),
-        epochs=max(1, round(ADAPTATION * settings.epochs)),
-        piece_similarity=BOLD_PIECES,
-        group_similarity=BOLD_GROUPS,
+    bold = replace(_scaled(settings, BOLD_STEPS), piece_similarity=BOLD_PIECES)
+    return (
+        ClusterRefresher(settings),
+        SupervisedClusterRefresher(settings),
+        StagedRefresher((bold, settings)),
+        ClusterRefresher(_scaled(settings, EARLY)),
     )
-    return ClusterRefresher(settings), SupervisedClusterRefresher(settings), ClusterRefresher(longer)
+
+
+def _scaled(settings: ClusterSettings, share: float) -> ClusterSettings:
+    """The same with another number of steps, and of epochs."""
+    steps = max(1, round(share * settings.steps))
+    return replace(settings, steps=steps, epochs=min(steps, max(1, round(share * settings.epochs))))

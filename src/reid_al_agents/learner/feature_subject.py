@@ -48,7 +48,7 @@ class FeatureSubject:
         """See :class:`Subject`."""
         return self._pool
 
-    def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
+    def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
         """Nothing to train."""
         return {}
 

@@ -57,8 +57,9 @@ class Loop:
         subject: The images or features with their model, at the start weights.
         config: The settings.
         oracle: Who answers.
-        ends: Where the rounds end, in answers; ``None`` cuts ``config.answers`` into ``config.rounds``, or
-            the queries where there is no number of answers.
+        ends: Where the rounds end, in answers; the model of each is wanted, so all train alike. ``None`` cuts
+            ``config.answers`` into ``config.rounds``, or the queries where there is no number of answers;
+            then only the last model is wanted, and those before it train more quickly.
         progress: Told of long work.
     """
 
@@ -87,6 +88,7 @@ class Loop:
         self.selector: Selector = choose(config, self.mode.true_rewards)
         self._in_answers = ends is not None or config.answers is not None or config.nodes == "groups"
         self._ends = ends or boundaries(config.answers or count, config.rounds)
+        self._quick_between = ends is None  # models at given ends are compared, so they train alike
 
     def begin(self) -> Metrics:
         """Adapt the model where that is wanted, see the pool and score it; the metrics of round 0."""
@@ -124,7 +126,8 @@ class Loop:
         clock.lap("ask_seconds")
         if not config.warm:
             self.subject.restart()
-        training = self.subject.refresh(self.constraints, seed=config.seed * 1000 + number)
+        quick = self._quick_between and number < self.rounds
+        training = self.subject.refresh(self.constraints, config.seed * 1000 + number, quick=quick)
         clock.lap("refresh_seconds")
         scores = self.subject.scores()
         clock.lap("score_seconds")

@@ -56,8 +56,8 @@ class Subject(Protocol):
         """The pool as the present model sees it."""
         ...
 
-    def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
-        """Let the model learn from the answers; figures about the training."""
+    def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
+        """Let the model learn from the answers, in fewer steps where ``quick``; figures about the training."""
         ...
 
     @property
@@ -114,6 +114,7 @@ class ImageSubject:
         refresher: Turns answers into a better network; ``None`` leaves it as it is.
         reference: Trains alike on every label of the pool.
         adapter: Adapts the network without any answer; ``None`` is the refresher.
+        quick: Refreshes in fewer steps; ``None`` is the refresher.
         progress: Told of long work.
     """
 
@@ -127,6 +128,7 @@ class ImageSubject:
         refresher: Refresher | None,
         reference: Refresher | None = None,
         adapter: Refresher | None = None,
+        quick: Refresher | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.model = model
@@ -134,6 +136,7 @@ class ImageSubject:
         self._refresher = refresher
         self._reference = reference
         self._adapter = adapter or refresher
+        self._quick = quick or refresher
         self._progress = progress
         self._start = {name: value.clone() for name, value in model.state_dict().items()}
         self._fingerprint = ""
@@ -173,9 +176,10 @@ class ImageSubject:
             features, self._pool.identities, self._pool.cameras, self._pool.names, source=self._pool.source
         )
 
-    def refresh(self, constraints: ConstraintGraph, seed: int) -> dict[str, Any]:
+    def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
         """See :class:`Subject`."""
-        return self._train(self._refresher, self._pool, constraints, seed, "train")
+        refresher = self._quick if quick else self._refresher
+        return self._train(refresher, self._pool, constraints, seed, "train")
 
     def refresh_without(
         self, excluded: NDArray[np.int64], links: Iterable[tuple[int, int, int, float]], seed: int
