@@ -15,6 +15,9 @@ from reid_al_env import ConstraintGraph
 SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 """The oracle's answers by the words of the page."""
 
+_SHOWN_WEIGHT = 1.0
+"""Weight of images having been shown as one identity to somebody who merged it with another."""
+
 Evidence = tuple[int, int, int, float]
 """Two images, the answer (+1, -1 or 0), and its weight."""
 
@@ -89,7 +92,10 @@ class Ledger:
 
     def _said(self, event: Event) -> Iterator[Evidence]:
         if event.kind == "merge":
-            yield int(event.payload["a"]), int(event.payload["b"]), 1, DECIDED_WEIGHT
+            a, b = int(event.payload["a"]), int(event.payload["b"])
+            yield a, b, 1, DECIDED_WEIGHT
+            # What was merged as it was shown stays together, until answers say otherwise.
+            yield from ((a, int(image), 1, _SHOWN_WEIGHT) for image in event.payload.get("images", ()))
         elif event.kind == "split":
             images = [int(image) for image in event.payload["images"]]
             yield from ((image, int(event.payload["rest"]), -1, DECIDED_WEIGHT) for image in images)

@@ -196,10 +196,12 @@ def create_app(
 
     @app.post("/api/identities/merge")
     def merge(who: Writer, body: bodies.MergeBody) -> Json:
-        a, b = (_typical(session, each) for each in (body.a, body.b))
-        if a == b:
+        sheet = session.identities()
+        first, second = (sheet.images(_current(session, each)) for each in (body.a, body.b))
+        if first == second:
             raise Conflict("merge: this is one identity already")
-        return changed(who, session.edit("merge", who, body.key, {"a": a, "b": b}).event.id)
+        payload = {"a": first[0], "b": second[0], "images": [*first[1:], *second[1:]]}
+        return changed(who, session.edit("merge", who, body.key, payload).event.id)
 
     @app.post("/api/identities/split")
     def split(who: Writer, body: bodies.SplitBody) -> Json:

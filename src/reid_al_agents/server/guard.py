@@ -32,10 +32,6 @@ HEADERS = {
 _CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 
 
-class TooLarge(Exception):  # noqa: N818 -- it is an answer, not a fault
-    """The body is longer than is allowed."""
-
-
 class Guard:
     """Refuses foreign hosts and origins, bodies that are too large, and too many requests.
 
@@ -49,6 +45,7 @@ class Guard:
         self._app, self._access, self._allowance = app, access, allowance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -57,32 +54,28 @@ class Guard:
         if refusal is not None:
             await _reply(send, *refusal)
             return
-        taken, started = 0, False
+        body = await _read(receive)
+        if body is None:
+            await _reply(send, 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once")
+            return
+        given = False
 
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > LARGEST_BODY:
-                raise TooLarge
-            return message
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()  # what is left is that the client goes away
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def with_headers(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        try:
-            await self._app(scope, limited, with_headers)
-        except TooLarge:
-            if started:
-                raise
-            await _reply(send, 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once")
+        await self._app(scope, replay, with_headers)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
@@ -104,6 +97,20 @@ class Guard:
             if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
                 return 415, "expected Content-Type: application/json"
         return None
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body, however it is cut; ``None`` if it is too large or the client has gone."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if sum(map(len, parts)) > LARGEST_BODY:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 async def _reply(send: Send, status: int, error: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from reid_al_agents.annotation.events import Question
-from reid_al_agents.live.contradictions import Contradiction, Link, find_contradictions, unsettled
+from reid_al_agents.live.contradictions import Contradiction, Link, find_contradictions
 from reid_al_agents.live.people import answered_today, answers_per_minute, table
 from reid_al_agents.live.pictures import Pictures
 from reid_al_agents.live.records import Json
@@ -108,14 +108,14 @@ class Views:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
             left = None if goal is None else max(0, goal - len(answers))
             batch = session.supply.asking.batch
-            queries = session.supply.asking.report.queries
+            browsed = sum(event.question_kind == "policy" for event in answers)
         return {
             "answers_today": answered_today(mine, now),
             "answers_total": len(answers),
             "picks": {"used": 0, "budget": session.episode.budget},
             "queries": {
-                "browsed": queries,
-                "all": len(batch.view.groups) if batch else len(session.state.features),
+                "browsed": browsed,
+                "all": max(browsed, len(batch.view.groups) if batch else len(session.state.features)),
             },
             **totals,
             "images": len(session.state.features),
@@ -194,9 +194,9 @@ class Views:
             "groups": int(np.count_nonzero(sizes > 1)) if sheet is None else sheet.identities,
             "images_known": int(sizes[sizes > 1].sum()),
             "saved": max(0, implied - told),
-            "contradictions": len(unsettled(session.state.ledger))
-            if not session.state.effective
-            else len(find_contradictions(session.state.effective.values(), session.state.ledger)),
+            "contradictions": len(
+                find_contradictions(session.state.effective.values(), session.state.ledger)
+            ),
         }
         self._totals = (session.state.changes, totals)
         return totals

@@ -1,0 +1,80 @@
+"""A pool with people in it, for tests of live sessions: features of known identities and drawn images."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.datasets import ImageSet
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.live.opening import Opened
+from reid_al_agents.live.pictures import Pictures
+from reid_al_agents.live.refreshing import Refreshing
+from reid_al_agents.live.session import LiveSession
+from reid_al_agents.live.settings import LiveSettings
+from reid_al_agents.selection import make_selector
+from reid_al_env import FeatureSet, synthetic_features
+
+FAKE_WORKER = (sys.executable, str(Path(__file__).parent / "fake_worker.py"))
+
+
+def pool(identities=15, images=6, seed=0, noise=0.5):
+    made = synthetic_features(identities, images, noise=noise, seed=seed)
+    names = np.array([f"crop{number:05d}.png" for number in range(len(made))])
+    return FeatureSet(made.features, made.identities, made.cameras, names, source="test pool")
+
+
+def drawn(features):
+    """Images in memory, the colour telling the identity."""
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 255, (features.identities.max() + 1, 3))
+    pixels = np.broadcast_to(colours[features.identities][:, None, None], (len(features), 16, 8, 3))
+    return ImageSet(
+        features.names,
+        features.identities,
+        features.cameras,
+        source="test pool",
+        pixels=np.ascontiguousarray(pixels, dtype=np.uint8),
+    )
+
+
+def session(store, features=None, *, planner=None, clock=None, seed=0, **settings):
+    features = pool() if features is None else features
+    more = {} if clock is None else {"clock": clock}
+    made = {"hidden_share": 0.0, "refresh_every": None, **settings}
+    return LiveSession(
+        features,
+        store,
+        "run",
+        lambda: make_selector("gain"),
+        settings=LiveSettings(**made),
+        planner=planner,
+        seed=seed,
+        **more,
+    )
+
+
+def opened(folder, features=None, *, url=None, adapt=False, worker=FAKE_WORKER, **settings):
+    """All that a server needs, with a worker that trains nothing."""
+    features = pool() if features is None else features
+    store = EventStore(folder / "events.sqlite" if url is None else url)
+    planner = ThreadPoolExecutor(1)
+    made = session(store, features, planner=planner, **settings)
+    config = RunConfig(data="memory", backbone="small_cnn", evaluate_on="none", adapt=adapt)
+    return Opened(
+        made,
+        Refreshing(made, config, folder, worker=worker),
+        Pictures(drawn(features), (64, 32)),
+        store,
+        planner,
+    )
+
+
+def truth(features, question):
+    """The wire value of the right answer."""
+    same = features.identities[question.query] == features.identities[question.candidate]
+    return "same" if same else "different"

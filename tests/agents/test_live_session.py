@@ -1,0 +1,329 @@
+"""Live sessions: what people do is kept, believed, taken back and shared out as it should be."""
+
+import numpy as np
+import pytest
+
+from live_world import pool, session, truth
+from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.live.contradictions import find_contradictions
+from reid_al_agents.live.ledger import Ledger
+from reid_al_agents.live.people import cohen_kappa, table
+from reid_al_agents.live.records import Conflict, Unknown
+from reid_al_env import ConstraintGraph, InputError
+
+
+@pytest.fixture
+def store(tmp_path):
+    with EventStore(tmp_path / "events.sqlite") as made:
+        yield made
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_700_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+def play(live, answers, people=("anna",), count=1, features=None, wrong=()):
+    """Answer rightly but where ``wrong`` says; the questions in order."""
+    features = live.state.features if features is None else features
+    asked = []
+    for number in range(answers):
+        who = people[number % len(people)]
+        served = live.questions(who, count)
+        if not served.questions:
+            break
+        question = served.questions[0]
+        said = truth(features, question)
+        if number in wrong:
+            said = {"same": "different", "different": "same"}[said]
+        live.answer(who, question.id, said, f"key-{who}-{len(live.state.keys)}", 1.0)
+        asked.append(question)
+    return asked
+
+
+def test_everything_known_is_in_the_store_and_a_new_session_goes_on(store):
+    live = session(store)
+    play(live, 60, ("anna", "ben"))
+    again = session(store)
+    assert again.state.answers == live.state.answers == 60
+    assert np.array_equal(again.state.ledger.constraints.groups(), live.state.ledger.constraints.groups())
+    assert len(again.state.ledger.model.matched) == len(live.state.ledger.model.matched) > 0
+    asked = {event.question for event in again.state.effective.values()}
+    assert not asked & {question.id for question in again.questions("anna", 10).questions}
+
+
+def test_in_the_end_the_identities_are_found_with_far_fewer_answers_than_pairs(store):
+    features = pool(12, 5, noise=0.4)
+    live = session(store, features)
+    play(live, 2000, ("anna", "ben", "cleo"))
+    assert live.questions("anna", 1).waiting == "finished"
+    assert live.supply.finished
+    scores = evaluate_groups(live.identities().labels, features.identities)
+    assert scores.bcubed_f1 > 0.95
+    assert live.state.answers < len(features) * (len(features) - 1) / 2 / 4
+
+
+def test_no_pair_goes_to_two_people_and_nobody_gets_their_own_again(store):
+    live = session(store, pool(30, 5))
+    given = {}
+    for _ in range(30):
+        for who in ("anna", "ben", "cleo"):
+            for question in live.questions(who, 4).questions:
+                given.setdefault(frozenset((question.query, question.candidate)), set()).add(who)
+            first = live.questions(who, 4).questions[0]
+            live.answer(who, first.id, truth(live.state.features, first), f"{who}{len(live.state.keys):06d}")
+    assert all(len(people) == 1 for people in given.values())
+    assert len({event.question for event in live.state.effective.values()}) == 90
+
+
+def test_overlap_asks_as_many_people_as_it_says(store):
+    live = session(store, overlap=2.0)
+    play(live, 40, ("anna", "ben", "cleo"))
+    people = {}
+    for event in live.state.effective.values():
+        people.setdefault(event.question, []).append(event.annotator)
+    assert all(len(set(who)) == len(who) <= 2 for who in people.values())
+    assert sum(len(who) == 2 for who in people.values()) >= 12
+    lines = table(live.state.effective.values(), live.state.clock())
+    assert all(line["agreement"]["kappa"] == 1.0 for line in lines if line["agreement"])
+
+
+def test_a_lease_runs_out_and_the_late_answer_still_counts_once(store):
+    clock = Clock()
+    live = session(store, clock=clock, lease_seconds=60)
+    mine = live.questions("anna", 3).questions
+    assert not {q.id for q in mine} & {q.id for q in live.questions("ben", 3).questions}
+    clock.now += 61
+    theirs = live.questions("cleo", 3).questions
+    assert {q.id for q in mine} & {q.id for q in theirs}
+    late = live.answer("anna", mine[0].id, truth(live.state.features, mine[0]), "late-key")
+    assert late.counted
+    assert not live.answer("anna", mine[0].id, "same", "late-key").counted
+    assert live.state.answers == 1
+
+
+def test_a_repeated_request_counts_once_and_a_second_answer_is_refused(store):
+    live = session(store)
+    question = live.questions("anna", 1).questions[0]
+    first = live.answer("anna", question.id, "same", "key-1")
+    again = live.answer("anna", question.id, "same", "key-1")
+    assert (first.counted, again.counted) == (True, False)
+    assert first.event.id == again.event.id
+    with pytest.raises(Conflict, match="answered it already"):
+        live.answer("anna", question.id, "different", "key-2")
+    with pytest.raises(Conflict, match="something else"):
+        live.answer("ben", question.id, "same", "key-1")
+    with pytest.raises(Unknown, match="not of this run"):
+        live.answer("anna", "nonsense", "same", "key-3")
+    with pytest.raises(Unknown, match="expected one of"):
+        live.answer("ben", question.id, "maybe", "key-4")
+    assert live.state.answers == 1
+
+
+def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
+    live = session(store)
+    asked = play(live, 12)
+    before = live.state.ledger.constraints.groups()
+    more = play(live, 5)
+    live = session(store)
+    for number, question in enumerate(reversed(more)):
+        undone = live.undo("anna", f"undo-{number}")
+        assert undone.question.id == question.id
+        assert live.questions("anna", 1).questions[0].id == question.id
+    assert live.undo("anna", "undo-0").question is None  # a repeated request takes nothing more back
+    assert live.state.answers == 12
+    assert np.array_equal(live.state.ledger.constraints.groups(), before)
+    assert len(store.events("run")) == 12 + 5 + 5
+    with pytest.raises(Conflict, match="nothing to take back"):
+        live.undo("ben", "undo-ben")
+    live.answer("anna", more[0].id, "same", "after-undo")
+    assert live.state.answers == 13
+    assert asked[0].id not in {question.id for question in live.questions("anna", 20).questions}
+
+
+def test_what_has_become_known_is_withdrawn(store):
+    features = pool(identities=4, images=8, noise=0.2)
+    live = session(store, features)
+    held = {who: live.questions(who, 12).questions for who in ("anna", "ben")}
+    for question in held["anna"]:
+        if live.is_open(question.id, "anna"):
+            live.answer("anna", question.id, truth(features, question), f"k{question.id}")
+    known = live.state.ledger.constraints
+    for question in held["ben"]:
+        implied = known.relation(question.query, question.candidate) != 0
+        if question.kind == "policy":
+            assert live.is_open(question.id, "ben") != implied
+
+
+def test_cannot_tell_goes_to_another_person_and_incomparable_to_nobody(store):
+    live = session(store)
+    play(live, 4, ("anna", "ben"))
+    first, second = live.questions("anna", 2).questions
+    live.answer("anna", first.id, "cannot_tell", "key-first")
+    live.answer("anna", second.id, "incomparable", "key-second")
+    seen = {question.id for question in live.questions("ben", 40).questions}
+    assert first.id in seen
+    assert second.id not in seen
+    assert first.id not in {question.id for question in live.questions("anna", 40).questions}
+    assert live.state.ledger.constraints.asked(second.query, np.array([second.candidate]))[0]
+    assert live.state.ledger.constraints.relation(second.query, second.candidate) == 0
+    live.answer("ben", first.id, "cannot_tell", "key-ben")
+    assert first.id not in {question.id for question in live.questions("cleo", 40).questions}
+
+
+def test_a_bad_crop_leaves_the_pool(store):
+    live = session(store)
+    play(live, 20)
+    question = live.questions("anna", 1).questions[0]
+    live.answer("anna", question.id, "bad_candidate", "bad-crop")
+    asked = play(live, 200)
+    assert question.candidate not in {image for each in asked for image in (each.query, each.candidate)}
+    sheet = live.identities()
+    assert sheet.size(sheet.of_image(question.candidate)) == 1
+    again = session(store)
+    assert again.state.ledger.excluded == {question.candidate}
+    said, excluded, _ = again.evidence()
+    assert excluded == {question.candidate}
+    assert not any(question.candidate in (i, j) for i, j, _, _ in said)
+
+
+def test_a_contradiction_is_shown_with_its_chain_and_settled_for_good(store):
+    live = session(store)
+    events = [("a", 0, 1, "same"), ("b", 1, 2, "same"), ("c", 2, 3, "same"), ("d", 0, 3, "different")]
+    for key, query, candidate, answer in events:
+        live.settle("anna", f"weak-{key}", query, candidate, answer)
+    # Considered answers outweigh each other, so all stand open.
+    found = find_contradictions(live.state.effective.values(), live.state.ledger)
+    assert [(link.query, link.candidate) for link in found[0].same] == [(0, 1), (1, 2), (2, 3)]
+    assert [(link.query, link.candidate) for link in found[0].different] == [(0, 3)]
+    live.retract("ben", "retract-c", next(e.id for e in live.state.effective.values() if e.key == "weak-c"))
+    assert find_contradictions(live.state.effective.values(), live.state.ledger) == []
+    assert live.state.ledger.constraints.relation(0, 3) == -1
+
+
+def test_people_who_disagree_are_shown_and_a_considered_answer_settles_it(store):
+    live = session(store, overlap=2.0)
+    question = live.questions("anna", 1).questions[0]
+    live.answer("anna", question.id, "same", "key-anna")
+    live.answer("ben", question.id, "different", "key-ben")
+    found = find_contradictions(live.state.effective.values(), live.state.ledger)
+    assert [item.kind for item in found] == ["people"]
+    live.settle("cleo", "settled", question.query, question.candidate, "different")
+    assert find_contradictions(live.state.effective.values(), live.state.ledger) == []
+    assert live.state.ledger.constraints.relation(question.query, question.candidate) == -1
+
+
+def test_identities_can_be_merged_split_and_named_and_each_edit_taken_back(store):
+    features = pool(identities=20, images=6, noise=0.2)
+    live = session(store, features)
+    sheet = live.identities()
+    a, b = sheet.ordered("size")[:2]
+    first, second = sheet.images(a, 1)[0], sheet.images(b, 1)[0]
+    shown = [*sheet.images(a)[1:], *sheet.images(b)[1:]]
+    live.edit("merge", "anna", "merge-1", {"a": first, "b": second, "images": shown})
+    merged = live.identities()
+    assert merged.of_image(first) == merged.of_image(second)
+    assert merged.size(merged.of_image(first)) >= sheet.size(a) + sheet.size(b)
+    live.undo("anna", "undo-merge")
+    assert live.identities().of_image(first) != live.identities().of_image(second)
+
+    members = live.identities().images(live.identities().of_image(first))
+    live.edit("split", "anna", "split-1", {"images": members[:2], "rest": members[2]})
+    parted = live.identities()
+    assert parted.of_image(members[0]) == parted.of_image(members[1]) != parted.of_image(members[2])
+
+    live.edit("name", "anna", "name-1", {"image": members[0], "name": "Ada"})
+    assert live.identities().name(live.identities().of_image(members[1])) == "Ada"
+    assert live.identities().ordered("name")[0] == live.identities().of_image(members[0])
+    again = session(store, features)
+    assert again.identities().name(again.identities().of_image(members[1])) == "Ada"
+
+
+def test_known_questions_tell_the_careful_from_the_careless(store):
+    live = session(store, pool(25, 5), hidden_share=0.5)
+    features, rng = live.state.features, np.random.default_rng(0)
+    for number in range(300):
+        who = ("careful", "careless")[number % 2]
+        served = live.questions(who, 1).questions
+        if not served:
+            break
+        said = truth(features, served[0])
+        if who == "careless" and rng.random() < 0.5:
+            said = "same" if said == "different" else "different"
+        live.answer(who, served[0].id, said, f"key-{number:04d}")
+    lines = {line["name"]: line["hidden"] for line in table(live.state.effective.values(), 0.0)}
+    assert lines["careful"]["asked"] > 8
+    shares = {who: line["right"] / line["asked"] for who, line in lines.items()}
+    assert shares["careful"] > shares["careless"] + 0.2
+
+
+def test_rows_share_their_query_and_are_kept_together(store):
+    live = session(store)
+    play(live, 5)
+    rows = live.rows("anna", 2)
+    assert len(rows) == 2
+    assert any(len(row) == 5 for row in rows)
+    for row in rows:
+        assert len({question.query for question in row}) == 1
+        assert len({question.candidate for question in row}) == len(row)
+    assert [[q.id for q in row] for row in live.rows("anna", 2)] == [[q.id for q in row] for row in rows]
+    for question in rows[0]:
+        live.answer("anna", question.id, truth(live.state.features, question), f"row-{question.id}")
+    assert live.state.answers == 5 + len(rows[0])
+
+
+def test_new_features_keep_what_people_have_before_them(store):
+    live = session(store)
+    play(live, 20)
+    before = live.questions("anna", 3).questions
+    live.adopt(pool(seed=0), 1)
+    assert [q.id for q in live.questions("anna", 3).questions][:3] == [q.id for q in before]
+    assert live.answer("anna", before[0].id, truth(live.state.features, before[0]), "old-one").counted
+    assert live.state.round == 1
+    assert play(live, 30)[-1].round == 1
+
+
+def test_a_wanted_number_of_answers_is_the_end(store):
+    live = session(store, answers=25)
+    assert len(play(live, 100)) == 25
+    assert live.questions("anna", 1).waiting == "finished"
+
+
+def test_the_same_seed_and_answers_ask_the_same_questions(tmp_path):
+    asked = []
+    for name in ("a", "b"):
+        with EventStore(tmp_path / name) as store:
+            asked.append([(q.query, q.candidate, q.kind) for q in play(session(store, clock=Clock()), 80)])
+    assert asked[0] == asked[1]
+
+
+def test_the_ledger_is_the_same_event_by_event_and_replayed(store):
+    live = session(store, overlap=1.3)
+    play(live, 90, ("anna", "ben", "cleo"), wrong=(3, 17, 44, 58))
+    replayed = Ledger.replay(
+        ConstraintGraph(len(live.state.features)),
+        live.state.effective.values(),
+        live.state.grouping.error_rate,
+    )
+    live_groups = live.state.ledger.constraints
+    assert np.array_equal(replayed.constraints.groups(), live_groups.groups())
+    assert np.array_equal(replayed.constraints.group_conflicts(), live_groups.group_conflicts())
+
+
+def test_cohens_kappa_by_hand():
+    assert cohen_kappa([1, 1, -1, -1], [1, -1, -1, -1]) == pytest.approx(0.5)
+    assert cohen_kappa([1, 1], [1, 1]) == 1.0
+    assert cohen_kappa([1, -1], [-1, 1]) == -1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("overlap", 0.5, "overlap"), ("lease_seconds", 0, "lease"), ("hidden_share", 0.9, "hidden"), ("answers", 0, "answers")],
+)
+def test_bad_settings_are_named(store, name, value, words):
+    with pytest.raises(InputError, match=words):
+        session(store, **{name: value})
