@@ -22,7 +22,7 @@ ABOUT_A_PAIR = ("answer", "import")
 
 
 class NothingToUndo(InputError):  # noqa: N818 - it is the ordinary end of a row of undos
-    """The target of an undo or retract cannot be taken back: absent, somebody else's, or taken back before."""
+    """The target of an undo or retract cannot be taken back: absent, another's, or taken back before."""
 
 
 @dataclass(frozen=True)

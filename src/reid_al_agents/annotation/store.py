@@ -82,15 +82,7 @@ class EventStore:
         return self._events.append_many(list(events))
 
     def find(self, run: str, key: str) -> Event | None:
-        """Find the event that has a key; tells whether a request was already carried out.
-
-        Args:
-            run: The run.
-            key: The event's key.
-
-        Returns:
-            The event, None where there is none.
-        """
+        """Find the event that has a key, None where there is none: was a request carried out before?"""
         return self._events.find(run, key)
 
     def events(self, run: str, *, after: int = 0, kind: str | None = None) -> list[Event]:
@@ -141,14 +133,7 @@ class EventStore:
         self._questions.add(list(questions))
 
     def question(self, id: str) -> Question | None:  # noqa: A002
-        """Read one question.
-
-        Args:
-            id: Its id.
-
-        Returns:
-            The question, None where there is none of this id.
-        """
+        """Read one question by its id; None where there is none."""
         return self.questions([id]).get(id)
 
     def questions(self, ids: Iterable[str]) -> dict[str, Question]:

@@ -29,8 +29,6 @@ _HINTS = (
     ("password", "check user and password"),
     ("does not exist", "create it first (`createdb`), or check user and database"),
     ("permission denied", "give this user the right to create and write tables (`GRANT`)"),
-    ("No module named", 'pip install "reid-active-learning[postgres]"'),
-    ("libpq", 'pip install "reid-active-learning[postgres]"'),
 )
 
 
@@ -65,6 +63,8 @@ class Address:
         reason = " ".join(str(cause).split()) or type(cause).__name__
         for secret in _secrets(self.url):
             reason = reason.replace(secret, "***")
+        if isinstance(error, ImportError):  # psycopg, or the C library it stands on
+            return f'{self.shown}: {what} ({reason}); pip install "reid-active-learning[postgres]"'
         place = "check that it is an event store, its folder writable and the disk not full"
         general = place if self.is_sqlite else "check the server and its log"
         hint = next((advice for sign, advice in _HINTS if sign in reason), general)
@@ -99,6 +99,8 @@ def read_address(url: str | os.PathLike[str]) -> Address:
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         if parsed.database in (None, "", ":memory:"):
             raise InputError(f"{scheme}://: would be kept in memory only and lost; {_EXPECTED}")
+        if parsed.query:  # mode=ro, vfs=…: what we promise of the file would no longer hold
+            raise InputError(f"{scheme}:///{parsed.database}: takes nothing after a '?'; {_EXPECTED}")
         return Address(parsed, str(parsed.database))
     if parsed.drivername not in _POSTGRESQL:
         raise InputError(f"{scheme}://…: is no kind of store; {_EXPECTED}")

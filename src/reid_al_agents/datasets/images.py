@@ -79,6 +79,11 @@ class ImageSet:
     def __repr__(self) -> str:
         return f"ImageSet({self.source!r}, {len(self)} images)"
 
+    @property
+    def memory_size(self) -> tuple[int, int] | None:
+        """(H, W) of images that are held in memory; None where they are decoded from files of any size."""
+        return None if self._pixels is None else (self._pixels.shape[1], self._pixels.shape[2])
+
     def subset(self, indices: ArrayLike) -> ImageSet:
         """Choose some of the images.
 
