@@ -266,10 +266,10 @@ class AnnotateMock:
         return self._edited("merge", body)
 
     def split(self, body: dict) -> dict:
-        members = self.groups[self._present(body["identity"])]
+        members = self.groups.pop(self._present(body["identity"]))
         taken = [index for index in members if index in body["images"]]
-        self.groups[body["identity"]] = [index for index in members if index not in taken]
-        self.groups[f"g{taken[0]}"] = taken
+        rest = [index for index in members if index not in taken]
+        self.groups |= {f"g{part[0]}": part for part in (rest, taken)}
         return self._edited("split", body)
 
     def name(self, body: dict) -> dict:

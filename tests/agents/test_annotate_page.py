@@ -328,7 +328,7 @@ def test_contradictions_are_settled_and_answers_taken_back(visit, mock):
     first.locator("text=Take back this answer").nth(1).click()
     until(page, lambda: len(mock.contradictions) == 1)
     assert mock.edits[-1]["event"] == 5
-    page.click("text=They differ")
+    page.click(".contradiction button[data-answer=different]")
     page.wait_for_selector("text=No contradictions")
     assert mock.edits[-1]["answer"] == "different"
 
