@@ -192,6 +192,19 @@ def test_undo_at_once_and_another_answer(visit, mock):
     ]
 
 
+def test_an_undo_that_took_back_another_step_says_so(visit, mock):
+    page = visit()
+    press(page, "y")
+    until(page, lambda: len(mock.log) == 1)
+    saved(page)
+    mock.answer(
+        {"question": "q2", "answer": "same", "key": "another tab", "seconds": 1, "want": 0, "have": []}
+    )
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=Taken back: Same")
+    assert shown(page)[1] == mock.known["q2"]["candidate"]["url"]
+
+
 @pytest.mark.parametrize("outage", ["refuse", "lose", 503])
 def test_answers_survive_an_outage_and_a_reload_and_count_once(visit, mock, outage):
     page = visit()
@@ -328,6 +341,7 @@ def test_contradictions_are_settled_and_answers_taken_back(visit, mock):
     first.locator("text=Take back this answer").nth(1).click()
     until(page, lambda: len(mock.contradictions) == 1)
     assert mock.edits[-1]["event"] == 5
+    until(page, lambda: page.locator(".contradiction").count() == 1)
     page.click(".contradiction button[data-answer=different]")
     page.wait_for_selector("text=No contradictions")
     assert mock.edits[-1]["answer"] == "different"
