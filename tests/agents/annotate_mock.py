@@ -1,7 +1,7 @@
 """A stand-in for the annotation server: the contract of its HTTP API in memory, with faults to order.
 
 Nothing is stored and nothing is learned. Everything can be looked at and changed from the test's own process:
-``mock.log`` is what was counted, ``mock.outage`` makes the network fail, ``mock.withdraw`` takes questions away.
+``mock.log`` is what was counted, ``mock.outage`` makes the network fail, ``mock.withdraw`` takes questions.
 Run as a script it serves until interrupted: ``python tests/agents/annotate_mock.py 8899``.
 """
 
@@ -27,12 +27,12 @@ from reid_al_agents.datasets.synthetic import DOMAINS, render_pedestrians
 
 PAGE = Path(reid_al_agents.annotation.__path__[0]) / "server" / "page"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that the contract answers with an error."""
 
     def __init__(self, status: int, error: str) -> None:
@@ -196,9 +196,9 @@ class AnnotateMock:
         if body["key"] in self.keys:
             return {"event": self.keys[body["key"]]["event"], "counted": False, **self._more(body)}
         if body["question"] not in self.known:
-            raise Refused(404, f"question {body['question']!r} is not known here; reload the page")
+            raise RefusedError(404, f"question {body['question']!r} is not known here; reload the page")
         if any(entry["question"] == body["question"] for entry in self.log):
-            raise Refused(409, "you answered this question already")
+            raise RefusedError(409, "you answered this question already")
         entry = {"question": body["question"], "answer": body["answer"], "key": body["key"]}
         entry |= {"event": len(self.keys) + 1, "seconds": body["seconds"], "kind": "answer"}
         self.keys[body["key"]] = entry
@@ -214,7 +214,7 @@ class AnnotateMock:
         if body["key"] in self.keys:
             return {**self.keys[body["key"]], "status": self.status()}
         if not self.log:
-            raise Refused(409, "nothing is left to undo")
+            raise RefusedError(409, "nothing is left to undo")
         entry = self.log.pop()
         question = self.known[entry["question"]]
         self.held.insert(0, question)
@@ -241,7 +241,7 @@ class AnnotateMock:
 
     def start_refresh(self, body: dict) -> dict:
         if self.refresh and self.refresh["state"] != "failed":
-            raise Refused(409, "a refresh runs already; wait until it is done")
+            raise RefusedError(409, "a refresh runs already; wait until it is done")
         self.refresh = {"state": "running", "what": "train", "done": 120, "total": 400, "message": None}
         return self._edited("refresh", body)
 
@@ -257,7 +257,7 @@ class AnnotateMock:
 
     def _present(self, gid: str) -> str:
         if gid not in self.groups:
-            raise Refused(409, f"identity {gid} is out of date; reload the page")
+            raise RefusedError(409, f"identity {gid} is out of date; reload the page")
         return gid
 
     def merge(self, body: dict) -> dict:
@@ -266,10 +266,10 @@ class AnnotateMock:
         return self._edited("merge", body)
 
     def split(self, body: dict) -> dict:
-        members = self.groups[self._present(body["identity"])]
+        members = self.groups.pop(self._present(body["identity"]))
         taken = [index for index in members if index in body["images"]]
-        self.groups[body["identity"]] = [index for index in members if index not in taken]
-        self.groups[f"g{taken[0]}"] = taken
+        rest = [index for index in members if index not in taken]
+        self.groups |= {f"g{part[0]}": part for part in (rest, taken)}
         return self._edited("split", body)
 
     def name(self, body: dict) -> dict:
@@ -417,7 +417,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with mock.lock:
                 lose, reply = mock.outage == "lose", work()
-        except Refused as refused:
+        except RefusedError as refused:
             return self._json(refused.status, {"error": str(refused)})
         if lose:
             return self._hang_up()
@@ -471,5 +471,5 @@ def _first_groups(people: np.ndarray) -> dict[str, list[int]]:
 
 
 if __name__ == "__main__":
-    print("http://127.0.0.1:{}".format(serve(AnnotateMock(), int(sys.argv[1])).server_address[1]))
+    print(f"http://127.0.0.1:{serve(AnnotateMock(), int(sys.argv[1])).server_address[1]}")
     threading.Event().wait()

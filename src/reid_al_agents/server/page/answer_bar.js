@@ -4,8 +4,9 @@ import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
 import { iconOf } from "./cards_view.js";
 
-const KEYS = { same: "Y", different: "N", cannot_tell: "␣", incomparable: "C", bad_candidate: "B", bad_query: "⇧B" };
+const KEYS = { same: "Y", different: "N", cannot_tell: "keys.space", incomparable: "C", bad_candidate: "B", bad_query: "keys.shift_b" };
 const SPOKEN = { ...KEYS, cannot_tell: "Space", bad_query: "Shift+B" };
+const MAIN = ["different", "cannot_tell", "same"];
 
 /**
  * @param {"pair"|"row"} layout
@@ -13,22 +14,22 @@ const SPOKEN = { ...KEYS, cannot_tell: "Space", bad_query: "Shift+B" };
  * @param {() => number} marked how many candidates of the row are marked as the same
  */
 export function answerBar(layout, act, marked) {
-  const send = layout === "row" ? sendButton(act, marked()) : null;
-  const main = ["different", "cannot_tell", "same"].map((value) => answerButton(value, act));
-  const rest = ["incomparable", "bad_candidate", "bad_query"].map((value) => answerButton(value, act));
+  const row = layout === "row"; // where each candidate has its own buttons for the rest
+  const main = row ? [sendButton(act, marked())] : MAIN.map((value) => answerButton(value, act));
+  const rest = (row ? ["bad_query"] : ["incomparable", "bad_candidate", "bad_query"]).map((value) => answerButton(value, act));
   const undo = button(
     { class: "answer minor", keepFocus: true, data: { do: "undo" }, "aria-keyshortcuts": "Backspace", on: { click: () => act({ do: "undo" }) } },
-    icon("undo"), h("span", { text: t("answer.undo") }), h("kbd", { text: "⌫" }),
+    icon("undo"), h("span", { text: t("answer.undo") }), h("kbd", { text: t("keys.backspace") }),
   );
-  const groups = [h("div.main-answers", {}, ...main), send, h("div.minor-answers", {}, ...rest, undo)];
-  return h("div.answer-bar", { role: "group", "aria-label": t(layout === "row" ? "answer.bar_row" : "answer.bar"), data: { layout } }, ...groups.filter(Boolean));
+  const groups = [h("div.main-answers", {}, ...main), h("div.minor-answers", {}, ...rest, undo)];
+  return h("div.answer-bar", { role: "group", "aria-label": t(row ? "answer.bar_row" : "answer.bar"), data: { layout } }, ...groups);
 }
 
 function answerButton(value, act) {
-  const minor = !["different", "cannot_tell", "same"].includes(value);
+  const minor = !MAIN.includes(value);
   return button(
     { class: minor ? "answer minor" : "answer", keepFocus: true, data: { answer: value }, "aria-keyshortcuts": SPOKEN[value], on: { click: () => act({ do: "answer", value }) } },
-    icon(iconOf(value)), h("span", { text: t(`answer.${value}`) }), h("kbd", { text: KEYS[value] }),
+    icon(iconOf(value)), h("span", { text: t(`answer.${value}`) }), h("kbd", { text: t(KEYS[value]) }),
   );
 }
 
@@ -36,6 +37,6 @@ function sendButton(act, count) {
   const words = count ? t("answer.send", { n: count }) : t("answer.send_none");
   return button(
     { class: "answer send", keepFocus: true, data: { do: "send" }, "aria-keyshortcuts": "Enter", on: { click: () => act({ do: "send" }) } },
-    h("span", { text: words }), h("kbd", { text: "⏎" }),
+    h("span", { text: words }), h("kbd", { text: t("keys.enter") }),
   );
 }

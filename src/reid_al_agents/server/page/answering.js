@@ -15,7 +15,7 @@ import { waitingView } from "./waiting_view.js";
 import { Zoom } from "./zoom.js";
 
 export class Answering {
-  #history = []; // what Backspace takes back, latest last: {card, keys}; null stands for an edit elsewhere
+  #history = []; // what Backspace takes back, latest last: {card, given: [key, question]}; null stands for an edit elsewhere
   #shown = ""; // what is drawn, as a word to compare
   #active = 0; // place in the row
   #watch = new Stopwatch();
@@ -95,7 +95,7 @@ export class Answering {
     const seconds = this.#watch.seconds / answers.length;
     this.feed.shift(answers.map(([question]) => question));
     const keys = answers.map(() => newKey());
-    this.#history.push({ card, keys });
+    this.#history.push({ card, given: answers.map(([question], i) => [keys[i], question]) });
     const kept = answers.map(([question, answer], i) =>
       this.outbox.add("answer", { question, answer, key: keys[i], seconds: Math.round(seconds * 1000) / 1000 }));
     if (kept.includes(false)) notice(t("error.storage"), { kind: "error", id: "storage" });
@@ -127,7 +127,7 @@ export class Answering {
   undo() {
     const last = this.#history.pop();
     if (!last) return void this.outbox.add("undo", { key: newKey() });
-    for (const key of [...last.keys].reverse()) this.outbox.add("undo", { key: newKey() }, key);
+    for (const [of, expects] of [...last.given].reverse()) this.outbox.add("undo", { key: newKey() }, { of, expects });
     this.feed.unshift(last.card);
     this.draw();
   }
@@ -159,8 +159,10 @@ export class Answering {
     if (this.feed.layout === "row") delete rest.waiting;
     const withdrawn = this.feed.take(question ? { ...rest, questions: [question] } : rest, this.stamp, Boolean(question));
     if (undone) this.handlers.onUndone();
+    const asExpected = !entry.expects || question?.id === entry.expects;
+    if (!asExpected) this.feed.remove([entry.expects]); // the latest step was another: of another tab
     if (withdrawn) notice(t("answer.withdrawn"), { id: "withdrawn" });
-    if (undone && !entry.of) notice(t("answer.undone", { what: t(`undone.${undone.answer || undone.kind}`) }), { id: "undone" });
+    if (undone && !(entry.of && asExpected)) notice(t("answer.undone", { what: t(`undone.${undone.answer || undone.kind}`) }), { id: "undone" });
     this.draw();
     this.feed.refill(this.feed.cards.length === 0 && this.outbox.size === 0);
   }
@@ -168,8 +170,8 @@ export class Answering {
   #refused(entry, error) {
     if (entry.kind === "answer") {
       this.feed.acknowledge(entry.body.question);
-      for (const past of this.#history) if (past) past.keys = past.keys.filter((key) => key !== entry.body.key);
-      this.#history = this.#history.filter((past) => !past || past.keys.length);
+      for (const past of this.#history) if (past) past.given = past.given.filter(([key]) => key !== entry.body.key);
+      this.#history = this.#history.filter((past) => !past || past.given.length);
     }
     if (entry.kind === "undo") notice(error.status === 409 ? t("answer.nothing_to_undo") : errorWords(error), { id: "undone" });
     else if (error.status !== 409) notice(errorWords(error), { kind: "error" });

@@ -44,6 +44,11 @@ function route() {
   return { name: name in views ? name : "answer", id: decodeURIComponent(id || "") };
 }
 
+function markCurrent(link) {
+  link.setAttribute("aria-current", "page");
+  link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the bar scrolls
+}
+
 function showView(moved = true) {
   const { name, id } = route();
   for (const [other, view] of Object.entries(views)) {
@@ -51,7 +56,7 @@ function showView(moved = true) {
     at(`view-${other}`).hidden = other !== name;
   }
   for (const link of document.querySelectorAll("nav [data-view]")) {
-    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === name) markCurrent(link);
     else link.removeAttribute("aria-current");
   }
   document.body.dataset.view = name;
@@ -140,6 +145,7 @@ async function enter() {
     session = await openSession();
   } catch (error) {
     if (error.status === 401) return;
+    document.body.dataset.view = "gate";
     at("gate").replaceChildren(waitingView(null, error, enter));
     at("gate").hidden = false;
     return;

@@ -46,10 +46,9 @@ function pictureBox(picture) {
 }
 
 function caption(label, image) {
-  const words = [];
-  if (image.camera !== null && image.camera !== undefined) words.push(t("image.camera", { camera: image.camera }));
-  if (image.time) words.push(timeWords(image.time));
-  return h("figcaption", {}, h("b", { text: label }), h("span", { text: words.join(" · "), title: image.name }));
+  const camera = (image.camera ?? null) === null ? "" : t("image.camera", { camera: image.camera });
+  const time = image.time ? h("span.time", { text: timeWords(image.time) }) : null;
+  return h("figcaption", { title: image.name }, h("b", { text: label }), h("span", { text: camera }), time);
 }
 
 /** A group's typical images with its name, size and cameras. */
@@ -67,7 +66,7 @@ function candidateColumn(item, place, { active, onToggle, onMark }) {
   figure.querySelector(".pane-picture").addEventListener("click", () => onToggle(place));
   const toggle = button(
     { class: "mark", keepFocus: true, "aria-pressed": String(mark === "same"), on: { click: () => onToggle(place) } },
-    h("kbd", { text: String(place + 1) }), icon(iconOf(mark)), h("span", { text: t(`answer.${mark}`) }),
+    icon(iconOf(mark)), h("span", { text: t(`answer.${mark}`) }),
   );
   const others = ["cannot_tell", "incomparable", "bad_candidate"].map((value) => {
     const words = t(`answer.${value}`);

@@ -63,10 +63,12 @@ export class Contradictions {
   }
 
   async #change(path, body, words) {
+    this.body.inert = true; // what is shown is out of date until it is loaded again
     const reply = await edit(path, body, t(words));
     if (reply) this.handlers.onEdit();
     if (reply?.status) this.handlers.onStatus(reply.status);
     await this.show();
+    this.body.inert = false;
   }
 }
 

@@ -9,10 +9,10 @@ const ANSWERS = [
   ["cannot_tell", ["keys.space"]],
   ["incomparable", ["C"]],
   ["bad_candidate", ["B"]],
-  ["bad_query", ["⇧ B"]],
+  ["bad_query", ["keys.shift_b"]],
 ];
 const REST = [
-  ["undo", ["⌫"]],
+  ["undo", ["keys.backspace"]],
   ["zoom", ["+", "-", "0"]],
   ["layout", ["L"]],
   ["help", ["?"]],
@@ -21,7 +21,7 @@ const ROW = [
   ["toggle", ["1", "…", "5"]],
   ["move", ["←", "→"]],
   ["mark", ["Y", "N", "keys.space", "C", "B"]],
-  ["send", ["⏎"]],
+  ["send", ["keys.enter"]],
 ];
 
 /** @param {HTMLDialogElement} dialog */

@@ -47,18 +47,23 @@ export function t(key, values = {}) {
   return words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? shown(values[name]) : whole));
 }
 
+/** The browser's own variant of the language in use ("en-GB"), for dates and numbers. */
+function locale() {
+  return navigator.languages.find((tag) => tag.slice(0, 2) === language) || language;
+}
+
 function shown(value) {
   return typeof value === "number" ? number(value) : String(value);
 }
 
 /** @param {number} value @param {number} [digits] after the point, at most */
 export function number(value, digits = 1) {
-  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 }
 
 /** @param {number} share of 1 */
 export function percent(share, digits = 0) {
-  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(share);
+  return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: digits }).format(share);
 }
 
 /** @param {number} seconds @returns {string} as "31 min" or "2 h 5 min" */
@@ -71,7 +76,7 @@ export function duration(seconds) {
 
 /** @param {number} at seconds since 1970 @returns {string} date and time of day */
 export function moment(at) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at * 1000));
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(at * 1000));
 }
 
 /** Fill in the words of marked elements: `data-i18n` is the text, `data-i18n-label` the accessible name. */

@@ -8,8 +8,9 @@ const FIRST_WAIT = 500; // milliseconds before the first repetition; doubles up 
 const LONGEST_WAIT = 15_000;
 
 /**
- * @typedef {{place: string, kind: "answer"|"undo", of?: string, body: {key: string}}} Entry
+ * @typedef {{place: string, kind: "answer"|"undo", body: {key: string}, of?: string, expects?: string}} Entry
  * `of` names the answer that an undo takes back by its key: should that answer be refused, the undo goes too.
+ * `expects` is the question that it shows again.
  */
 export class Outbox {
   #entries = [];
@@ -52,9 +53,9 @@ export class Outbox {
   }
 
   /** Keep an entry, then send it. @returns {boolean} whether it outlasts a closed page */
-  add(kind, body, of) {
+  add(kind, body, { of, expects } = {}) {
     const place = `${String(Date.now()).padStart(15, "0")}-${String(this.#made++).padStart(6, "0")}-${body.key}`;
-    const entry = { place, kind, body, of };
+    const entry = { place, kind, body, of, expects };
     this.#entries.push(entry);
     let kept = true;
     try {

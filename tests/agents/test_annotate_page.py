@@ -1,0 +1,490 @@
+"""The annotation page in a real browser, against a stand-in for its server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("chromium is not installed", allow_module_level=True)
+
+sys.path.insert(0, str(Path(__file__).parent))
+from annotate_mock import PAGE, AnnotateMock, serve  # noqa: E402
+
+pytestmark = pytest.mark.slow
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "locale": "en-GB", "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def mock() -> Iterator[AnnotateMock]:
+    mock = AnnotateMock(identities=8)
+    server = serve(mock)
+    mock.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield mock
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(browser, mock) -> Iterator[Callable]:
+    """Opens the page; in the end no request may have left the origin, and no script or policy have failed."""
+    contexts, foreign, failures = [], [], []
+
+    def note_console(message) -> None:
+        expected = "Failed to load resource" in message.text  # what a test's own outage does
+        if message.type == "error" and not expected:
+            failures.append(message.text)
+
+    def open_page(options=DESK, *, ready: str | None = ".pane-picture img", **more):
+        context = browser.new_context(**options, **more)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        context.on(
+            "request", lambda request: foreign.append(request.url) if _leaves(request.url, mock) else None
+        )
+        page = context.new_page()
+        page.on("console", note_console)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(mock.url)
+        if ready:
+            page.wait_for_selector(ready)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert foreign == []
+    assert failures == []
+
+
+def _leaves(url: str, mock: AnnotateMock) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in {"data", "blob"} and f"{parts.scheme}://{parts.netloc}" != mock.url
+
+
+def until(page, condition: Callable[[], bool]) -> None:
+    """Wait until something holds; the browser goes on meanwhile (its own waiting needs eval)."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        page.evaluate("new Promise(requestAnimationFrame)")
+
+
+def shown(page) -> list[str]:
+    return page.eval_on_selector_all(".pane-picture img", "all => all.map(img => new URL(img.src).pathname)")
+
+
+def press(page, *keys: str) -> None:
+    """Press keys one after another, each once the picture it answers is there."""
+    for key in keys:
+        page.wait_for_function(
+            "[...document.querySelectorAll('.pane-picture img')].every(img => img.complete)"
+        )
+        page.evaluate("new Promise(requestAnimationFrame)")
+        page.keyboard.press(key)
+
+
+def answers(mock: AnnotateMock) -> list[str]:
+    return [entry["answer"] for entry in mock.log]
+
+
+def saved(page) -> None:
+    page.wait_for_selector("#saved[data-state=saved]")
+
+
+def test_a_session_by_keyboard(visit, mock):
+    page = visit()
+    press(page, "y", "a", "ArrowRight", "n", "x", "ArrowLeft", "Space", "c", "b", "Shift+B")
+    until(page, lambda: len(mock.log) == 10)
+    assert answers(mock) == [
+        *["same"] * 3,
+        *["different"] * 3,
+        *["cannot_tell", "incomparable", "bad_candidate", "bad_query"],
+    ]
+    assert [entry["question"] for entry in mock.log] == [f"q{i}" for i in range(1, 11)]
+    assert all(entry["seconds"] >= 0 for entry in mock.log)
+    saved(page)
+    assert page.locator("[data-figure=today] b").inner_text() == "10"
+
+
+def test_a_session_by_mouse_leaves_the_keys_alone(visit, mock):
+    page = visit()
+    for answer in ("same", "different", "cannot_tell", "incomparable", "bad_candidate", "bad_query"):
+        page.click(f"button[data-answer={answer}]")
+    until(page, lambda: len(mock.log) == 6)
+    press(page, "Space")  # not a second click on the button pressed last
+    until(page, lambda: len(mock.log) == 7)
+    expected = [
+        "same",
+        "different",
+        "cannot_tell",
+        "incomparable",
+        "bad_candidate",
+        "bad_query",
+        "cannot_tell",
+    ]
+    assert answers(mock) == expected
+
+
+def test_the_next_pair_is_there_before_the_server_has_answered(visit, mock):
+    page = visit()
+    until(page, lambda: len(mock.held) == 6)
+    mock.delay = 1.0
+    first, second = mock.known["q1"], mock.known["q2"]
+    assert shown(page) == [first["query"]["url"], first["candidate"]["url"]]
+    page.keyboard.press("y")
+    assert shown(page) == [second["query"]["url"], second["candidate"]["url"]]
+    assert page.eval_on_selector_all(".pane-picture img", "all => all.every(img => img.complete)")
+    assert page.locator("#saved").get_attribute("data-state") == "saving"
+    saved(page)
+
+
+def test_undo_goes_back_any_number_of_steps_and_across_a_reload(visit, mock):
+    page = visit()
+    press(page, "y", "n", "c")
+    until(page, lambda: len(mock.log) == 3)
+    press(page, "Backspace")
+    until(page, lambda: len(mock.log) == 2)
+    assert shown(page)[1] == mock.known["q3"]["candidate"]["url"]
+    saved(page)
+    page.reload()
+    page.wait_for_selector(".pane-picture img")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=Taken back: Different")
+    assert shown(page)[1] == mock.known["q2"]["candidate"]["url"]
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=Taken back: Same")
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=There is nothing left to undo.")
+    press(page, "n", "n", "n")
+    until(page, lambda: len(mock.log) == 3)
+    assert [entry["question"] for entry in mock.log] == ["q1", "q2", "q3"]
+
+
+def test_undo_at_once_and_another_answer(visit, mock):
+    page = visit()
+    mock.delay = 0.1
+    press(page, "y", "Backspace", "n", "y")
+    until(page, lambda: len(mock.log) == 2)
+    saved(page)
+    assert [(entry["question"], entry["answer"]) for entry in mock.log] == [
+        ("q1", "different"),
+        ("q2", "same"),
+    ]
+
+
+def test_an_undo_that_took_back_another_step_says_so(visit, mock):
+    page = visit()
+    press(page, "y")
+    until(page, lambda: len(mock.log) == 1)
+    saved(page)
+    mock.answer(
+        {"question": "q2", "answer": "same", "key": "another tab", "seconds": 1, "want": 0, "have": []}
+    )
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=Taken back: Same")
+    assert shown(page)[1] == mock.known["q2"]["candidate"]["url"]
+
+
+@pytest.mark.parametrize("outage", ["refuse", "lose", 503])
+def test_answers_survive_an_outage_and_a_reload_and_count_once(visit, mock, outage):
+    page = visit()
+    mock.outage = outage
+    press(page, "y", "n", "y")
+    page.wait_for_selector("#saved[data-state=failing]")
+    assert page.locator("#saved").inner_text().startswith("Not saved yet (3)")
+    mock.outage = "refuse"
+    page.on("dialog", lambda dialog: dialog.accept())  # the warning that something is not saved
+    page.reload()
+    page.wait_for_selector("#gate .empty")
+    mock.outage = None
+    page.click("#gate button")
+    saved(page)
+    until(page, lambda: len(mock.log) == 3)
+    assert [(entry["question"], entry["answer"]) for entry in mock.log] == [
+        ("q1", "same"),
+        ("q2", "different"),
+        ("q3", "same"),
+    ]
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.includes('outbox')).length") == 0
+    if outage == "lose":
+        assert len([body for path, body in mock.posts if path == "/api/answers"]) > 3
+
+
+def test_an_outage_ends_by_itself(visit, mock):
+    page = visit()
+    mock.outage = "refuse"
+    press(page, "y")
+    page.wait_for_selector("#saved[data-state=failing]")
+    mock.outage = None
+    saved(page)
+    assert answers(mock) == ["same"]
+
+
+def test_an_answer_counted_already_is_dropped_with_its_undo(visit, mock):
+    page = visit()
+    with mock.lock:
+        mock.log.append({"question": "q1", "answer": "same", "key": "other", "event": 99})
+    mock.delay = 0.2
+    press(page, "n", "y", "Backspace")
+    saved(page)
+    assert [entry["question"] for entry in mock.log] == ["q1"]
+    assert shown(page)[1] == mock.known["q2"]["candidate"]["url"]
+
+
+def test_withdrawn_questions_are_not_shown(visit, mock):
+    page = visit()
+    until(page, lambda: len(mock.held) == 6)
+    mock.withdraw("q2", "q3")
+    press(page, "y")
+    page.wait_for_selector("text=became known meanwhile")
+    assert shown(page)[1] == mock.known["q4"]["candidate"]["url"]
+    press(page, "n")
+    until(page, lambda: len(mock.log) == 2)
+    assert [entry["question"] for entry in mock.log] == ["q1", "q4"]
+
+
+def test_a_key_held_down_answers_once(visit, mock):
+    page = visit()
+    page.keyboard.down("y")
+    for _ in range(5):
+        page.keyboard.down("y")  # Playwright marks these as repeats
+    page.keyboard.up("y")
+    until(page, lambda: bool(mock.log))
+    saved(page)
+    assert len(mock.log) == 1
+
+
+def test_help_and_fields_keep_the_keys_to_themselves(visit, mock):
+    page = visit()
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open]")
+    press(page, "y", "n", "Backspace")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="hidden")
+    page.focus("#language")
+    page.keyboard.press("c")
+    page.keyboard.press("Control+y")
+    page.evaluate("document.activeElement.blur()")
+    press(page, "n")
+    until(page, lambda: bool(mock.log))
+    saved(page)
+    assert answers(mock) == ["different"]
+
+
+def test_a_row_of_five(visit, mock):
+    page = visit()
+    page.keyboard.press("l")
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    press(page, "2", "3", "3", "ArrowRight", "c", "Enter")
+    until(page, lambda: len(mock.log) == 5)
+    assert answers(mock) == ["different", "same", "different", "incomparable", "different"]
+    until(page, lambda: page.evaluate("document.querySelectorAll('li[data-mark=same]').length === 0"))
+    press(page, "Backspace")
+    until(page, lambda: not mock.log)
+    assert page.locator("li[data-place='1']").get_attribute("data-mark") == "same"
+    press(page, "Enter")
+    until(page, lambda: len(mock.log) == 5)
+    page.reload()
+    page.wait_for_selector(".row-candidates")  # the layout is remembered
+    page.click("li[data-place='0'] .mark")
+    assert page.locator("li[data-place='0']").get_attribute("data-mark") == "same"
+
+
+def test_zoom_is_the_same_in_both_panes(visit):
+    page = visit()
+    box = page.locator(".pane-picture").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    page.mouse.wheel(0, -400)
+    read = "all => all.map(img => img.style.transform)"
+    first, second = page.eval_on_selector_all(".pane-picture img", read)
+    assert "scale(2" in first
+    assert first == second
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.up()
+    moved = page.eval_on_selector_all(".pane-picture img", read)
+    assert moved[0] == moved[1] != first
+    page.keyboard.press("0")
+    assert page.eval_on_selector_all(".pane-picture img", read) == ["", ""]
+    page.keyboard.press("+")
+    assert "scale(1.4)" in page.eval_on_selector_all(".pane-picture img", read)[1]
+
+
+def test_contradictions_are_settled_and_answers_taken_back(visit, mock):
+    page = visit()
+    page.click("#status >> text=to settle")
+    page.wait_for_selector(".contradiction")
+    first = page.locator(".contradiction").first
+    letters = first.locator(".chain[data-side=same] .letter").all_inner_texts()
+    assert letters == ["A", "B"]  # the chain leads from one end to the other
+    assert first.locator(".chain[data-side=same] li").count() == 3
+    first.locator("text=Take back this answer").nth(1).click()
+    until(page, lambda: len(mock.contradictions) == 1)
+    assert mock.edits[-1]["event"] == 5
+    until(page, lambda: page.locator(".contradiction").count() == 1)
+    page.click(".contradiction button[data-answer=different]")
+    page.wait_for_selector("text=No contradictions")
+    assert mock.edits[-1]["answer"] == "different"
+
+
+def test_progress_and_a_refresh(visit, mock):
+    page = visit()
+    page.click("nav >> text=Progress")
+    page.wait_for_selector(".estimate")
+    assert "93% 88% \u2013 97%" in " ".join(page.locator(".estimate").first.inner_text().split())
+    assert page.locator(".chart").count() == 3
+    page.click("text=Refresh now")
+    page.wait_for_selector("#status progress")
+    assert page.locator("#status progress").get_attribute("value") == "120"
+    with page.expect_download() as download:
+        page.click("text=pairs.csv")
+    assert download.value.suggested_filename == "pairs.csv"
+
+
+def test_identities_are_merged_split_and_named(visit, mock):
+    page = visit()
+    before = len(mock.groups)
+    page.click("nav >> text=Identities")
+    page.wait_for_selector(".sheet")
+    boxes = page.locator(".pick input")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.click("text=Merge the two")
+    until(page, lambda: len(mock.groups) == before - 1)
+    page.wait_for_selector("text=The two are one identity now.")
+    field = page.locator("input.name").first
+    field.fill("Anna")
+    field.press("Enter")
+    until(page, lambda: "Anna" in mock.titles.values())
+    page.locator(".mosaic").first.click()
+    page.wait_for_selector(".images")
+    for box in page.locator(".images input").all()[:2]:
+        box.check()
+    page.click("text=Split off 2 images")
+    until(page, lambda: len(mock.groups) == before)
+    page.wait_for_selector(".sheet")
+    assert [edit["kind"] for edit in mock.edits] == ["merge", "name", "split"]
+
+
+def test_an_edit_out_of_date_is_said_in_one_line(visit, mock):
+    page = visit()
+    page.evaluate("location.hash = '#/identities/g99999'")
+    page.wait_for_selector("text=identity g99999 is out of date; reload the page")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "words"),
+    [
+        ("planning", "Choosing the next pairs"),
+        ("finished", "All done"),
+        ("others", "Others hold the remaining pairs"),
+    ],
+)
+def test_waiting_is_said_and_ends_by_itself(visit, mock, waiting, words):
+    mock.waiting = waiting
+    page = visit(ready=f"text={words}")
+    if waiting == "planning":
+        mock.waiting = None
+        page.wait_for_selector(".pane-picture img")
+
+
+def test_a_visitor_without_a_token(visit, mock):
+    mock.token = "secret"
+    page = visit(ready="text=Open the link that you were given")
+    assert page.locator("input[name=token]").is_visible()
+
+
+def test_a_picture_that_is_missing_is_said(visit, mock):
+    mock.files[mock.fill(1)[0]["candidate"]["id"]] = b"no picture"
+    page = visit(ready="text=This picture could not be loaded")
+    press(page, "Space")
+    until(page, lambda: answers(mock) == ["cannot_tell"])
+
+
+def test_languages(visit):
+    page = visit()
+    page.select_option("#language", "de")
+    page.wait_for_selector("h1:has-text('Gleich?')")
+    assert page.evaluate("document.documentElement.lang") == "de"
+    page.reload()
+    page.wait_for_selector("h1:has-text('Gleich?')")
+    assert page.locator("button[data-answer=different]").inner_text().startswith("Verschieden")
+
+
+def test_both_tables_have_the_same_keys():
+    english, german = (
+        json.loads((PAGE / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "de")
+    )
+    assert english.keys() == german.keys()
+    for key, words in english.items():
+        assert {w for w in words.split() if w.startswith("{")} == set() or "{" in german[key], key
+
+
+def test_dark_mode_follows_the_system_until_one_chooses(visit):
+    page = visit(color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(15, 19, 25)"
+    page.click("#theme")
+    page.click("#theme")
+    assert page.evaluate(ground) == "rgb(243, 245, 248)"
+    page.reload()
+    page.wait_for_selector(".pane-picture img")
+    assert page.evaluate(ground) == "rgb(243, 245, 248)"
+
+
+def test_phone(visit, mock):
+    page = visit(PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for name in ("same", "different", "cannot_tell"):
+        box = page.locator(f"button[data-answer={name}]").bounding_box()
+        assert box["height"] >= 44
+        assert box["y"] + box["height"] <= 844
+    for way, expected in (((120, 0), "same"), ((-120, 0), "different"), ((0, -120), "cannot_tell")):
+        count = len(mock.log)
+        _swipe(page, *way)
+        until(page, lambda count=count: len(mock.log) == count + 1)
+        assert answers(mock)[-1] == expected
+    _swipe(page, 0, 120)
+    saved(page)
+    assert len(mock.log) == 3
+
+
+def _swipe(page, dx: int, dy: int) -> None:
+    touch = page.context.new_cdp_session(page)
+    box = page.locator(".pane-picture").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (0.5, 1):
+        point = {"x": x + dx * part, "y": y + dy * part}
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_is_wider_than_the_window(visit, width):
+    page = visit({"viewport": {"width": width, "height": 740}, "locale": "de-DE"})
+    for name in ("answer", "contradictions", "progress", "identities"):
+        page.evaluate(f"location.hash = '#/{name}'")
+        page.wait_for_selector(f"#view-{name}:not([hidden]) h1")
+        until(page, lambda: page.evaluate("!document.querySelector('.view:not([hidden]) [aria-busy]')"))
+        assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), name
