@@ -14,8 +14,8 @@ pytest.importorskip("sqlalchemy")
 from postgres_server import USER, new_schema, schema_address
 from sqlalchemy import text
 
-from reid_al_agents.annotation import PairLog, store_database, store_schema
-from reid_al_agents.annotation.store import Event, EventStore
+from reid_al_agents.annotation import PairLog, store_database, store_questions, store_schema
+from reid_al_agents.annotation.store import Event, EventStore, Question
 from reid_al_env.errors import InputError
 
 
@@ -204,6 +204,19 @@ def test_a_locked_table_of_the_server_is_reported(server: str, monkeypatch: pyte
             assert "\n" not in str(error.value)
             assert store.events("run") == [], "reading goes on"
         assert store.append(answer())[1]
+
+
+def test_who_leases_waits_for_others_who_lease_the_same(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_database, "WAIT_FOR_LOCK_SECONDS", 0.01)
+    with EventStore(server) as store, EventStore(server) as other:
+        store.add_questions(Question(f"q{n}", "run", 0, 1, 2, "policy", "dqn", 1.0) for n in range(2))
+        with other._database.writing([]) as connection:
+            store_questions._lock(connection, ["q0"])
+            with pytest.raises(InputError, match="another program keeps it locked"):
+                store.lease("q0", "me", 0.0, 10.0)
+            assert store.lease("q1", "me", 0.0, 10.0), "other questions are free"
+            assert store.append(answer())[1], "and so is answering"
+        assert store.lease("q0", "me", 0.0, 10.0)
 
 
 def test_a_closed_store_says_so(url: str) -> None:

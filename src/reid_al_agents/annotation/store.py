@@ -101,6 +101,8 @@ class EventStore:
     def effective(self, run: str) -> list[Event]:
         """Read what counts: neither events that were taken back nor the `undo` and `retract` ones.
 
+        The store remembers the run's events, so that every call but the first reads only what is new.
+
         Args:
             run: The run.
 
