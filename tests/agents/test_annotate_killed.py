@@ -24,6 +24,7 @@ def test_no_answer_is_lost_and_none_counts_twice(tmp_path, answers, kills):
     run_killed(tmp_path, answers, kills)
 
 
+@pytest.mark.slow
 def test_two_kills_lose_nothing(tmp_path):
     run_killed(tmp_path, 60, 2, identities=25)
 

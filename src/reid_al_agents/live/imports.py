@@ -18,5 +18,5 @@ def import_pairs(session: LiveSession, path: Path) -> int:
     """
     from reid_al_agents.annotation.exchange import read_pairs_csv
 
-    events = read_pairs_csv(path, session.state.features.names, session.state.run)
+    events = read_pairs_csv(path, session.state.features.names, run=session.state.run)
     return session.take_in(events)

@@ -150,7 +150,8 @@ class LiveSession:
                 taken = next((event for event in state.keys.values() if event.id == before.target), None)
                 if before.kind != "undo" or before.annotator != annotator or taken is None:
                     raise Conflict(f"key {key!r}: was used for something else; make a new one")
-                return Undone(taken, None)
+                record = None if taken.question is None else state.store.question(taken.question)
+                return Undone(taken, record)
             mine = (
                 event
                 for event in reversed(state.effective.values())
@@ -222,6 +223,11 @@ class LiveSession:
             self.supply.replayed()
             self.supply.changed(counts=False)
             return count
+
+    def counting(self) -> list[Event]:
+        """The events that count, in order."""
+        with self.state.lock:
+            return list(self.state.effective.values())
 
     def evidence(self) -> tuple[list[Evidence], set[int], int]:
         """What a refresh learns from: the evidence, the excluded images, the number of answers behind it."""

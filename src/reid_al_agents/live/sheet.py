@@ -97,6 +97,11 @@ class Sheet:
         """Its images, the most typical first, at most ``count``."""
         return [int(image) for image in self._groups.by_closeness(group)[:count]]
 
+    @property
+    def names(self) -> dict[int, str]:
+        """The names that were given, by group."""
+        return dict(self._names)
+
     def name(self, group: int) -> str | None:
         """The name it was given."""
         return self._names.get(group)

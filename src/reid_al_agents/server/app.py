@@ -68,7 +68,7 @@ def create_app(
     """
     app = FastAPI(title="reid-active-learning annotation", version=_version(), docs_url=None, redoc_url=None)
     views = Views(session, refreshing, pictures)
-    exports = Exports(session, pictures)
+    exports = Exports(session)
     _handle_errors(app)
 
     app.state.access = access

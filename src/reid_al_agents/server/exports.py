@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Callable
 
-from reid_al_agents.live.pictures import Pictures
+from reid_al_agents.annotation.exchange import (
+    events_jsonl,
+    identities_csv,
+    label_studio_json,
+    pairs_csv,
+    wildlife_csv,
+)
 from reid_al_agents.live.session import LiveSession
 
-EXPORTS = ("pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "wildlife.csv")
+EXPORTS = {
+    "pairs.csv": "text/csv; charset=utf-8",
+    "identities.csv": "text/csv; charset=utf-8",
+    "events.jsonl": "application/x-ndjson",
+    "labelstudio.json": "application/json",
+    "wildlife.csv": "text/csv; charset=utf-8",
+}
+"""Media type by the name of the file."""
 
 
 class Exports:
-    """Makes the files that the page offers.
+    """Makes the files that the page and the command line offer.
 
     Args:
         session: The session.
-        pictures: Its images.
     """
 
-    def __init__(self, session: LiveSession, pictures: Pictures) -> None:
-        self._session, self._pictures = session, pictures
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
 
-    def make(self, what: str) -> tuple[bytes, str]:
-        """The file's content and media type."""
-        lines = [json.dumps(asdict(event)) for event in self._session.state.store.events(self._session.state.run)]
-        return "\n".join(lines).encode(), "application/x-ndjson"
+    def make(self, what: str) -> tuple[str, str]:
+        """The content and media type of one of :data:`EXPORTS`."""
+        makers: dict[str, Callable[[], str]] = {
+            "pairs.csv": lambda: pairs_csv(self._session.counting()),
+            "identities.csv": self._identities,
+            "events.jsonl": lambda: events_jsonl(self._session.state.store.events(self._session.state.run)),
+            "labelstudio.json": lambda: label_studio_json(self._session.counting()),
+            "wildlife.csv": self._wildlife,
+        }
+        return makers[what](), EXPORTS[what]
+
+    def _identities(self) -> str:
+        sheet = self._session.identities()
+        return identities_csv(self._session.state.features.names, sheet.labels, sheet.names)
+
+    def _wildlife(self) -> str:
+        sheet, features = self._session.identities(), self._session.state.features
+        return wildlife_csv(features.names, sheet.labels, labels=sheet.names, cameras=features.cameras)
