@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from reid_al_agents.annotation import PairLog, export_identities_csv, export_pairs_csv
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import emit_json, messages
+from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.files import make_folder
 from reid_al_agents.grouping import GroupSettings
 from reid_al_agents.learner.loop import record
@@ -23,11 +23,42 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write to; default: the run's own.")
     ] = None,
+    market1501: Annotated[
+        Path | None,
+        typer.Option("--market1501", help="Also make this folder, in Market-1501's layout (of annotate)."),
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Database of an annotate session that does not use a file.")
+    ] = None,
     seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
-    """Write pairs.csv (every answer) and identities.csv (the group of every pool image)."""
+    """Write pairs.csv (every answer) and identities.csv (the group of every pool image).
+
+    Of the folder of `annotate` also events.jsonl and tables for Label Studio and wildlife-datasets.
+    """
     target = folder if out is None else make_folder(out)
+    if (folder / "annotate.json").is_file():
+        result = _of_session(folder, target, store, market1501)
+    elif market1501 is not None or store is not None:
+        raise InputError(f"{folder}: is not the folder of annotate; leave out --market1501 and --store")
+    else:
+        result = _of_run(folder, target)
+    if json:
+        emit_json(result)
+    else:
+        messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
+
+
+def _of_session(folder: Path, target: Path, store: str | None, market1501: Path | None) -> dict[str, Any]:
+    opt.need("sqlalchemy", "annotate")
+    from reid_al_agents.live.handing_out import hand_out
+
+    with Bars() as bars:
+        return dict(hand_out(folder, target, store=store, market1501=market1501, progress=bars))
+
+
+def _of_run(folder: Path, target: Path) -> dict[str, Any]:
     log_path = folder / "pairs.sqlite"
     if not log_path.is_file():
         raise InputError(f"{folder}: holds no pairs.sqlite; name the folder of a run")
@@ -45,7 +76,7 @@ def export(
     groups = constraints.groups() if formed is None else formed
     export_identities_csv(names, groups, target / "identities.csv")
     sizes = np.bincount(groups)
-    result = {
+    return {
         "pairs": str(target / "pairs.csv"),
         "identities": str(target / "identities.csv"),
         "answers": len(answers),
@@ -53,7 +84,3 @@ def export(
         "grouped_images": int(sizes[sizes > 1].sum()),
         "contradictions": len(constraints.contradictions),
     }
-    if json:
-        emit_json(result)
-    else:
-        messages.print(", ".join(f"{name} {value}" for name, value in result.items()))

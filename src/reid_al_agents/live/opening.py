@@ -28,7 +28,7 @@ from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 RUN = "annotate"
-_CONFIG, _POOL, _SPLIT = "annotate.json", "pool.json", "split.json"
+CONFIG, _POOL, _SPLIT = "annotate.json", "pool.json", "split.json"
 Bar = Callable[[str, int, int], None]
 
 
@@ -133,7 +133,7 @@ def _check(config: RunConfig) -> None:
 
 def _check_same(folder: Path, config: RunConfig) -> None:
     """Keep the settings, or see that they are those that were kept."""
-    path = folder / _CONFIG
+    path = folder / CONFIG
     if path.is_file():
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))

@@ -22,14 +22,17 @@ class Pictures:
     Args:
         images: The images; those that are files are handed out as they are.
         size: Height and width in pixels that images in memory are shown at.
+
+    Attributes:
+        images: The images.
     """
 
     def __init__(self, images: ImageSet, size: tuple[int, int]) -> None:
-        self._images, self._memory_size = images, size
+        self.images, self._memory_size = images, size
         self.size = lru_cache(_REMEMBERED)(self._size)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.images)
 
     def encoded(self, image: int) -> tuple[bytes, str]:
         """An image's bytes and media type.
@@ -42,7 +45,7 @@ class Pictures:
         path = self._path(image)
         if path is None:
             buffer = io.BytesIO()
-            Image.fromarray(self._images.read([image], self._memory_size)[0]).save(buffer, "PNG")
+            Image.fromarray(self.images.read([image], self._memory_size)[0]).save(buffer, "PNG")
             return buffer.getvalue(), "image/png"
         try:
             content = path.read_bytes()
@@ -60,7 +63,7 @@ class Pictures:
         """An image (H, W, 3) of that width and an even height, for terminals."""
         wide, high = self.size(image)
         height = max(2, 2 * round(high * width / wide / 2))
-        pixels: NDArray[np.uint8] = self._images.read([image], (height, width))[0]
+        pixels: NDArray[np.uint8] = self.images.read([image], (height, width))[0]
         return pixels
 
     def _size(self, image: int) -> tuple[int, int]:
@@ -77,4 +80,4 @@ class Pictures:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
     def _path(self, image: int) -> Path | None:
-        return None if self._images.paths is None else Path(str(self._images.paths[image]))
+        return None if self.images.paths is None else Path(str(self.images.paths[image]))

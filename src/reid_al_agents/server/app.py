@@ -18,7 +18,7 @@ from reid_al_agents.live.refreshing import Refreshing
 from reid_al_agents.live.session import LiveSession
 from reid_al_agents.server import bodies
 from reid_al_agents.server.access import COOKIE, Access, Allowance, check_name
-from reid_al_agents.server.exports import EXPORTS, Exports
+from reid_al_agents.live.exports import EXPORTS, Exports
 from reid_al_agents.server.guard import Guard
 from reid_al_agents.server.views import Views
 from reid_al_env import InputError
