@@ -40,12 +40,12 @@ class Server:
         self.process = subprocess.Popen(
             [*script, self._url, str(self._identities)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=(self.folder / "server.log").open("a"),
             text=True,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
         line = self.process.stdout.readline()
-        assert line == "ready\n", self.process.stderr.read()
+        assert line == "ready\n", (self.folder / "server.log").read_text()
 
     def kill(self):
         if self.process.poll() is None:

@@ -327,3 +327,27 @@ def test_cohens_kappa_by_hand():
 def test_bad_settings_are_named(store, name, value, words):
     with pytest.raises(InputError, match=words):
         session(store, **{name: value})
+
+
+def test_a_model_that_is_being_fitted_still_answers(monkeypatch):
+    """Batches are planned beside the asking, which goes on with the last fit until the next is done."""
+    from sklearn.linear_model import LogisticRegression
+
+    from reid_al_agents.grouping.match_model import PAIR_FEATURES, MatchModel
+
+    model, rng = MatchModel(), np.random.default_rng(0)
+    for number in range(200):
+        model.add(rng.normal(size=len(PAIR_FEATURES)), 0.5, 1 if number % 2 else -1)
+    pairs = rng.normal(size=(5, len(PAIR_FEATURES)))
+    inner, seen = LogisticRegression.fit, []
+
+    def fit(self, *args):
+        model.add(pairs[0], 0.5, 1)
+        seen.append(model.probabilities(pairs))
+        return inner(self, *args)
+
+    monkeypatch.setattr(LogisticRegression, "fit", fit)
+    model.fit()
+    model.fit()
+    assert len(seen) == 2
+    assert not np.array_equal(seen[0], seen[1])

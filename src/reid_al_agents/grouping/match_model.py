@@ -69,10 +69,13 @@ class MatchModel:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        matched = np.array(self.matched[-MEMORY:])
+        # Another thread may add answers or ask for probabilities meanwhile: what is used is always fitted.
+        count = len(self.matched)
+        matched = np.array(self.matched[:count][-MEMORY:])
         if len(matched) >= ENOUGH and 0 < matched.sum() < len(matched):
-            self._fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-            self._fitted.fit(np.array(self.described[-MEMORY:]), matched)
+            fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            fitted.fit(np.array(self.described[:count][-MEMORY:]), matched)
+            self._fitted = fitted
 
     def calibration_error(self, last: int, bins: int = 10) -> float | None:
         """Expected calibration error of the predictions made before the last answers were known.
