@@ -1,6 +1,5 @@
 """Turning answers into a better network."""
 
-from reid_al_agents.refresh.adapting import StagedRefresher
 from reid_al_agents.refresh.cluster import ClusterRefresher, SupervisedClusterRefresher
 from reid_al_agents.refresh.cluster_settings import ClusterSettings
 from reid_al_agents.refresh.refreshers import SupervisedRefresher, TripletRefresher, pretrain
@@ -12,7 +11,6 @@ __all__ = [
     "ClusterSettings",
     "RefreshReport",
     "Refresher",
-    "StagedRefresher",
     "SupervisedClusterRefresher",
     "SupervisedRefresher",
     "TripletRefresher",

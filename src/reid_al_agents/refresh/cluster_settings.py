@@ -41,8 +41,8 @@ class ClusterSettings:
     """
 
     size: tuple[int, int] = (128, 64)
-    steps: int = 400
-    epochs: int = 4
+    steps: int = 800
+    epochs: int = 8
     batch_size: int = 64
     images_per_cluster: int = 4
     learning_rate: float = 1e-3
