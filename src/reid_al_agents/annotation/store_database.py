@@ -52,6 +52,7 @@ class Database:
         with self._reporting("cannot be opened as an event store"):
             self._engine = _sqlite(self._address.url) if self._is_sqlite else _postgresql(self._address.url)
             self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+            self._passing_writer = self._writer.execution_options(synchronous="NORMAL")
         try:
             self._prepare()
         except BaseException:
@@ -72,12 +73,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, runs: Iterable[str], what: str = "cannot be written") -> Iterator[Connection]:
+    def writing(
+        self, runs: Iterable[str], what: str = "cannot be written", *, passing: bool = False
+    ) -> Iterator[Connection]:
         """Write for some runs in one transaction, on disk when the block has ended; undone by an error.
 
         Args:
             runs: The runs written for; another writer of one of them waits.
             what: Says in a message what failed.
+            passing: It need not outlive a power cut, only the process: SQLite then does not wait for the disk.
+                The next transaction that does brings this one along.
 
         Yields:
             An open connection.
@@ -85,7 +90,8 @@ class Database:
         Raises:
             InputError: The database is closed or refuses.
         """
-        with self._reporting(what), self._turn, self._writer.begin() as connection:
+        writer = self._passing_writer if passing else self._writer
+        with self._reporting(what), self._turn, writer.begin() as connection:
             if not self._is_sqlite:
                 for key in sorted({_lock_number(run) for run in runs}):  # sorted: nobody waits in a ring
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
@@ -141,7 +147,9 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA synchronous = {options.get('synchronous', 'FULL')}")
+        connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
     return engine
 

@@ -40,7 +40,7 @@ class QuestionTable:
         runs = {row["run"] for row in rows}
         if not rows:
             return
-        with self._database.writing(runs, "questions could not be stored") as connection:
+        with self._database.writing(runs, "questions could not be stored", passing=True) as connection:
             for run, part in groupby(rows, lambda row: row["run"]):
                 last = select(func.coalesce(func.max(table.c.number), 0)).where(table.c.run == run)
                 first = 1 + int(connection.execute(last).scalar_one())
@@ -70,7 +70,7 @@ class QuestionTable:
     ) -> list[str]:
         """See `EventStore.lease_many`."""
         ids = list(dict.fromkeys(ids))
-        with self._database.writing([], "questions could not be leased") as connection:
+        with self._database.writing([], "questions could not be leased", passing=True) as connection:
             _lock(connection, ids)
             others = _others(connection, ids, annotator, now)
             free = [id_ for id_ in ids if len(others[id_]) < most][:limit]
@@ -85,7 +85,7 @@ class QuestionTable:
     def release(self, question: str, annotator: str) -> None:
         """See `EventStore.release`."""
         theirs = (leases.c.question == question) & (leases.c.annotator == annotator)
-        with self._database.writing([], "a question could not be released") as connection:
+        with self._database.writing([], "a question could not be released", passing=True) as connection:
             connection.execute(delete(leases).where(theirs))
 
     def leases(self, run: str, now: float) -> list[Lease]:

@@ -296,8 +296,12 @@ class GroupAsking:
         learner = self._selector if isinstance(self._selector, LearnsOnline) else None
         try:
             while not inquiry.batch.terminated[row] and self._spent() < end:
-                before = inquiry.observation()
-                actions = self._selector.select(before, self._rng)
+                # Who learns follows the rows; anybody else is spared those that do not move.
+                before = inquiry.observation(slice(None) if learner is not None else only)
+                actions = np.zeros(self.rows, dtype=np.int64)
+                actions[slice(None) if learner is not None else only] = self._selector.select(
+                    before, self._rng
+                )
                 picked = int(inquiry.batch.candidates[row, actions[row]])
                 batch.touch(picked)
                 batch.give(query, picked, (yield from self._compare(batch, query, picked)))

@@ -33,6 +33,7 @@ class State:
         effective: Events that count, by id, in order.
         keys: All events by key.
         answered: Who answered, by question.
+        answers: Answers that count.
         changes: How often anything has changed.
         round: Refreshes behind the model.
     """
@@ -48,16 +49,12 @@ class State:
     effective: dict[int, Event] = field(default_factory=dict)
     keys: dict[str, Event] = field(default_factory=dict)
     answered: dict[str, set[str]] = field(default_factory=dict)
+    answers: int = 0
     changes: int = 0
     round: int = 0
 
     def __post_init__(self) -> None:
         self.load()
-
-    @property
-    def answers(self) -> int:
-        """Answers that count."""
-        return sum(event.kind == "answer" for event in self.effective.values())
 
     @property
     def over(self) -> bool:
@@ -67,7 +64,7 @@ class State:
     def load(self) -> None:
         """Read all events, and work out what follows."""
         self.keys = {event.key: event for event in self.store.events(self.run)}
-        self.effective, self.answered = {}, {}
+        self.effective, self.answered, self.answers = {}, {}, 0
         for event in self.store.effective(self.run):
             self._remember(event)
         self.replay()
@@ -87,11 +84,13 @@ class State:
         """Let an event no longer count, by one that is on disk; what followed from it is undone."""
         self.keys[taking_back.key] = taking_back
         del self.effective[target.id]
+        self.answers -= target.kind == "answer"
         if target.question is not None:
             self.answered[target.question].discard(target.annotator)
         self.replay()
 
     def _remember(self, event: Event) -> None:
         self.effective[event.id] = event
+        self.answers += event.kind == "answer"
         if event.question is not None:
             self.answered.setdefault(event.question, set()).add(event.annotator)

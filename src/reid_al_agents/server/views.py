@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,6 +23,7 @@ ON_SHEET = 8
 """Images of an identity on the contact sheet."""
 
 _RETURNS = 500
+_TOTALS_EVERY = 1.0  # seconds between two counts over the whole pool
 
 
 class Views:
@@ -35,7 +37,7 @@ class Views:
 
     def __init__(self, session: LiveSession, refreshing: Refreshing, pictures: Pictures) -> None:
         self._session, self._refreshing, self._pictures = session, refreshing, pictures
-        self._totals: tuple[int, Json] = (-1, {})
+        self._totals: tuple[int, float, Json] = (-1, 0.0, {})
 
     def image(self, image: int) -> Json:
         """An image."""
@@ -178,10 +180,12 @@ class Views:
         return self.group(sheet, sheet.images(sheet.find(identity), 1)[0], None)
 
     def _count(self) -> Json:
-        """Totals over the pool, counted anew when something has changed."""
+        """Totals over the pool, counted anew when something has changed, but not for every answer."""
         session = self._session
-        if self._totals[0] == session.state.changes:
-            return self._totals[1]
+        changes, counted_at, totals = self._totals
+        fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0
+        if changes == session.state.changes or fresh:
+            return totals
         known = session.state.ledger.constraints
         groups = known.groups()
         sizes = np.bincount(groups)
@@ -198,7 +202,7 @@ class Views:
                 find_contradictions(session.state.effective.values(), session.state.ledger)
             ),
         }
-        self._totals = (session.state.changes, totals)
+        self._totals = (session.state.changes, time.monotonic(), totals)
         return totals
 
     def _contradiction(self, item: Contradiction) -> Json:

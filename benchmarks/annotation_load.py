@@ -1,0 +1,207 @@
+"""Many people at the annotation server at once, and how long one person waits for the next picture."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from recording import new_table, run, show, write_result
+
+from reid_al_agents.server.serving import free_port
+
+DATA = "synthetic:pedestrians-target?identities=150"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument(
+        "--think", type=float, default=1.0, help="mean seconds between two answers of a person"
+    )
+    parser.add_argument("--alone", type=int, default=200, help="answers of one person, for the wait")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument("--out", type=Path, help="keep the figures there")
+    options = parser.parse_args()
+    figures = asyncio.run(measure(options))
+    if options.out is not None:
+        settings = {name: getattr(options, name) for name in ("people", "seconds", "think", "alone")}
+        write_result(options.out, (options.seed,), settings, figures)
+    if options.json:
+        print(json.dumps(figures))
+        return
+    table = new_table(
+        "Annotation server on loopback", ("who",), ("answers", "p50 ms", "p95 ms", "p99 ms", "errors")
+    )
+    for who in ("alone", "crowd"):
+        line = figures[who]
+        quantile = [str(line[f"p{q}_ms"]) for q in (50, 95, 99)]
+        table.add_row(who, str(line["answers"]), *quantile, str(len(line["errors"])))
+    show(table)
+    crowd = figures["crowd"]
+    print(f"{crowd['pairs_given_to_two']} of {crowd['pairs_given']} pairs were given to two people")
+
+
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port("127.0.0.1", 0)
+        server = serve(Path(folder), port, options.seed)
+        try:
+            base = f"http://127.0.0.1:{port}"
+            await wait_until_ready(base)
+            alone = await one_person(base, options.alone)
+            crowd = await many_people(base, options)
+        finally:
+            server.terminate()
+            server.wait()
+    return {"data": DATA, "alone": alone, "crowd": crowd}
+
+
+def serve(folder: Path, port: int, seed: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "reid_al_agents.cli", "annotate", DATA, "--out", str(folder / "session")]
+    settings = [
+        "--backbone",
+        "small_cnn",
+        "--size",
+        "64x32",
+        "--refresh",
+        "none",
+        "--no-adapt",
+        "--hidden",
+        "0",
+    ]
+    where = ["--port", str(port), "--no-open", "--seed", str(seed)]
+    return subprocess.Popen([*command, *settings, *where], stderr=subprocess.DEVNULL)
+
+
+async def wait_until_ready(base: str) -> None:
+    async with httpx.AsyncClient(base_url=base) as client:
+        for _ in range(3000):
+            try:
+                await client.get("/?as=probe", follow_redirects=True)
+                if (await client.get("/api/questions", params={"count": 1})).json()["questions"]:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.2)
+    raise SystemExit("the server did not start")
+
+
+class Person:
+    """Answers as the page does: some questions in hand, more with every answer."""
+
+    def __init__(self, client: httpx.AsyncClient, name: str) -> None:
+        self.client, self.name = client, name
+        self.hand: list[dict[str, Any]] = []
+        self.waits: list[float] = []
+        self.errors: list[str] = []
+        self.shown: list[tuple[int, int]] = []
+
+    async def enter(self) -> None:
+        await self.client.get(f"/?as={self.name}", follow_redirects=True)
+        session = (await self.client.get("/api/session")).json()
+        self.headers = {"Origin": str(self.client.base_url), "X-CSRF-Token": session["csrf"]}
+
+    async def refill(self) -> None:
+        got = (await self.client.get("/api/questions", params={"count": 4})).json()
+        self._take(got["questions"])
+
+    def _take(self, questions: list[dict[str, Any]]) -> None:
+        held = {question["id"] for question in self.hand}
+        for question in questions:
+            if question["id"] not in held:
+                self.hand.append(question)
+                self.shown.append((question["query"]["id"], question["candidate"]["id"]))
+
+    async def answer(self, look: bool = False) -> None:
+        question = self.hand.pop(0)
+        body = {
+            "question": question["id"],
+            "answer": "same" if (question["probability"] or 0) > 0.5 else "different",
+            "key": uuid.uuid4().hex,
+            "want": 4,
+            "have": [other["id"] for other in self.hand],
+        }
+        started = time.perf_counter()
+        reply = await self.client.post("/api/answers", json=body, headers=self.headers)
+        if reply.status_code != 200:
+            self.errors.append(f"{reply.status_code} {reply.text[:200]}")
+            return
+        got = reply.json()
+        gone = set(got["withdrawn"])
+        self.hand = [other for other in self.hand if other["id"] not in gone]
+        self._take(got["questions"])
+        if look and got["questions"]:
+            await self.client.get(got["questions"][-1]["candidate"]["url"])
+        self.waits.append(time.perf_counter() - started)
+
+
+async def one_person(base: str, answers: int) -> dict[str, Any]:
+    """From the answer to the bytes of a picture that was never fetched before; nothing is preloaded."""
+    async with httpx.AsyncClient(base_url=base, timeout=30) as client:
+        person = Person(client, "alone")
+        await person.enter()
+        while len(person.waits) < answers:
+            if not person.hand:
+                await person.refill()
+                await asyncio.sleep(0 if person.hand else 0.05)
+                continue
+            await person.answer(look=True)
+    return {"answers": answers, **quantiles(person.waits), "errors": person.errors}
+
+
+async def many_people(base: str, options: argparse.Namespace) -> dict[str, Any]:
+    people: list[Person] = []
+
+    async def work(number: int) -> None:
+        rng = np.random.default_rng([options.seed, number])
+        async with httpx.AsyncClient(base_url=base, timeout=60) as client:
+            person = Person(client, f"person{number}")
+            people.append(person)
+            await person.enter()
+            end = time.perf_counter() + options.seconds
+            while time.perf_counter() < end:
+                if not person.hand:
+                    await person.refill()
+                await asyncio.sleep(float(rng.exponential(options.think)))
+                if person.hand:
+                    await person.answer()
+
+    await asyncio.gather(*(work(number) for number in range(options.people)))
+    seen: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for person in people:
+        for a, b in person.shown:
+            seen[min(a, b), max(a, b)].add(person.name)
+    waits = [wait for person in people for wait in person.waits]
+    return {
+        "people": options.people,
+        "seconds": options.seconds,
+        "think_seconds": options.think,
+        "answers": len(waits),
+        "answers_per_second": round(len(waits) / options.seconds, 1),
+        **quantiles(waits),
+        "errors": [error for person in people for error in person.errors],
+        "pairs_given_to_two": sum(len(names) > 1 for names in seen.values()),
+        "pairs_given": len(seen),
+    }
+
+
+def quantiles(waits: list[float]) -> dict[str, float]:
+    milliseconds = 1000 * np.array(waits)
+    return {f"p{q}_ms": round(float(np.percentile(milliseconds, q)), 1) for q in (50, 95, 99)}
+
+
+if __name__ == "__main__":
+    run(main)
