@@ -16,6 +16,7 @@ from reid_al_env.feature_set import FeatureSet
 from reid_al_env.inquiry import Inquiry
 from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
+from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
 
@@ -85,7 +86,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
         cross_camera: Candidates come from other cameras than the query's.
         index: FAISS factory string for the neighbour search.
-        render_mode: ``"ansi"`` gives one line for the last pick.
+        render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or ``None``; see Rendering.
         node_features: Describes each node by F numbers when an episode begins, zeros for padding
             (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.
 
@@ -100,7 +101,10 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     * v0: first version.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 2}  # noqa: RUF012 -- Gymnasium declares it so
+    metadata = {  # noqa: RUF012 -- Gymnasium declares it so
+        "render_modes": list(RENDER_MODES),
+        "render_fps": RENDER_FPS,
+    }
 
     def __init__(
         self,
@@ -123,7 +127,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         settings = EpisodeSettings(
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
         )
-        self.render_mode = check_render_mode(render_mode)
+        self.render_mode = render_mode
+        self._renderer = make_renderer(render_mode, 1, budget)
         self._inquiry = Inquiry(
             as_feature_set(features), settings, oracle, constraints, node_features=node_features
         )
@@ -131,7 +136,11 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self.observation_space = cast("spaces.Space[ObsType]", space)
         self.action_space = spaces.Discrete(pool_size)
         self._started = self._over = False
-        self._last_line = ""
+
+    @property
+    def node_feature_names(self) -> tuple[str, ...]:
+        """What the columns of ``node_features`` are called; none without that argument."""
+        return self._inquiry.node_feature_names
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -143,8 +152,11 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self._started, self._over = True, False
         chosen = (options or {}).get("query")
         query = self._inquiry.next_query() if chosen is None else int(chosen)
-        self._inquiry.begin(_ROW, np.array([query], dtype=np.int64))
-        self._last_line = f"query {query}"
+        queries = np.array([query], dtype=np.int64)
+        self._inquiry.begin(_ROW, queries)
+        if self._renderer is not None:
+            self._renderer.begin(_ROW, queries)
+            self._show()
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
@@ -156,7 +168,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
             raise InputError(
                 f"action: {position} is outside 0..{self._inquiry.batch.action_mask.shape[1] - 1}"
             )
-        outcome = self._inquiry.step(np.array([position], dtype=np.int64))
+        actions = np.array([position], dtype=np.int64)
+        outcome = self._inquiry.step(actions)
         info = self._info()
         info["picked"] = int(outcome.picked[0])
         info["answer"] = int(outcome.answers[0])
@@ -164,7 +177,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         info["invalid_action"] = bool(outcome.invalid[0])
         reward = float(outcome.rewards[0])
         self._over = bool(outcome.terminated[0])
-        self._last_line = describe_pick(info, reward)
+        if self._renderer is not None:
+            self._renderer.picked(_ROW, actions, outcome)
+            self._show()
         return self._observation(), reward, self._over, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -176,8 +191,26 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         return self._inquiry.true_rewards()
 
     def render(self) -> Any:
-        """One line on the last pick in ``"ansi"`` mode, else ``None``."""
-        return self._last_line if self.render_mode == "ansi" else None
+        """A line (``"ansi"``) or a frame (``"rgb_array"``); a window shows ``"human"`` frames by itself."""
+        if self._renderer is None:
+            if self.spec is not None:
+                gym.logger.warn(
+                    f'render() without a render mode; choose one: gym.make("{self.spec.id}", '
+                    'render_mode="rgb_array")'
+                )
+            return None
+        if not self._started:
+            raise gym.error.ResetNeeded("Call reset() before render(): no episode has begun.")
+        return self._renderer.render(self._inquiry)
+
+    def close(self) -> None:
+        """Close the window of ``"human"`` mode."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self.render()
 
     def _observation(self) -> ObsType:
         return {name: values[0] for name, values in self._inquiry.observation().items()}
@@ -211,24 +244,3 @@ def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> Feat
     if features is None:
         return synthetic_features()
     return features if isinstance(features, FeatureSet) else FeatureSet.load(features)
-
-
-def check_render_mode(render_mode: str | None) -> str | None:
-    """The mode itself.
-
-    Raises:
-        InputError: If the environment does not render so.
-    """
-    if render_mode not in (None, *ReIDActiveLearningEnv.metadata["render_modes"]):
-        raise InputError(f"render_mode: {render_mode!r} is unknown; choose 'ansi' or None")
-    return render_mode
-
-
-def describe_pick(info: dict[str, Any], reward: float) -> str:
-    """One line on one pick, from its ``info``."""
-    said = {1: "match", -1: "no match", 0: "can't tell"}[info["answer"]]
-    if info["invalid_action"]:
-        said = "already masked, nobody asked"
-    elif not info["asked"]:
-        said += " (already known)"
-    return f"query {info['query']}  picked {info['picked']}: {said}  reward {reward:.3f}"

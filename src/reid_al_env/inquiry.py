@@ -96,6 +96,11 @@ class Inquiry:
         self._starts = StartTable(features, settings, batch=size)
         self.browser = QueryBrowser(len(features), np.random.default_rng(0))
 
+    @property
+    def node_feature_names(self) -> tuple[str, ...]:
+        """What the node features are called; none if there are none."""
+        return () if self._described is None else self._described.names
+
     def shuffle(self, rng: np.random.Generator) -> None:
         """Start a new pass over the queries in an order drawn from ``rng``."""
         self.browser = QueryBrowser(len(self.features), rng)

@@ -13,11 +13,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from reid_al_env.constraints import ConstraintGraph
-from reid_al_env.env import ObsType, as_feature_set, check_render_mode, describe_pick, observation_space
+from reid_al_env.env import ObsType, as_feature_set, observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
+from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 
 _Columns = dict[str, NDArray[Any]]
@@ -41,7 +42,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     """
 
     metadata = {  # noqa: RUF012 -- Gymnasium declares it so
-        "render_modes": ["ansi"],
+        "render_modes": [mode for mode in RENDER_MODES if mode != "human"],
+        "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
@@ -69,7 +71,10 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
         )
         self.num_envs = num_envs
-        self.render_mode = check_render_mode(render_mode)
+        if render_mode == "human":
+            raise InputError("render_mode: 'human' shows one environment; choose 'rgb_array', 'ansi' or None")
+        self.render_mode = render_mode
+        self._renderer = make_renderer(render_mode, num_envs, budget)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.single_action_space = spaces.Discrete(pool_size)
@@ -82,7 +87,6 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self._all = np.arange(num_envs)
         self._done = np.zeros(num_envs, dtype=bool)
         self._started = False
-        self._lines = [""] * num_envs
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -117,6 +121,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
                 "reset them with options={'reset_mask': ...}"
             )
         outcome = self._inquiry.step(actions, active)
+        if self._renderer is not None:
+            self._renderer.picked(np.flatnonzero(active), actions, outcome)
         terminated = outcome.terminated & active
         infos = self._step_info(outcome, active)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
@@ -138,9 +144,13 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         """What each item would earn by the true identities, (num_envs, pool_size); −inf where masked."""
         return self._inquiry.true_rewards()
 
-    def render(self) -> tuple[str, ...] | None:
-        """One line on each last pick in ``"ansi"`` mode, else ``None``."""
-        return tuple(self._lines) if self.render_mode == "ansi" else None
+    def render(self) -> tuple[Any, ...] | None:
+        """A line (``"ansi"``) or a frame (``"rgb_array"``) of each sub-environment, else ``None``."""
+        if self._renderer is None:
+            return None
+        if not self._started:
+            raise ResetNeeded("Call reset() before render().")
+        return tuple(self._renderer.render(self._inquiry, row) for row in range(self.num_envs))
 
     def _check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
         pool_size = self._inquiry.batch.action_mask.shape[1]
@@ -159,9 +169,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             queries = np.broadcast_to(np.asarray(chosen, dtype=np.int64), (self.num_envs,))[rows]
         self._inquiry.begin(rows, queries)
         self._done[rows] = False
-        if self.render_mode is not None:
-            for row, query in zip(rows, queries, strict=True):
-                self._lines[row] = f"query {query}"
+        if self._renderer is not None:
+            self._renderer.begin(rows, queries)
 
     def _finish_same_step(
         self, infos: dict[str, Any], outcome: Outcome, terminated: NDArray[np.bool_]
@@ -199,12 +208,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             "asked": outcome.asked,
             "invalid_action": outcome.invalid,
         }
-        infos = _info(values, active)
-        if self.render_mode is not None:
-            for row in np.flatnonzero(active):
-                single = {name: infos[name][row] for name in values}
-                self._lines[row] = describe_pick(single, float(outcome.rewards[row]))
-        return infos
+        return _info(values, active)
 
 
 def _info(values: _Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
