@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +16,10 @@ from reid_al_env.env import ObsType
 from reid_al_env.errors import InputError
 
 _Flat = NDArray[np.float32]
+if TYPE_CHECKING:
+    _VectorWrapper = VectorWrapper[_Flat, NDArray[np.int64], ObsType, NDArray[np.int64], NDArray[Any]]
+else:
+    _VectorWrapper = VectorWrapper  # takes no type arguments before Gymnasium 1.3
 _Step = tuple[_Flat, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]
 
 
@@ -110,7 +114,7 @@ class FlattenGraph(gym.ObservationWrapper[_Flat, np.int64, ObsType], gym.utils.R
         return observation["similarity"].reshape(-1)
 
 
-class FlattenGraphVector(VectorWrapper[_Flat, NDArray[np.int64], ObsType, NDArray[np.int64], NDArray[Any]]):
+class FlattenGraphVector(_VectorWrapper):
     """:class:`FlattenGraph` for the batched environment, shape (num_envs, (n_s+1)²), in every autoreset mode.
 
     Observations in ``infos["final_obs"]`` are flattened too.
