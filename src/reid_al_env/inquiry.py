@@ -110,6 +110,15 @@ class Inquiry:
 
         When no image has, the last one drawn is returned, and its episode begins with an empty mask.
         """
+        return int(self.next_queries(1)[0])
+
+    def next_queries(self, count: int) -> NDArray[np.int64]:
+        """The next ``count`` queries, shape (count,); see :meth:`next_query`."""
+        if self.constraints is None and not self.batch.settings.cross_camera:
+            return self.browser.draw(count)  # every query has candidates, and all may be asked about
+        return np.array([self._next_with_questions() for _ in range(count)], dtype=np.int64)
+
+    def _next_with_questions(self) -> int:
         query = self.browser.next()
         for _ in range(len(self.features)):
             if self.has_questions(query):
@@ -160,13 +169,17 @@ class Inquiry:
             active: False where the episode stands still, shape (B,); ``None`` is all.
         """
         batch = self.batch
-        rows = np.arange(len(actions))
-        active = np.ones(len(rows), dtype=bool) if active is None else active
-        allowed = active & (batch.action_mask[rows, actions] > 0)
-        picked = np.where(active, batch.candidates[rows, actions], _NOBODY)
+        picks = np.arange(len(actions)) * batch.settings.pool_size + actions
+        allowed = batch.action_mask.reshape(-1)[picks] > 0
+        picked = batch.candidates.reshape(-1)[picks]
+        invalid = ~allowed
+        if active is not None:
+            allowed &= active
+            invalid &= active
+            picked = np.where(active, picked, _NOBODY)
         answers, asked = self._answers(batch.query, picked, allowed)
         rewards = batch.step(actions, answers, active)
-        return Outcome(picked, answers, asked, active & ~allowed, rewards, batch.terminated)
+        return Outcome(picked, answers, asked, invalid, rewards, batch.terminated)
 
     def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> Observation:
         """See :meth:`EpisodeBatch.observation`; with ``node_features`` (M, n+1, F) where there are any."""
@@ -198,13 +211,14 @@ class Inquiry:
         asked = allowed.copy()
         if self.constraints is not None:
             self._answer_from_known(queries, picked, answers, asked)
-        if asked.any():
-            given = self.oracle.answer(queries[asked], picked[asked])
-            answers[asked] = check_answers(given, int(asked.sum()))
+        left, right = queries[asked], picked[asked]
+        if len(left):
+            given = check_answers(self.oracle.answer(left, right), len(left))
+            answers[asked] = given
             if self.constraints is not None:
-                self.constraints.add_many(queries[asked], picked[asked], answers[asked])
+                self.constraints.add_many(left, right, given)
                 self._answer_from_known(queries, picked, answers, asked=allowed & ~asked)
-            self._note_matches(queries[asked], picked[asked], answers[asked])
+            self._note_matches(left, right, given)
         return answers, asked
 
     def _answer_from_known(

@@ -93,7 +93,7 @@ def check_answers(answers: object, count: int) -> NDArray[np.int8]:
         InputError: If there are not ``count`` of them, or one is none of −1, 0, +1.
     """
     array = np.asarray(answers)
-    if array.shape != (count,) or not np.isin(array, (-1, 0, 1)).all():
+    if array.shape != (count,) or not ((array == 0) | (array == 1) | (array == -1)).all():
         raise InputError(
             f"oracle: answered {count} pairs with {array.ravel()[:5]} of shape {array.shape}; "
             "expected one of -1, 0, +1 for each pair"

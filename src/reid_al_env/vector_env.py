@@ -164,7 +164,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
 
     def _begin(self, rows: NDArray[np.int64], chosen: Any = None) -> None:
         if chosen is None:
-            queries = np.array([self._inquiry.next_query() for _ in rows], dtype=np.int64)
+            queries = self._inquiry.next_queries(len(rows))
         else:
             queries = np.broadcast_to(np.asarray(chosen, dtype=np.int64), (self.num_envs,))[rows]
         self._inquiry.begin(rows, queries)
@@ -180,8 +180,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         rows = np.flatnonzero(terminated)
         final = self._inquiry.observation(rows)
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for place, row in enumerate(rows):
-            final_obs[row] = {name: values[place] for name, values in final.items()}
+        for row, *parts in zip(rows.tolist(), *final.values(), strict=True):
+            final_obs[row] = dict(zip(final, parts, strict=True))
         ended = {
             "final_obs": final_obs,
             "_final_obs": terminated.copy(),
