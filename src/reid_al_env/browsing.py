@@ -41,11 +41,16 @@ class QueryBrowser:
                 self._swapped, self._drawn = {}, 0
             some = min(count - done, self._size - self._drawn)
             places = range(self._drawn, self._drawn + some)
-            chosen = self._rng.integers(np.array(places), self._size).tolist()
             swapped = self._swapped
-            for position, other in zip(places, chosen, strict=True):
+            for position, other in zip(places, self._choose(places), strict=True):
                 queries[done] = swapped.get(other, other)
                 swapped[other] = swapped.pop(position, position)
                 done += 1
             self._drawn += some
         return queries
+
+    def _choose(self, places: range) -> list[int]:
+        """For each place a number from there to the last; one call draws the same as one for each."""
+        if len(places) == 1:
+            return [int(self._rng.integers(places[0], self._size))]
+        return [int(chosen) for chosen in self._rng.integers(np.array(places), self._size)]

@@ -135,6 +135,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         space = observation_space(pool_size, node_features)
         self.observation_space = cast("spaces.Space[ObsType]", space)
         self.action_space = spaces.Discrete(pool_size)
+        self._pool_size = pool_size
         self._started = self._over = False
 
     @property
@@ -164,10 +165,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         if not self._started or self._over:
             raise gym.error.ResetNeeded("Call reset() first: no episode has begun, or the last one is over.")
         position = int(action)
-        if not 0 <= position < self._inquiry.batch.action_mask.shape[1]:
-            raise InputError(
-                f"action: {position} is outside 0..{self._inquiry.batch.action_mask.shape[1] - 1}"
-            )
+        if not 0 <= position < self._pool_size:
+            raise InputError(f"action: {position} is outside 0..{self._pool_size - 1}")
         actions = np.array([position], dtype=np.int64)
         outcome = self._inquiry.step(actions)
         info = self._info()

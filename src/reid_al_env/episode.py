@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,10 @@ from reid_al_env.settings import EpisodeSettings
 from reid_al_env.starts import Starts
 
 Observation = dict[str, NDArray[np.generic]]
+_Kind = TypeVar("_Kind", bound=np.generic)
+_ZERO = np.float32(0.0)
+# What the sum of two similarities is multiplied by, indexed by the answer: 0, +1 and, from the end, −1.
+_SHARE = np.array([1.0, 0.5, 1.0], dtype=np.float32)[:, None]
 
 
 class EpisodeBatch:
@@ -30,6 +36,9 @@ class EpisodeBatch:
         self.settings = settings
         self._reward = resolve_reward(settings.reward)
         self._rows = np.arange(size)
+        self._one = np.ones(1, dtype=np.int64)
+        self.places = self._rows * n  # where each episode starts in the flattened (B, n) arrays
+        self._nodes = self._rows * (n + 1) + 1  # and where its gallery starts among the rows of all graphs
         self.query = np.full(size, -1, dtype=np.int64)
         self.candidates = np.full((size, n), -1, dtype=np.int64)
         self.similarity = np.zeros((size, n + 1, n + 1), dtype=np.float32)
@@ -39,10 +48,14 @@ class EpisodeBatch:
         self.distances = np.zeros((size, n + 1, n + 1), dtype=np.float32)
         self.farthest_match = np.zeros((size, n), dtype=np.float32)
         self.nearest_non_match = np.full((size, n), np.inf, dtype=np.float32)
-        self._left = np.zeros(size, dtype=np.int64)  # items that may be picked
         self._full = np.zeros((size, n), dtype=bool)
         self._weakest = np.zeros((size, n), dtype=np.float32)
-        self._weakest_at = np.zeros((size, n), dtype=np.int64)
+        self._weakest_at = np.zeros((size, n), dtype=np.int64)  # as a place in the flattened (B, n) arrays
+        # The entry of two gallery items, at the places p and q, is at _entries[p] + q in the flattened graphs.
+        items = np.arange(1, n + 1)
+        entries = self._rows[:, None] * (n + 1) ** 2 + items * (n + 1) + 1 - self.places[:, None]
+        self._entries = entries.reshape(-1)
+        self._share_left = (1.0 - np.arange(settings.budget + 1) / settings.budget).astype(np.float32)
 
     def begin(
         self,
@@ -61,74 +74,81 @@ class EpisodeBatch:
             known: Implied answers, shape (M, n) int8; they join X_p or X_n, are masked and cost nothing.
             closed: Items that are masked without an answer, shape (M, n) bool.
         """
-        self.query[rows] = queries
-        self.candidates[rows] = starts.candidates
-        if np.array_equal(rows, self._rows):  # the two large ones need no copy then
+        into: NDArray[np.int64] | slice = rows
+        if np.array_equal(rows, self._rows):  # all of them: the two large arrays need no copy then
+            into = slice(None)
             self.distances, self.similarity = starts.distances, starts.similarity
         else:
             self.distances[rows] = starts.distances
             self.similarity[rows] = starts.similarity
-        self._full[rows] = starts.full
-        self._weakest[rows] = starts.weakest
-        self._weakest_at[rows] = starts.weakest_at
-        self.picks[rows] = 0
-        self.feedback[rows] = 0 if known is None else known
+        self.query[into] = queries
+        self.candidates[into] = starts.candidates
+        self._full[into] = starts.full
+        self._weakest[into] = starts.weakest
+        self._weakest_at[into] = starts.weakest_at + self.places[into, None]
+        self.picks[into] = 0
+        self.feedback[into] = 0 if known is None else known
         open_ = starts.candidates >= 0
         if known is not None:
             open_ &= known == 0
         if closed is not None:
             open_ &= ~closed
-        self.action_mask[rows] = open_
-        self._left[rows] = open_.sum(axis=1)
-        self.farthest_match[rows] = starts.distances[:, 0, 1:]
-        self.nearest_non_match[rows] = np.inf
+        self.action_mask[into] = open_
+        self.farthest_match[into] = starts.distances[:, 0, 1:]
+        self.nearest_non_match[into] = np.inf
         if known is not None and known.any():
             self._join_known(rows, starts.distances[:, 1:, 1:], known)
+
+    def allowed(
+        self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_]:
+        """Where an item is picked that may be picked, of the episodes that do not stand still, shape (B,)."""
+        allowed = self.action_mask.reshape(-1)[self.places + actions].view(np.bool_)
+        return allowed if active is None else allowed & active
 
     def step(
         self, actions: NDArray[np.int64], answers: NDArray[np.int8], active: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
         """Advance the episodes by one pick each.
 
-        A pick whose item is masked changes nothing but the number of picks; its answer is not looked at.
+        A pick of a masked item changes nothing but the number of picks.
 
         Args:
             actions: Pool positions, shape (B,).
-            answers: +1, −1 or 0, shape (B,).
+            answers: +1, −1 or 0, shape (B,); 0 where the pick is not :meth:`allowed`.
             active: False where the episode stands still, shape (B,); ``None`` is all.
 
         Returns:
             Rewards, shape (B,) float32; 0 for masked picks, "can't tell" and episodes that stand still.
         """
-        picks = self._rows * self.settings.pool_size + actions  # places in the flattened (B, n) arrays
-        mask = self.action_mask.reshape(-1)
-        allowed = mask[picks] > 0
-        if active is not None:
-            allowed &= active
-        answers = np.where(allowed, answers, np.int8(0))
+        picks = self.places + actions
         rewards = self._rewards(picks, answers)
-        self.picks += 1 if active is None else active
-        mask[picks] -= allowed
-        self._left -= allowed
+        mask = self.action_mask.reshape(-1)
+        if active is None:
+            self.picks += self._one
+            mask[picks] = 0
+        else:
+            self.picks += active
+            mask[picks[active]] = 0
         self.feedback.reshape(-1)[picks] += answers  # was 0 wherever an answer counts
-        nodes = self._rows * (self.settings.pool_size + 1) + actions + 1  # as rows of all graphs
+        nodes = self._nodes + actions
         self._remember(nodes, answers)
-        self._update_graph(nodes, picks, answers)
+        self._update_graph(nodes, answers)
         return rewards
 
     @property
     def terminated(self) -> NDArray[np.bool_]:
         """Episodes whose budget is spent or in which nothing is left to pick, shape (B,)."""
-        return (self.picks >= self.settings.budget) | (self._left == 0)
+        left = np.logical_or.reduce(self.action_mask.view(np.bool_), axis=1)
+        return np.asarray((self.picks >= self.settings.budget) | ~left)
 
-    def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> Observation:
+    def observation(self, rows: NDArray[np.int64] | None = None) -> Observation:
         """Fresh arrays of what an agent sees, with a leading batch axis; see the environment's docstring."""
-        left = 1.0 - self.picks[rows] / self.settings.budget
         return {
-            "action_mask": np.array(self.action_mask[rows]),
-            "feedback": np.array(self.feedback[rows]),
-            "remaining": np.maximum(left, 0.0).astype(np.float32)[:, None],
-            "similarity": np.array(self.similarity[rows]),
+            "action_mask": fresh(self.action_mask, rows),
+            "feedback": fresh(self.feedback, rows),
+            "remaining": self._share_left.take(fresh(self.picks, rows), mode="clip")[:, None],
+            "similarity": fresh(self.similarity, rows),
         }
 
     def rewards_if(self, answers: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -143,8 +163,9 @@ class EpisodeBatch:
             self.nearest_non_match.reshape(-1)[picks],
             self.settings.empty_negatives,
         )
-        rewards = self._reward(answers, gap, self.settings.margin)
-        return np.where(answers != 0, rewards, np.float32(0.0))
+        rewards = np.array(self._reward(answers, gap, self.settings.margin), dtype=np.float32)
+        rewards[answers == 0] = 0.0
+        return rewards
 
     def _remember(self, nodes: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
         """Let the answered items join X_p and X_n."""
@@ -161,15 +182,12 @@ class EpisodeBatch:
         self.farthest_match[rows] = np.maximum(self.farthest_match[rows], matches)
         self.nearest_non_match[rows] = non_matches
 
-    def _update_graph(
-        self, nodes: NDArray[np.int64], picks: NDArray[np.int64], answers: NDArray[np.int8]
-    ) -> None:
+    def _update_graph(self, nodes: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
         answered = self.feedback != 0
-        to_query = self._feedback_rule(nodes, picks, answers, answered)  # (B, n)
-        pushing = self._full & (to_query > 0)
-        stronger = pushing & (to_query >= self._weakest)
-        kept = self._query_places(to_query)
-        kept &= stronger | ~pushing
+        to_query = self._feedback_rule(nodes, answers, answered)  # (B, n)
+        stronger = self._full & (to_query >= self._weakest)
+        # Kept is what has a place with the query and is not refused by a full row, and every answer.
+        kept = self._query_places(to_query) > (self._full ^ stronger)
         kept |= answered
         to_query *= kept
         self.similarity[:, 0, 1:] = to_query
@@ -177,36 +195,30 @@ class EpisodeBatch:
         self._drop_pairs(stronger)
 
     def _feedback_rule(
-        self,
-        nodes: NDArray[np.int64],
-        picks: NDArray[np.int64],
-        answers: NDArray[np.int8],
-        answered: NDArray[np.bool_],
+        self, nodes: NDArray[np.int64], answers: NDArray[np.int8], answered: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """The query's similarities after the answers and before the k-reciprocal operation, a fresh (B, n)."""
-        to_query = self.similarity[:, 0, 1:].copy()
-        to_picked = _rows_of(self.similarity, nodes)
-        nearer = to_query + to_picked
-        nearer *= np.float32(0.5)
-        farther = to_query - to_picked
-        np.maximum(farther, np.float32(0.0), out=farther)
-        moves = ~answered
-        np.copyto(to_query, nearer, where=moves & (answers > 0)[:, None])
-        np.copyto(to_query, farther, where=moves & (answers < 0)[:, None])
-        told = answers != 0
-        to_query.reshape(-1)[picks[told]] = answers[told] > 0
-        return to_query
+        """The query's similarities after the answers and before the k-reciprocal operation, a fresh (B, n).
+
+        ½ (s + p) for a match, max(s − p, 0) for none and s for "can't tell" are max(share (s + answer p), 0).
+        """
+        moved = _rows_of(self.similarity, nodes) * answers[:, None]
+        moved += self.similarity[:, 0, 1:]
+        moved *= _SHARE.take(answers, axis=0)
+        np.maximum(moved, _ZERO, out=moved)
+        np.copyto(moved, self.feedback > 0, where=answered)
+        return moved
 
     def _query_places(self, to_query: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which items are among the query's first k, shape (B, n); of those at 0, any may be."""
         n, k = to_query.shape[1], self.settings.k
         if k >= n:
             return np.ones(to_query.shape, dtype=bool)
-        ascending = np.sort(to_query, axis=1)
+        ascending = to_query.copy()
+        ascending.sort(axis=1)
         last = ascending[:, n - k]
         among = to_query >= last[:, None]
         # Where the last place is tied, the lower index has it.
-        tied = np.flatnonzero((last == ascending[:, n - k - 1]) & (last > 0))
+        (tied,) = ((last == ascending[:, n - k - 1]) & (last > _ZERO)).nonzero()
         if len(tied):
             beyond = np.argsort(-to_query[tied], axis=1, kind="stable")[:, k:]
             among[tied[:, None], beyond] = False
@@ -214,16 +226,20 @@ class EpisodeBatch:
 
     def _drop_pairs(self, stronger: NDArray[np.bool_]) -> None:
         """Gallery rows that took the query in give up their weakest gallery pair, on both sides."""
-        places = np.flatnonzero(stronger)
-        n = stronger.shape[1]
-        rows, items = np.divmod(places, n)
-        others = self._weakest_at.reshape(-1)[places]
-        flat, corner = self.similarity.reshape(-1), rows * (n + 1) ** 2
-        flat[corner + (items + 1) * (n + 1) + others + 1] = 0.0
-        flat[corner + (others + 1) * (n + 1) + items + 1] = 0.0
-        full = self._full.reshape(-1)
+        (places,) = stronger.reshape(-1).nonzero()
+        if not len(places):
+            return
+        partners = self._weakest_at.reshape(-1)[places]
+        similarity, full = self.similarity.reshape(-1), self._full.reshape(-1)
+        similarity[self._entries[places] + partners] = _ZERO
+        similarity[self._entries[partners] + places] = _ZERO
         full[places] = False
-        full[rows * n + others] = False
+        full[partners] = False
+
+
+def fresh(values: NDArray[_Kind], rows: NDArray[np.int64] | None) -> NDArray[_Kind]:
+    """A copy of ``values``, or of those of its rows."""
+    return values.copy() if rows is None else values[rows]
 
 
 def _rows_of(graphs: NDArray[np.float32], nodes: NDArray[np.int64]) -> NDArray[np.float32]:
