@@ -13,7 +13,9 @@ from reid_al_env.starts import Starts
 
 Observation = dict[str, NDArray[np.generic]]
 _Kind = TypeVar("_Kind", bound=np.generic)
-_ZERO = np.float32(0.0)
+# Arrays, not scalars: numpy combines two arrays of a kind in two thirds of the time.
+_ZERO = np.zeros((), dtype=np.float32)
+_NEITHER = np.zeros((), dtype=np.int8)
 # What the sum of two similarities is multiplied by, indexed by the answer: 0, +1 and, from the end, −1.
 _SHARE = np.array([1.0, 0.5, 1.0], dtype=np.float32)[:, None]
 
@@ -36,9 +38,10 @@ class EpisodeBatch:
         self.settings = settings
         self._reward = resolve_reward(settings.reward)
         self._rows = np.arange(size)
-        self._one = np.ones(1, dtype=np.int64)
-        self.places = self._rows * n  # where each episode starts in the flattened (B, n) arrays
-        self._nodes = self._rows * (n + 1) + 1  # and where its gallery starts among the rows of all graphs
+        self._one = np.array(1, dtype=np.int64)
+        self._budget = np.array(settings.budget, dtype=np.int64)
+        self._places = self._rows * n  # where each episode starts in the flattened (B, n) arrays
+        self._nodes = self._rows + 1  # from such a place to the item's row among the rows of all graphs
         self.query = np.full(size, -1, dtype=np.int64)
         self.candidates = np.full((size, n), -1, dtype=np.int64)
         self.similarity = np.zeros((size, n + 1, n + 1), dtype=np.float32)
@@ -48,12 +51,14 @@ class EpisodeBatch:
         self.distances = np.zeros((size, n + 1, n + 1), dtype=np.float32)
         self.farthest_match = np.zeros((size, n), dtype=np.float32)
         self.nearest_non_match = np.full((size, n), np.inf, dtype=np.float32)
+        self._choices = np.zeros(size, dtype=np.int64)  # items that could be picked at the beginning
+        self._can_run_out = True  # whether any episode can end before its budget
         self._full = np.zeros((size, n), dtype=bool)
         self._weakest = np.zeros((size, n), dtype=np.float32)
         self._weakest_at = np.zeros((size, n), dtype=np.int64)  # as a place in the flattened (B, n) arrays
-        # The entry of two gallery items, at the places p and q, is at _entries[p] + q in the flattened graphs.
+        # The entry of two gallery items at the places p and q is number _entries[p] + q of all graphs' entries.
         items = np.arange(1, n + 1)
-        entries = self._rows[:, None] * (n + 1) ** 2 + items * (n + 1) + 1 - self.places[:, None]
+        entries = self._rows[:, None] * (n + 1) ** 2 + items * (n + 1) + 1 - self._places[:, None]
         self._entries = entries.reshape(-1)
         self._share_left = (1.0 - np.arange(settings.budget + 1) / settings.budget).astype(np.float32)
 
@@ -75,7 +80,9 @@ class EpisodeBatch:
             closed: Items that are masked without an answer, shape (M, n) bool.
         """
         into: NDArray[np.int64] | slice = rows
-        if np.array_equal(rows, self._rows):  # all of them: the two large arrays need no copy then
+        if (
+            len(rows) == len(self._rows) and (rows == self._rows).all()
+        ):  # all of them: the two large arrays need no copy then
             into = slice(None)
             self.distances, self.similarity = starts.distances, starts.similarity
         else:
@@ -85,7 +92,7 @@ class EpisodeBatch:
         self.candidates[into] = starts.candidates
         self._full[into] = starts.full
         self._weakest[into] = starts.weakest
-        self._weakest_at[into] = starts.weakest_at + self.places[into, None]
+        self._weakest_at[into] = starts.weakest_at + self._places[into, None]
         self.picks[into] = 0
         self.feedback[into] = 0 if known is None else known
         open_ = starts.candidates >= 0
@@ -94,44 +101,42 @@ class EpisodeBatch:
         if closed is not None:
             open_ &= ~closed
         self.action_mask[into] = open_
+        self._choices[into] = open_.sum(axis=1)
+        self._can_run_out = bool(self._choices.min() < self.settings.budget)
         self.farthest_match[into] = starts.distances[:, 0, 1:]
         self.nearest_non_match[into] = np.inf
         if known is not None and known.any():
             self._join_known(rows, starts.distances[:, 1:, 1:], known)
 
-    def allowed(
-        self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.bool_]:
-        """Where an item is picked that may be picked, of the episodes that do not stand still, shape (B,)."""
-        allowed = self.action_mask.reshape(-1)[self.places + actions].view(np.bool_)
-        return allowed if active is None else allowed & active
+    def places(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where picked items are in the flattened (B, n) arrays, by pool position; both of shape (B,)."""
+        return self._places + actions
 
     def step(
-        self, actions: NDArray[np.int64], answers: NDArray[np.int8], active: NDArray[np.bool_] | None = None
+        self, picks: NDArray[np.int64], answers: NDArray[np.int8], active: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
         """Advance the episodes by one pick each.
 
         A pick of a masked item changes nothing but the number of picks.
 
         Args:
-            actions: Pool positions, shape (B,).
-            answers: +1, −1 or 0, shape (B,); 0 where the pick is not :meth:`allowed`.
+            picks: The items, as :meth:`places` gives them, shape (B,).
+            answers: +1, −1 or 0, shape (B,); 0 where the item is masked or the episode stands still.
             active: False where the episode stands still, shape (B,); ``None`` is all.
 
         Returns:
             Rewards, shape (B,) float32; 0 for masked picks, "can't tell" and episodes that stand still.
         """
-        picks = self.places + actions
         rewards = self._rewards(picks, answers)
         mask = self.action_mask.reshape(-1)
         if active is None:
             self.picks += self._one
-            mask[picks] = 0
+            mask[picks] = _NEITHER
         else:
             self.picks += active
             mask[picks[active]] = 0
         self.feedback.reshape(-1)[picks] += answers  # was 0 wherever an answer counts
-        nodes = self._nodes + actions
+        nodes = self._nodes + picks
         self._remember(nodes, answers)
         self._update_graph(nodes, answers)
         return rewards
@@ -139,15 +144,18 @@ class EpisodeBatch:
     @property
     def terminated(self) -> NDArray[np.bool_]:
         """Episodes whose budget is spent or in which nothing is left to pick, shape (B,)."""
-        left = np.logical_or.reduce(self.action_mask.view(np.bool_), axis=1)
-        return np.asarray((self.picks >= self.settings.budget) | ~left)
+        spent = self.picks >= self._budget
+        if self._can_run_out:
+            spent |= ~self.action_mask.any(axis=1)
+        return spent
 
     def observation(self, rows: NDArray[np.int64] | None = None) -> Observation:
         """Fresh arrays of what an agent sees, with a leading batch axis; see the environment's docstring."""
+        picks = self.picks if rows is None else self.picks[rows]
         return {
             "action_mask": fresh(self.action_mask, rows),
             "feedback": fresh(self.feedback, rows),
-            "remaining": self._share_left.take(fresh(self.picks, rows), mode="clip")[:, None],
+            "remaining": self._share_left.take(picks, mode="clip")[:, None],
             "similarity": fresh(self.similarity, rows),
         }
 
@@ -164,15 +172,15 @@ class EpisodeBatch:
             self.settings.empty_negatives,
         )
         rewards = np.array(self._reward(answers, gap, self.settings.margin), dtype=np.float32)
-        rewards[answers == 0] = 0.0
+        np.copyto(rewards, _ZERO, where=answers == _NEITHER)
         return rewards
 
     def _remember(self, nodes: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
         """Let the answered items join X_p and X_n."""
         to_picked = _rows_of(self.distances, nodes)  # (B, n)
-        match, no_match = (answers > 0)[:, None], (answers < 0)[:, None]
-        np.maximum(self.farthest_match, to_picked, out=self.farthest_match, where=match)
-        np.minimum(self.nearest_non_match, to_picked, out=self.nearest_non_match, where=no_match)
+        match, no_match = (answers > _NEITHER)[:, None], (answers < _NEITHER)[:, None]
+        np.copyto(self.farthest_match, np.maximum(self.farthest_match, to_picked), where=match)
+        np.copyto(self.nearest_non_match, np.minimum(self.nearest_non_match, to_picked), where=no_match)
 
     def _join_known(
         self, rows: NDArray[np.int64], distances: NDArray[np.float32], known: NDArray[np.int8]
@@ -183,13 +191,13 @@ class EpisodeBatch:
         self.nearest_non_match[rows] = non_matches
 
     def _update_graph(self, nodes: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
-        answered = self.feedback != 0
+        answered = self.feedback.astype(bool)
         to_query = self._feedback_rule(nodes, answers, answered)  # (B, n)
         stronger = self._full & (to_query >= self._weakest)
-        # Kept is what has a place with the query and is not refused by a full row, and every answer.
-        kept = self._query_places(to_query) > (self._full ^ stronger)
-        kept |= answered
-        to_query *= kept
+        # Lost is what a full row refuses or the query has no place for (≥ is "or not" here), but no answer
+        # (> is "and not").
+        lost = (self._full ^ stronger) >= self._query_places(to_query)
+        np.copyto(to_query, _ZERO, where=lost > answered)
         self.similarity[:, 0, 1:] = to_query
         self.similarity[:, 1:, 0] = to_query
         self._drop_pairs(stronger)
@@ -201,11 +209,11 @@ class EpisodeBatch:
 
         ½ (s + p) for a match, max(s − p, 0) for none and s for "can't tell" are max(share (s + answer p), 0).
         """
-        moved = _rows_of(self.similarity, nodes) * answers[:, None]
+        moved = _rows_of(self.similarity, nodes) * answers.astype(np.float32)[:, None]
         moved += self.similarity[:, 0, 1:]
         moved *= _SHARE.take(answers, axis=0)
-        np.maximum(moved, _ZERO, out=moved)
-        np.copyto(moved, self.feedback > 0, where=answered)
+        moved = np.asarray(np.maximum(moved, _ZERO))
+        np.copyto(moved, self.feedback > _NEITHER, where=answered)
         return moved
 
     def _query_places(self, to_query: NDArray[np.float32]) -> NDArray[np.bool_]:

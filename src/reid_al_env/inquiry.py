@@ -168,14 +168,16 @@ class Inquiry:
             active: False where the episode stands still, shape (B,); ``None`` is all.
         """
         batch = self.batch
-        picked = batch.candidates.reshape(-1)[batch.places + actions]
-        allowed = batch.allowed(actions, active)
+        picks = batch.places(actions)
+        picked = batch.candidates.reshape(-1)[picks]
+        allowed = batch.action_mask.reshape(-1)[picks].view(np.bool_)
         invalid = ~allowed
         if active is not None:
+            allowed &= active
             invalid &= active
             picked = np.where(active, picked, _NOBODY)
         answers, asked = self._answers(batch.query, picked, allowed)
-        rewards = batch.step(actions, answers, active)
+        rewards = batch.step(picks, answers, active)
         return Outcome(picked, answers, asked, invalid, rewards, batch.terminated)
 
     def observation(self, rows: NDArray[np.int64] | None = None) -> Observation:

@@ -96,8 +96,8 @@ class StartTable:
         )
 
     def candidates(self, query: int) -> NDArray[np.int64]:
-        """Dataset indices of one query's candidates, shape (pool_size,), −1 for padding; not to be changed."""
-        return self._memory.candidates[self._slot_of(query)]
+        """Dataset indices of one query's candidates, (pool_size,), −1 for padding; not to be written to."""
+        return np.asarray(self._memory.candidates[self._slot_of(query)])
 
     def with_known(self, start: Starts, row: int, known: NDArray[np.int8]) -> None:
         """Rewrite one row of ``start`` as if ``known`` (n,) had been answered before the graph was made."""

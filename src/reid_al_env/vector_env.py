@@ -20,8 +20,7 @@ from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
 from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
-
-_Columns = dict[str, NDArray[Any]]
+from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
 
 
 class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
@@ -102,7 +101,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         if first is not None or not self._started:
             self._inquiry.shuffle(self.np_random)
         options = dict(options or {})
-        rows = np.flatnonzero(_reset_mask(options.get("reset_mask"), self.num_envs))
+        rows = np.flatnonzero(check_reset_mask(options.get("reset_mask"), self.num_envs))
         self._begin(rows, options.get("query"))
         self._started = True
         return self._inquiry.observation(), self._start_info(rows)
@@ -130,7 +129,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         elif not active.all():  # NEXT_STEP: those that ended last time begin now
             rows = np.flatnonzero(~active)
             self._begin(rows)
-            infos = _merge(infos, self._start_info(rows))
+            infos = merge(infos, self._start_info(rows))
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._done = terminated.copy()
         truncated = np.zeros(self.num_envs, dtype=bool)
@@ -185,69 +184,27 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         ended = {
             "final_obs": final_obs,
             "_final_obs": terminated.copy(),
-            "final_info": _keep(infos, terminated),
+            "final_info": keep(infos, terminated),
             "_final_info": terminated.copy(),
         }
         self._begin(rows)
-        return {**ended, **_merge(_keep(infos, ~terminated), self._start_info(rows))}
+        return {**ended, **merge(keep(infos, ~terminated), self._start_info(rows))}
 
     def _start_info(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         there = np.zeros(self.num_envs, dtype=bool)
         there[rows] = True
-        return _info(self._standing(), there)
+        return lay_out(self._standing(), there)
 
-    def _standing(self) -> _Columns:
+    def _standing(self) -> Columns:
         batch = self._inquiry.batch
         return {"query": batch.query, "candidates": batch.candidates, "action_mask": batch.action_mask}
 
     def _step_info(self, outcome: Outcome, active: NDArray[np.bool_]) -> dict[str, Any]:
-        values: _Columns = {
+        values: Columns = {
             **self._standing(),
             "picked": outcome.picked,
             "answer": outcome.answers.astype(np.int64),
             "asked": outcome.asked,
             "invalid_action": outcome.invalid,
         }
-        return _info(values, active)
-
-
-def _info(values: _Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
-    """Infos with their ``_key`` masks as ``VectorEnv`` lays them out: zeros where there is nothing."""
-    infos: dict[str, Any] = {}
-    if not there.any():
-        return infos
-    for name, value in values.items():
-        infos[name] = value.copy() if there.all() else _zero_outside(value, there)
-        infos[f"_{name}"] = there.copy()
-    return infos
-
-
-def _zero_outside(value: NDArray[Any], there: NDArray[np.bool_]) -> NDArray[Any]:
-    kept = np.zeros_like(value)
-    kept[there] = value[there]
-    return kept
-
-
-def _keep(infos: dict[str, Any], there: NDArray[np.bool_]) -> dict[str, Any]:
-    """The infos of the sub-environments in ``there`` alone."""
-    return _info({name: value for name, value in infos.items() if not name.startswith("_")}, there)
-
-
-def _merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Infos of two disjoint sets of sub-environments in one."""
-    merged = dict(infos)
-    for name, value in more.items():
-        merged[name] = merged[name] + value if name in merged and not name.startswith("_") else value
-        if name.startswith("_") and name in infos:
-            merged[name] = infos[name] | value
-    return merged
-
-
-def _reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
-    if mask is None:
-        return np.ones(count, dtype=bool)
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
-        raise InputError(
-            f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value"
-        )
-    return mask
+        return lay_out(values, active)
