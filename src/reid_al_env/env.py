@@ -85,7 +85,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         oracle: Who answers (:class:`reid_al_env.oracle.Oracle`); ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
         cross_camera: Candidates come from other cameras than the query's.
-        index: FAISS factory string for the neighbour search.
+        index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
         render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or ``None``; see Rendering.
         node_features: Describes each node by F numbers when an episode begins, zeros for padding
             (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.

@@ -56,7 +56,7 @@ class EpisodeBatch:
         self._full = np.zeros((size, n), dtype=bool)
         self._weakest = np.zeros((size, n), dtype=np.float32)
         self._weakest_at = np.zeros((size, n), dtype=np.int64)  # as a place in the flattened (B, n) arrays
-        # The entry of two gallery items at the places p and q is number _entries[p] + q of all graphs' entries.
+        # The entry of two gallery items at the places p and q is _entries[p] + q in the flattened graphs.
         items = np.arange(1, n + 1)
         entries = self._rows[:, None] * (n + 1) ** 2 + items * (n + 1) + 1 - self._places[:, None]
         self._entries = entries.reshape(-1)
@@ -80,11 +80,9 @@ class EpisodeBatch:
             closed: Items that are masked without an answer, shape (M, n) bool.
         """
         into: NDArray[np.int64] | slice = rows
-        if (
-            len(rows) == len(self._rows) and (rows == self._rows).all()
-        ):  # all of them: the two large arrays need no copy then
+        if len(rows) == len(self._rows) and bool((rows == self._rows).all()):
             into = slice(None)
-            self.distances, self.similarity = starts.distances, starts.similarity
+            self.distances, self.similarity = starts.distances, starts.similarity  # large: not copied again
         else:
             self.distances[rows] = starts.distances
             self.similarity[rows] = starts.similarity
