@@ -4,8 +4,8 @@
   by ``CartPole-v1`` in ``SyncVectorEnv``, by our single environment in ``SyncVectorEnv``, and by the floor:
   fresh arrays of that many observations, filled with ``np.copyto`` from a touched source, the last 64 kept
   alive. Warm: every query's first graph is remembered; cold: none is. Single environments, resets included.
-  Gymnasium's own ``benchmark_vector_step`` is there too: it draws actions without the mask, so that some of our
-  picks are of masked items, and times the drawing as well.
+  Gymnasium's own ``benchmark_vector_step`` is there too: it draws actions without the mask, so that some of
+  our picks are of masked items, and times the drawing as well.
 - **Kernel**: a step without the observation's copy, for n_s from 15 to 120 (k = n_s / 2), and the exponent.
 - **Resets**: by number of images, features memory-mapped; the pool table is timed apart.
 - **Pool table** of 12,936 images with 512 features (the size of Market-1501's training set) by FAISS's exact
@@ -13,8 +13,8 @@
 - ``--scale`` adds 10⁶ images with 128 features: resets, and an index whose candidates are compared with exact
   search.
 
-Subjects are timed in turns, a round after the other; given are medians over rounds of the ratios within a round.
-One thread, but for the index of ``--scale``, which has two.
+Subjects are timed in turns, a round after the other; given are medians over rounds of the ratios within a
+round. One thread, but for the index of ``--scale``, which has two.
 
 ``OMP_NUM_THREADS=1 python benchmarks/throughput.py --scale --out FILE``
 """

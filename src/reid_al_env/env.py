@@ -71,6 +71,25 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     the pick was masked or its answer implied) and ``invalid_action``. :meth:`action_masks` gives the mask as
     bool, where sb3-contrib looks for it.
 
+    ## Rendering
+    ``render_mode="human"`` opens a window (pygame) and shows each step in it; ``"rgb_array"`` gives frames
+    (540, 880, 3) uint8; ``"ansi"`` gives one line on the last pick. A frame shows the query and its pool, a
+    border and a sign by answer (✓ match, ✗ no match, ? can't tell), the similarity to the query, the step and
+    the return: as crops where the features' ``paths`` are files that can be read, else as a graph. Frames need
+    ``pip install "reid-active-learning[render]"``.
+
+    ## Variants and Wrappers
+    | id | differs in |
+    | --- | --- |
+    | ``ReIDActiveLearning-v0`` | nothing: the paper's settings |
+    | ``ReIDActiveLearningSmall-v0`` | ``pool_size=10``, ``budget=5``, ``k=5`` |
+    | ``ReIDActiveLearningCrossCamera-v0`` | ``cross_camera=True`` |
+
+    ``gym.make_vec(id, vectorization_mode="vector_entry_point")`` gives the batched twin of each,
+    :class:`~reid_al_env.vector_env.ReIDActiveLearningVectorEnv`.
+    :class:`~reid_al_env.wrappers.GraphObservation` observes a ``spaces.Graph``, and
+    :class:`~reid_al_env.wrappers.FlattenGraph` the graph as the paper's vector.
+
     ## Arguments
     Args:
         features: A :class:`FeatureSet`, a path to one (``.npz``, ``.npy``), or ``None`` for synthetic ones.
@@ -82,7 +101,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         shrinkage: Of the covariance, in (0, 1]; ``None`` is Ledoit–Wolf.
         empty_negatives: ``"neutral"`` or ``"farthest"``.
         reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.reward.Reward`).
-        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`); ``None`` answers from the identities.
+        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`, such as
+            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`);
+            ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
         cross_camera: Candidates come from other cameras than the query's.
         index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
@@ -92,6 +113,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
 
     Raises:
         InputError: If the features cannot be used or a setting is out of range.
+        DependencyNotInstalled: If the render mode needs a package that is not there.
 
     ## References
     [1] Liu, Z., Wang, J., Gong, S., Lu, H., Tao, D., "Deep Reinforcement Active Learning for
