@@ -85,6 +85,7 @@ def _figures(
         "floor by batched": (ratio(rates, "floor", OURS), "<=", 8.0),
         "our single by CartPole-v1 single": (ratio(rates, "our single", "CartPole-v1 single"), ">=", 0.1),
         "kernel's exponent in n_s": (exponent(kernel), "<=", 1.3),
+        "the same from 60 to 120 alone": (exponent({size: kernel[size] for size in (60, 120)}), "<=", 1.3),
         "pool table by FAISS's exact search": (table["ratio"], "<=", 1.3),
         "dearest by cheapest reset, by number of images": (max(cold) / min(cold), "<=", 2.0),
     }

@@ -75,8 +75,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     ``render_mode="human"`` opens a window (pygame) and shows each step in it; ``"rgb_array"`` gives frames
     (540, 880, 3) uint8; ``"ansi"`` gives one line on the last pick. A frame shows the query and its pool, a
     border and a sign by answer (✓ match, ✗ no match, ? can't tell), the similarity to the query, the step and
-    the return: as crops where the features' ``paths`` are files that can be read, else as a graph. Frames need
-    ``pip install "reid-active-learning[render]"``.
+    the return: as crops where the features' ``paths`` are files that can be read, else as a graph. It needs
+    the extra ``render``: ``pip install "reid-active-learning[render]"``.
 
     ## Variants and Wrappers
     | id | differs in |

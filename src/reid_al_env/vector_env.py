@@ -29,8 +29,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     It gives what ``SyncVectorEnv`` would (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
     ``options["reset_mask"]``) with one difference: all sub-environments draw their queries from one shuffle,
     so that no query is asked twice in a pass, and ``seed`` is therefore one number.
-    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. ``render_mode`` is
-    ``"rgb_array"`` or ``"ansi"`` and gives a tuple with one frame or line for each sub-environment.
+    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. Rendering gives a
+    tuple with a frame (``"rgb_array"``) or a line (``"ansi"``) of each sub-environment.
 
     Args:
         num_envs: B.
