@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +103,8 @@ class PoolTable:
             description, _, parameters = factory.partition(";")
             searcher = faiss.index_factory(points.shape[1], description)
             if parameters:
-                faiss.ParameterSpace().set_index_parameters(searcher, parameters)
+                space: Any = faiss.ParameterSpace()  # its stubs know one of two signatures
+                space.set_index_parameters(searcher, parameters)
             searcher.train(points)
             searcher.add(points)
         except RuntimeError as error:
