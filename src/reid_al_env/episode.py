@@ -60,6 +60,7 @@ class EpisodeBatch:
         items = np.arange(1, n + 1)
         entries = self._rows[:, None] * (n + 1) ** 2 + items * (n + 1) + 1 - self._places[:, None]
         self._entries = entries.reshape(-1)
+        self._everywhere = np.ones((size, n), dtype=bool)
         self._share_left = (1.0 - np.arange(settings.budget + 1) / settings.budget).astype(np.float32)
 
     def begin(
@@ -125,7 +126,8 @@ class EpisodeBatch:
         Returns:
             Rewards, shape (B,) float32; 0 for masked picks, "can't tell" and episodes that stand still.
         """
-        rewards = self._rewards(picks, answers)
+        said = set(answers.tolist())  # what nobody said need not be worked out: half of the work of one episode
+        rewards = self._rewards(picks, answers, said)
         mask = self.action_mask.reshape(-1)
         if active is None:
             self.picks += self._one
@@ -135,8 +137,8 @@ class EpisodeBatch:
             mask[picks[active]] = 0
         self.feedback.reshape(-1)[picks] += answers  # was 0 wherever an answer counts
         nodes = self._nodes + picks
-        self._remember(nodes, answers)
-        self._update_graph(nodes, answers)
+        self._remember(nodes, answers, said)
+        self._update_graph(nodes, answers, said)
         return rewards
 
     @property
@@ -163,22 +165,28 @@ class EpisodeBatch:
         rewards = self._reward(answers, gap, self.settings.margin)
         return np.where(answers != 0, rewards, np.float32(0.0))
 
-    def _rewards(self, picks: NDArray[np.int64], answers: NDArray[np.int8]) -> NDArray[np.float32]:
+    def _rewards(
+        self, picks: NDArray[np.int64], answers: NDArray[np.int8], said: set[int]
+    ) -> NDArray[np.float32]:
         gap = hardness_gap(
             self.farthest_match.reshape(-1)[picks],
             self.nearest_non_match.reshape(-1)[picks],
             self.settings.empty_negatives,
         )
         rewards = np.array(self._reward(answers, gap, self.settings.margin), dtype=np.float32)
-        np.copyto(rewards, _ZERO, where=answers == _NEITHER)
+        if 0 in said:
+            np.copyto(rewards, _ZERO, where=answers == _NEITHER)
         return rewards
 
-    def _remember(self, nodes: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
+    def _remember(self, nodes: NDArray[np.int64], answers: NDArray[np.int8], said: set[int]) -> None:
         """Let the answered items join X_p and X_n."""
         to_picked = _rows_of(self.distances, nodes)  # (B, n)
-        match, no_match = (answers > _NEITHER)[:, None], (answers < _NEITHER)[:, None]
-        np.copyto(self.farthest_match, np.maximum(self.farthest_match, to_picked), where=match)
-        np.copyto(self.nearest_non_match, np.minimum(self.nearest_non_match, to_picked), where=no_match)
+        if 1 in said:
+            farther = np.maximum(self.farthest_match, to_picked)
+            np.copyto(self.farthest_match, farther, where=(answers > _NEITHER)[:, None])
+        if -1 in said:
+            nearer = np.minimum(self.nearest_non_match, to_picked)
+            np.copyto(self.nearest_non_match, nearer, where=(answers < _NEITHER)[:, None])
 
     def _join_known(
         self, rows: NDArray[np.int64], distances: NDArray[np.float32], known: NDArray[np.int8]
@@ -188,9 +196,10 @@ class EpisodeBatch:
         self.farthest_match[rows] = np.maximum(self.farthest_match[rows], matches)
         self.nearest_non_match[rows] = non_matches
 
-    def _update_graph(self, nodes: NDArray[np.int64], answers: NDArray[np.int8]) -> None:
+    def _update_graph(self, nodes: NDArray[np.int64], answers: NDArray[np.int8], said: set[int]) -> None:
         answered = self.feedback.astype(bool)
-        to_query = self._feedback_rule(nodes, answers, answered)  # (B, n)
+        to_query = self._feedback_rule(nodes, answers, said)  # (B, n)
+        np.copyto(to_query, self.feedback > _NEITHER, where=answered)
         stronger = self._full & (to_query >= self._weakest)
         # Lost is what a full row refuses or the query has no place for (≥ is "or not" here), but no answer
         # (> is "and not").
@@ -201,24 +210,23 @@ class EpisodeBatch:
         self._drop_pairs(stronger)
 
     def _feedback_rule(
-        self, nodes: NDArray[np.int64], answers: NDArray[np.int8], answered: NDArray[np.bool_]
+        self, nodes: NDArray[np.int64], answers: NDArray[np.int8], said: set[int]
     ) -> NDArray[np.float32]:
-        """The query's similarities after the answers and before the k-reciprocal operation, a fresh (B, n).
+        """What the answers make of the query's similarities to items without an answer, a fresh (B, n).
 
         ½ (s + p) for a match, max(s − p, 0) for none and s for "can't tell" are max(share (s + answer p), 0).
         """
         moved = _rows_of(self.similarity, nodes) * answers.astype(np.float32)[:, None]
         moved += self.similarity[:, 0, 1:]
-        moved *= _SHARE.take(answers, axis=0)
-        moved = np.asarray(np.maximum(moved, _ZERO))
-        np.copyto(moved, self.feedback > _NEITHER, where=answered)
-        return moved
+        if 1 in said:
+            moved *= _SHARE.take(answers, axis=0)
+        return np.asarray(np.maximum(moved, _ZERO)) if -1 in said else moved
 
     def _query_places(self, to_query: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which items are among the query's first k, shape (B, n); of those at 0, any may be."""
         n, k = to_query.shape[1], self.settings.k
-        if k >= n:
-            return np.ones(to_query.shape, dtype=bool)
+        if k >= n or np.count_nonzero(to_query) <= k:  # at once for one episode, never for many
+            return self._everywhere
         ascending = to_query.copy()
         ascending.sort(axis=1)
         last = ascending[:, n - k]
