@@ -126,7 +126,7 @@ class EpisodeBatch:
         Returns:
             Rewards, shape (B,) float32; 0 for masked picks, "can't tell" and episodes that stand still.
         """
-        said = set(answers.tolist())  # what nobody said need not be worked out: half of the work of one episode
+        said = set(answers.tolist())  # what nobody said is not worked out: half the work of one episode
         rewards = self._rewards(picks, answers, said)
         mask = self.action_mask.reshape(-1)
         if active is None:
