@@ -1,7 +1,13 @@
 """Human-in-the-loop re-identification as a Gymnasium environment.
 
-Importing this package registers ``ReIDActiveLearning-v0``.
+Importing this package registers three environments, each with its batched twin:
+
+- ``ReIDActiveLearning-v0``: the paper's settings (30 candidates, 10 answers, k = 15);
+- ``ReIDActiveLearningSmall-v0``: 10 candidates, 5 answers, k = 5, for quick experiments;
+- ``ReIDActiveLearningCrossCamera-v0``: the paper's settings with candidates from other cameras only.
 """
+
+from typing import Any
 
 from gymnasium.envs.registration import register, registry
 
@@ -14,15 +20,20 @@ from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.min_cut import minimum_cut
 from reid_al_env.node_features import NodeFeatures, StaticNodeFeatures
 from reid_al_env.oracle import LabelOracle, NoisyOracle, Oracle
+from reid_al_env.recorded import RecordedOracle
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
 from reid_al_env.vector_env import ReIDActiveLearningVectorEnv
+from reid_al_env.wrappers import FlattenGraph, FlattenGraphVector, GraphObservation
 
 __all__ = [
     "ConstraintGraph",
     "Dispute",
     "EpisodeSettings",
     "FeatureSet",
+    "FlattenGraph",
+    "FlattenGraphVector",
+    "GraphObservation",
     "InputError",
     "Inquiry",
     "LabelOracle",
@@ -32,14 +43,23 @@ __all__ = [
     "Outcome",
     "ReIDActiveLearningEnv",
     "ReIDActiveLearningVectorEnv",
+    "RecordedOracle",
     "StaticNodeFeatures",
     "minimum_cut",
     "synthetic_features",
 ]
 
-if "ReIDActiveLearning-v0" not in registry:
-    register(
-        id="ReIDActiveLearning-v0",
-        entry_point="reid_al_env.env:ReIDActiveLearningEnv",
-        vector_entry_point="reid_al_env.vector_env:ReIDActiveLearningVectorEnv",
-    )
+_VARIANTS: dict[str, dict[str, Any]] = {
+    "ReIDActiveLearning-v0": {},
+    "ReIDActiveLearningSmall-v0": {"pool_size": 10, "budget": 5, "k": 5},
+    "ReIDActiveLearningCrossCamera-v0": {"cross_camera": True},
+}
+
+for _name, _settings in _VARIANTS.items():
+    if _name not in registry:
+        register(
+            id=_name,
+            entry_point="reid_al_env.env:ReIDActiveLearningEnv",
+            vector_entry_point="reid_al_env.vector_env:ReIDActiveLearningVectorEnv",
+            kwargs=_settings,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class QueryBrowser:
@@ -29,11 +30,27 @@ class QueryBrowser:
 
     def next(self) -> int:
         """The next query's dataset index."""
-        if self._drawn == self._size:
-            self._swapped, self._drawn = {}, 0
-        position = self._drawn
-        chosen = int(self._rng.integers(position, self._size))
-        query = self._swapped.get(chosen, chosen)
-        self._swapped[chosen] = self._swapped.pop(position, position)
-        self._drawn += 1
-        return query
+        return int(self.draw(1)[0])
+
+    def draw(self, count: int) -> NDArray[np.int64]:
+        """The next ``count`` queries, shape (count,): those that as many calls of :meth:`next` would give."""
+        queries = np.empty(count, dtype=np.int64)
+        done = 0
+        while done < count:
+            if self._drawn == self._size:
+                self._swapped, self._drawn = {}, 0
+            some = min(count - done, self._size - self._drawn)
+            places = range(self._drawn, self._drawn + some)
+            swapped = self._swapped
+            for position, other in zip(places, self._choose(places), strict=True):
+                queries[done] = swapped.get(other, other)
+                swapped[other] = swapped.pop(position, position)
+                done += 1
+            self._drawn += some
+        return queries
+
+    def _choose(self, places: range) -> list[int]:
+        """For each place a number from there to the last; one call draws the same as one for each."""
+        if len(places) == 1:
+            return [int(self._rng.integers(places[0], self._size))]
+        return [int(chosen) for chosen in self._rng.integers(np.array(places), self._size)]

@@ -16,6 +16,7 @@ from reid_al_env.feature_set import FeatureSet
 from reid_al_env.inquiry import Inquiry
 from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
+from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
 
@@ -70,6 +71,25 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     the pick was masked or its answer implied) and ``invalid_action``. :meth:`action_masks` gives the mask as
     bool, where sb3-contrib looks for it.
 
+    ## Rendering
+    ``render_mode="human"`` opens a window (pygame) and shows each step in it; ``"rgb_array"`` gives frames
+    (540, 880, 3) uint8; ``"ansi"`` gives one line on the last pick. A frame shows the query and its pool, a
+    border and a sign by answer (✓ match, ✗ no match, ? can't tell), the similarity to the query, the step and
+    the return: as crops where the features' ``paths`` are files that can be read, else as a graph. It needs
+    the extra ``render``: ``pip install "reid-active-learning[render]"``.
+
+    ## Variants and Wrappers
+    | id | differs in |
+    | --- | --- |
+    | ``ReIDActiveLearning-v0`` | nothing: the paper's settings |
+    | ``ReIDActiveLearningSmall-v0`` | ``pool_size=10``, ``budget=5``, ``k=5`` |
+    | ``ReIDActiveLearningCrossCamera-v0`` | ``cross_camera=True`` |
+
+    ``gym.make_vec(id, vectorization_mode="vector_entry_point")`` gives the batched twin of each,
+    :class:`~reid_al_env.vector_env.ReIDActiveLearningVectorEnv`.
+    :class:`~reid_al_env.wrappers.GraphObservation` observes a ``spaces.Graph``, and
+    :class:`~reid_al_env.wrappers.FlattenGraph` the graph as the paper's vector.
+
     ## Arguments
     Args:
         features: A :class:`FeatureSet`, a path to one (``.npz``, ``.npy``), or ``None`` for synthetic ones.
@@ -81,16 +101,19 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         shrinkage: Of the covariance, in (0, 1]; ``None`` is Ledoit–Wolf.
         empty_negatives: ``"neutral"`` or ``"farthest"``.
         reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.reward.Reward`).
-        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`); ``None`` answers from the identities.
+        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`, such as
+            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`);
+            ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
         cross_camera: Candidates come from other cameras than the query's.
-        index: FAISS factory string for the neighbour search.
-        render_mode: ``"ansi"`` gives one line for the last pick.
+        index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
+        render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or ``None``; see Rendering.
         node_features: Describes each node by F numbers when an episode begins, zeros for padding
             (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.
 
     Raises:
         InputError: If the features cannot be used or a setting is out of range.
+        DependencyNotInstalled: If the render mode needs a package that is not there.
 
     ## References
     [1] Liu, Z., Wang, J., Gong, S., Lu, H., Tao, D., "Deep Reinforcement Active Learning for
@@ -100,7 +123,10 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     * v0: first version.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 2}  # noqa: RUF012 -- Gymnasium declares it so
+    metadata = {  # noqa: RUF012 -- Gymnasium declares it so
+        "render_modes": list(RENDER_MODES),
+        "render_fps": RENDER_FPS,
+    }
 
     def __init__(
         self,
@@ -123,15 +149,21 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         settings = EpisodeSettings(
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
         )
-        self.render_mode = check_render_mode(render_mode)
+        self.render_mode = render_mode
+        self._renderer = make_renderer(render_mode, 1, budget)
         self._inquiry = Inquiry(
             as_feature_set(features), settings, oracle, constraints, node_features=node_features
         )
         space = observation_space(pool_size, node_features)
         self.observation_space = cast("spaces.Space[ObsType]", space)
         self.action_space = spaces.Discrete(pool_size)
+        self._pool_size = pool_size
         self._started = self._over = False
-        self._last_line = ""
+
+    @property
+    def node_feature_names(self) -> tuple[str, ...]:
+        """What the columns of ``node_features`` are called; none without that argument."""
+        return self._inquiry.node_feature_names
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -143,8 +175,11 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self._started, self._over = True, False
         chosen = (options or {}).get("query")
         query = self._inquiry.next_query() if chosen is None else int(chosen)
-        self._inquiry.begin(_ROW, np.array([query], dtype=np.int64))
-        self._last_line = f"query {query}"
+        queries = np.array([query], dtype=np.int64)
+        self._inquiry.begin(_ROW, queries)
+        if self._renderer is not None:
+            self._renderer.begin(_ROW, queries)
+            self._show()
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
@@ -152,11 +187,10 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         if not self._started or self._over:
             raise gym.error.ResetNeeded("Call reset() first: no episode has begun, or the last one is over.")
         position = int(action)
-        if not 0 <= position < self._inquiry.batch.action_mask.shape[1]:
-            raise InputError(
-                f"action: {position} is outside 0..{self._inquiry.batch.action_mask.shape[1] - 1}"
-            )
-        outcome = self._inquiry.step(np.array([position], dtype=np.int64))
+        if not 0 <= position < self._pool_size:
+            raise InputError(f"action: {position} is outside 0..{self._pool_size - 1}")
+        actions = np.array([position], dtype=np.int64)
+        outcome = self._inquiry.step(actions)
         info = self._info()
         info["picked"] = int(outcome.picked[0])
         info["answer"] = int(outcome.answers[0])
@@ -164,7 +198,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         info["invalid_action"] = bool(outcome.invalid[0])
         reward = float(outcome.rewards[0])
         self._over = bool(outcome.terminated[0])
-        self._last_line = describe_pick(info, reward)
+        if self._renderer is not None:
+            self._renderer.picked(_ROW, actions, outcome)
+            self._show()
         return self._observation(), reward, self._over, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -176,8 +212,26 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         return self._inquiry.true_rewards()
 
     def render(self) -> Any:
-        """One line on the last pick in ``"ansi"`` mode, else ``None``."""
-        return self._last_line if self.render_mode == "ansi" else None
+        """A line (``"ansi"``) or a frame (``"rgb_array"``); a window shows ``"human"`` frames by itself."""
+        if self._renderer is None:
+            if self.spec is not None:
+                gym.logger.warn(
+                    f'render() without a render mode; choose one: gym.make("{self.spec.id}", '
+                    'render_mode="rgb_array")'
+                )
+            return None
+        if not self._started:
+            raise gym.error.ResetNeeded("Call reset() before render(): no episode has begun.")
+        return self._renderer.render(self._inquiry)
+
+    def close(self) -> None:
+        """Close the window of ``"human"`` mode."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self.render()
 
     def _observation(self) -> ObsType:
         return {name: values[0] for name, values in self._inquiry.observation().items()}
@@ -211,24 +265,3 @@ def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> Feat
     if features is None:
         return synthetic_features()
     return features if isinstance(features, FeatureSet) else FeatureSet.load(features)
-
-
-def check_render_mode(render_mode: str | None) -> str | None:
-    """The mode itself.
-
-    Raises:
-        InputError: If the environment does not render so.
-    """
-    if render_mode not in (None, *ReIDActiveLearningEnv.metadata["render_modes"]):
-        raise InputError(f"render_mode: {render_mode!r} is unknown; choose 'ansi' or None")
-    return render_mode
-
-
-def describe_pick(info: dict[str, Any], reward: float) -> str:
-    """One line on one pick, from its ``info``."""
-    said = {1: "match", -1: "no match", 0: "can't tell"}[info["answer"]]
-    if info["invalid_action"]:
-        said = "already masked, nobody asked"
-    elif not info["asked"]:
-        said += " (already known)"
-    return f"query {info['query']}  picked {info['picked']}: {said}  reward {reward:.3f}"

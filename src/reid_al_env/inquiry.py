@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ from reid_al_env.starts import StartTable
 _NOBODY = -1
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):  # made at every step: several times as fast to make as a frozen dataclass
     """What one pick in each of B episodes brought; every array has shape (B,).
 
     Args:
@@ -96,6 +95,11 @@ class Inquiry:
         self._starts = StartTable(features, settings, batch=size)
         self.browser = QueryBrowser(len(features), np.random.default_rng(0))
 
+    @property
+    def node_feature_names(self) -> tuple[str, ...]:
+        """What the node features are called; none if there are none."""
+        return () if self._described is None else self._described.names
+
     def shuffle(self, rng: np.random.Generator) -> None:
         """Start a new pass over the queries in an order drawn from ``rng``."""
         self.browser = QueryBrowser(len(self.features), rng)
@@ -105,6 +109,15 @@ class Inquiry:
 
         When no image has, the last one drawn is returned, and its episode begins with an empty mask.
         """
+        return int(self.next_queries(1)[0])
+
+    def next_queries(self, count: int) -> NDArray[np.int64]:
+        """The next ``count`` queries, shape (count,); see :meth:`next_query`."""
+        if self.constraints is None and not self.batch.settings.cross_camera:
+            return self.browser.draw(count)  # every query has candidates, and all may be asked about
+        return np.array([self._next_with_questions() for _ in range(count)], dtype=np.int64)
+
+    def _next_with_questions(self) -> int:
         query = self.browser.next()
         for _ in range(len(self.features)):
             if self.has_questions(query):
@@ -155,15 +168,19 @@ class Inquiry:
             active: False where the episode stands still, shape (B,); ``None`` is all.
         """
         batch = self.batch
-        rows = np.arange(len(actions))
-        active = np.ones(len(rows), dtype=bool) if active is None else active
-        allowed = active & (batch.action_mask[rows, actions] > 0)
-        picked = np.where(active, batch.candidates[rows, actions], _NOBODY)
+        picks = batch.places(actions)
+        picked = batch.candidates.reshape(-1)[picks]
+        allowed = batch.action_mask.reshape(-1)[picks].view(np.bool_)
+        invalid = ~allowed
+        if active is not None:
+            allowed &= active
+            invalid &= active
+            picked = np.where(active, picked, _NOBODY)
         answers, asked = self._answers(batch.query, picked, allowed)
-        rewards = batch.step(actions, answers, active)
-        return Outcome(picked, answers, asked, active & ~allowed, rewards, batch.terminated)
+        rewards = batch.step(picks, answers, active)
+        return Outcome(picked, answers, asked, invalid, rewards, batch.terminated)
 
-    def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> Observation:
+    def observation(self, rows: NDArray[np.int64] | None = None) -> Observation:
         """See :meth:`EpisodeBatch.observation`; with ``node_features`` (M, n+1, F) where there are any."""
         seen = self.batch.observation(rows)
         if self._described is None:
@@ -190,16 +207,19 @@ class Inquiry:
         self, queries: NDArray[np.int64], picked: NDArray[np.int64], allowed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
         answers = np.zeros(len(picked), dtype=np.int8)
-        asked = allowed.copy()
+        asked = allowed
         if self.constraints is not None:
+            asked = allowed.copy()
             self._answer_from_known(queries, picked, answers, asked)
-        if asked.any():
-            given = self.oracle.answer(queries[asked], picked[asked])
-            answers[asked] = check_answers(given, int(asked.sum()))
+        left, right = queries[asked], picked[asked]
+        if len(left):
+            given = check_answers(self.oracle.answer(left, right), len(left))
+            answers[asked] = given
             if self.constraints is not None:
-                self.constraints.add_many(queries[asked], picked[asked], answers[asked])
+                self.constraints.add_many(left, right, given)
                 self._answer_from_known(queries, picked, answers, asked=allowed & ~asked)
-            self._note_matches(queries[asked], picked[asked], answers[asked])
+            if self.batch.settings.metric == "verified":
+                self._note_matches(left, right, given)
         return answers, asked
 
     def _answer_from_known(
@@ -223,9 +243,8 @@ class Inquiry:
     def _note_matches(
         self, queries: NDArray[np.int64], picked: NDArray[np.int64], answers: NDArray[np.int8]
     ) -> None:
-        if self.batch.settings.metric == "verified":
-            match = answers > 0
-            self._match_pairs.extend(zip(queries[match].tolist(), picked[match].tolist(), strict=True))
+        match = answers > 0
+        self._match_pairs.extend(zip(queries[match].tolist(), picked[match].tolist(), strict=True))
 
     def _refit_metric(self) -> None:
         """Fit the "verified" metric anew once the matches have grown by a quarter.

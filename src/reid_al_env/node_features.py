@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_env.episode import fresh
 from reid_al_env.errors import InputError
 
 
@@ -147,9 +148,9 @@ class DescribedNodes:
             )
         self._values[rows] = values
 
-    def observation(self, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
+    def observation(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """A fresh array of what was described, shape (M, n+1, F)."""
-        return np.array(self._values[rows])
+        return fresh(self._values, rows)
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
 
+_ANSWERS = frozenset((-1, 0, 1))
+_SAID = np.array([-1, 1], dtype=np.int8)  # of different and of equal identities
+
 
 class Oracle(Protocol):
     """Anything that answers whether pairs of images show the same identity."""
@@ -35,12 +38,15 @@ class LabelOracle:
 
     def __init__(self, identities: NDArray[np.int64]) -> None:
         self._identities = identities
+        self._all_known = bool((identities >= 0).all())
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """See :meth:`Oracle.answer`."""
-        left, right = self._identities[queries], self._identities[galleries]
-        same = np.where(left == right, np.int8(1), np.int8(-1))
-        return np.where((left < 0) | (right < 0), np.int8(0), same)
+        left, right = self._identities.take(queries), self._identities.take(galleries)
+        answers: NDArray[np.int8] = _SAID.take(left == right)
+        if not self._all_known:
+            answers[(left < 0) | (right < 0)] = 0
+        return answers
 
 
 class NoisyOracle:
@@ -93,7 +99,7 @@ def check_answers(answers: object, count: int) -> NDArray[np.int8]:
         InputError: If there are not ``count`` of them, or one is none of −1, 0, +1.
     """
     array = np.asarray(answers)
-    if array.shape != (count,) or not np.isin(array, (-1, 0, 1)).all():
+    if array.shape != (count,) or not _ANSWERS.issuperset(array.tolist()):
         raise InputError(
             f"oracle: answered {count} pairs with {array.ravel()[:5]} of shape {array.shape}; "
             "expected one of -1, 0, +1 for each pair"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,8 @@ class PoolTable:
         pool_size: Candidates of a query.
         cameras: Shape (N,); given, the candidates come from other cameras only, and a query that has fewer is
             padded with −1.
-        index: FAISS factory string, such as ``"Flat"`` (exact), ``"IVF1024,Flat"`` or ``"HNSW32"``.
+        index: FAISS factory string, such as ``"Flat"`` (exact), ``"IVF1024,Flat"`` or ``"HNSW32"``; after a
+            semicolon, FAISS's search parameters, as in ``"IVF1024,Flat;nprobe=16"``.
 
     Raises:
         InputError: If ``pool_size`` is not below the number of images, or FAISS does not know ``index``.
@@ -97,7 +100,11 @@ class PoolTable:
         everything = len(database) == len(self._points)
         points = np.ascontiguousarray(self._points if everything else self._points[database])
         try:
-            searcher = faiss.index_factory(points.shape[1], factory)
+            description, _, parameters = factory.partition(";")
+            searcher = faiss.index_factory(points.shape[1], description)
+            if parameters:
+                space: Any = faiss.ParameterSpace()  # its stubs know one of two signatures
+                space.set_index_parameters(searcher, parameters)
             searcher.train(points)
             searcher.add(points)
         except RuntimeError as error:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reid_al_env.errors import InputError
 
 EmptyNegatives = Literal["neutral", "farthest"]
+_ZERO = np.zeros((), dtype=np.float32)
 EMPTY_NEGATIVES: tuple[str, ...] = get_args(EmptyNegatives)
 
 
@@ -35,7 +36,7 @@ class Reward(Protocol):
 
 def hinge(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
     """The paper's reward, R = [m + y · gap]₊ (Liu et al., ICCV 2019, equation 6)."""
-    return np.asarray(np.maximum(np.float32(margin) + answers * gap, 0.0), dtype=np.float32)
+    return np.asarray(np.maximum(np.float32(margin) + answers * gap, _ZERO))
 
 
 def softplus(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
@@ -77,5 +78,6 @@ def hardness_gap(
     """
     if empty_negatives == "farthest":
         return farthest_match - np.minimum(nearest_non_match, np.float32(1.0))
-    gap = farthest_match - nearest_non_match
-    return np.where(np.isinf(gap), np.float32(0.0), gap)
+    gap = np.asarray(farthest_match - nearest_non_match)
+    np.copyto(gap, _ZERO, where=np.isinf(gap))
+    return gap

@@ -23,7 +23,7 @@ class EpisodeSettings:
         empty_negatives: ``"neutral"`` or ``"farthest"``; see :func:`reid_al_env.reward.hardness_gap`.
         reward: ``"hinge"``, ``"softplus"`` or a callable; see :class:`reid_al_env.reward.Reward`.
         cross_camera: Candidates come from other cameras than the query's.
-        index: FAISS factory string for the neighbour search.
+        index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
 
     Raises:
         InputError: If a setting is out of range.

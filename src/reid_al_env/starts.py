@@ -83,22 +83,21 @@ class StartTable:
         # Building one can drop another that this batch needs; the memory holds a whole batch, so it ends.
         while (missing := queries[self._slot[queries] < 0]).size:
             for query in missing:
-                if self._slot[query] < 0:
-                    self._remember(int(query))
+                self._slot_of(int(query))
         slots = self._slot[queries]
         memory = self._memory
         return Starts(
-            memory.candidates[slots],
-            memory.distances[slots],
-            memory.similarity[slots],
-            memory.full[slots],
-            memory.weakest[slots],
-            memory.weakest_at[slots],
+            memory.candidates.take(slots, axis=0),
+            memory.distances.take(slots, axis=0),
+            memory.similarity.take(slots, axis=0),
+            memory.full.take(slots, axis=0),
+            memory.weakest.take(slots, axis=0),
+            memory.weakest_at.take(slots, axis=0),
         )
 
     def candidates(self, query: int) -> NDArray[np.int64]:
-        """Dataset indices of one query's candidates, shape (pool_size,), −1 for padding."""
-        return self._pool.candidates(query)
+        """Dataset indices of one query's candidates, (pool_size,), −1 for padding; not to be written to."""
+        return np.asarray(self._memory.candidates[self._slot_of(query)])
 
     def with_known(self, start: Starts, row: int, known: NDArray[np.int8]) -> None:
         """Rewrite one row of ``start`` as if ``known`` (n,) had been answered before the graph was made."""
@@ -107,7 +106,12 @@ class StartTable:
         start.similarity[row] = similarity
         start.full[row], start.weakest[row], start.weakest_at[row] = full_rows(similarity, self._settings.k)
 
-    def _remember(self, query: int) -> None:
+    def _slot_of(self, query: int) -> int:
+        """Where the query's first state is remembered; it is built if it is not."""
+        slot = int(self._slot[query])
+        return self._remember(query) if slot < 0 else slot
+
+    def _remember(self, query: int) -> int:
         slot = self._next
         self._next = (slot + 1) % len(self._owner)
         if self._owner[slot] >= 0:
@@ -122,6 +126,7 @@ class StartTable:
         rows = full_rows(memory.similarity[slot], self._settings.k)
         memory.full[slot], memory.weakest[slot], memory.weakest_at[slot] = rows
         self._owner[slot], self._slot[query] = query, slot
+        return slot
 
 
 def full_rows(

@@ -13,14 +13,14 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from reid_al_env.constraints import ConstraintGraph
-from reid_al_env.env import ObsType, as_feature_set, check_render_mode, describe_pick, observation_space
+from reid_al_env.env import ObsType, as_feature_set, observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import Oracle
+from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
-
-_Columns = dict[str, NDArray[Any]]
+from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
 
 
 class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
@@ -29,7 +29,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     It gives what ``SyncVectorEnv`` would (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
     ``options["reset_mask"]``) with one difference: all sub-environments draw their queries from one shuffle,
     so that no query is asked twice in a pass, and ``seed`` is therefore one number.
-    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset.
+    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. Rendering gives a
+    tuple with a frame (``"rgb_array"``) or a line (``"ansi"``) of each sub-environment.
 
     Args:
         num_envs: B.
@@ -41,7 +42,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     """
 
     metadata = {  # noqa: RUF012 -- Gymnasium declares it so
-        "render_modes": ["ansi"],
+        "render_modes": [mode for mode in RENDER_MODES if mode != "human"],
+        "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
@@ -69,7 +71,10 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
         )
         self.num_envs = num_envs
-        self.render_mode = check_render_mode(render_mode)
+        if render_mode == "human":
+            raise InputError("render_mode: 'human' shows one environment; choose 'rgb_array', 'ansi' or None")
+        self.render_mode = render_mode
+        self._renderer = make_renderer(render_mode, num_envs, budget)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.single_action_space = spaces.Discrete(pool_size)
@@ -82,7 +87,6 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self._all = np.arange(num_envs)
         self._done = np.zeros(num_envs, dtype=bool)
         self._started = False
-        self._lines = [""] * num_envs
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -98,7 +102,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         if first is not None or not self._started:
             self._inquiry.shuffle(self.np_random)
         options = dict(options or {})
-        rows = np.flatnonzero(_reset_mask(options.get("reset_mask"), self.num_envs))
+        rows = np.flatnonzero(check_reset_mask(options.get("reset_mask"), self.num_envs))
         self._begin(rows, options.get("query"))
         self._started = True
         return self._inquiry.observation(), self._start_info(rows)
@@ -117,6 +121,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
                 "reset them with options={'reset_mask': ...}"
             )
         outcome = self._inquiry.step(actions, active)
+        if self._renderer is not None:
+            self._renderer.picked(np.flatnonzero(active), actions, outcome)
         terminated = outcome.terminated & active
         infos = self._step_info(outcome, active)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
@@ -124,7 +130,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         elif not active.all():  # NEXT_STEP: those that ended last time begin now
             rows = np.flatnonzero(~active)
             self._begin(rows)
-            infos = _merge(infos, self._start_info(rows))
+            infos = merge(infos, self._start_info(rows))
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._done = terminated.copy()
         truncated = np.zeros(self.num_envs, dtype=bool)
@@ -138,9 +144,13 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         """What each item would earn by the true identities, (num_envs, pool_size); −inf where masked."""
         return self._inquiry.true_rewards()
 
-    def render(self) -> tuple[str, ...] | None:
-        """One line on each last pick in ``"ansi"`` mode, else ``None``."""
-        return tuple(self._lines) if self.render_mode == "ansi" else None
+    def render(self) -> tuple[Any, ...] | None:
+        """A line (``"ansi"``) or a frame (``"rgb_array"``) of each sub-environment, else ``None``."""
+        if self._renderer is None:
+            return None
+        if not self._started:
+            raise ResetNeeded("Call reset() before render().")
+        return tuple(self._renderer.render(self._inquiry, row) for row in range(self.num_envs))
 
     def _check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
         pool_size = self._inquiry.batch.action_mask.shape[1]
@@ -154,14 +164,13 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
 
     def _begin(self, rows: NDArray[np.int64], chosen: Any = None) -> None:
         if chosen is None:
-            queries = np.array([self._inquiry.next_query() for _ in rows], dtype=np.int64)
+            queries = self._inquiry.next_queries(len(rows))
         else:
             queries = np.broadcast_to(np.asarray(chosen, dtype=np.int64), (self.num_envs,))[rows]
         self._inquiry.begin(rows, queries)
         self._done[rows] = False
-        if self.render_mode is not None:
-            for row, query in zip(rows, queries, strict=True):
-                self._lines[row] = f"query {query}"
+        if self._renderer is not None:
+            self._renderer.begin(rows, queries)
 
     def _finish_same_step(
         self, infos: dict[str, Any], outcome: Outcome, terminated: NDArray[np.bool_]
@@ -171,79 +180,32 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         rows = np.flatnonzero(terminated)
         final = self._inquiry.observation(rows)
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for place, row in enumerate(rows):
-            final_obs[row] = {name: values[place] for name, values in final.items()}
+        for row, *parts in zip(rows.tolist(), *final.values(), strict=True):
+            final_obs[row] = dict(zip(final, parts, strict=True))
         ended = {
             "final_obs": final_obs,
             "_final_obs": terminated.copy(),
-            "final_info": _keep(infos, terminated),
+            "final_info": keep(infos, terminated),
             "_final_info": terminated.copy(),
         }
         self._begin(rows)
-        return {**ended, **_merge(_keep(infos, ~terminated), self._start_info(rows))}
+        return {**ended, **merge(keep(infos, ~terminated), self._start_info(rows))}
 
     def _start_info(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         there = np.zeros(self.num_envs, dtype=bool)
         there[rows] = True
-        return _info(self._standing(), there)
+        return lay_out(self._standing(), there)
 
-    def _standing(self) -> _Columns:
+    def _standing(self) -> Columns:
         batch = self._inquiry.batch
         return {"query": batch.query, "candidates": batch.candidates, "action_mask": batch.action_mask}
 
     def _step_info(self, outcome: Outcome, active: NDArray[np.bool_]) -> dict[str, Any]:
-        values: _Columns = {
+        values: Columns = {
             **self._standing(),
             "picked": outcome.picked,
             "answer": outcome.answers.astype(np.int64),
             "asked": outcome.asked,
             "invalid_action": outcome.invalid,
         }
-        infos = _info(values, active)
-        if self.render_mode is not None:
-            for row in np.flatnonzero(active):
-                single = {name: infos[name][row] for name in values}
-                self._lines[row] = describe_pick(single, float(outcome.rewards[row]))
-        return infos
-
-
-def _info(values: _Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
-    """Infos with their ``_key`` masks as ``VectorEnv`` lays them out: zeros where there is nothing."""
-    infos: dict[str, Any] = {}
-    if not there.any():
-        return infos
-    for name, value in values.items():
-        infos[name] = value.copy() if there.all() else _zero_outside(value, there)
-        infos[f"_{name}"] = there.copy()
-    return infos
-
-
-def _zero_outside(value: NDArray[Any], there: NDArray[np.bool_]) -> NDArray[Any]:
-    kept = np.zeros_like(value)
-    kept[there] = value[there]
-    return kept
-
-
-def _keep(infos: dict[str, Any], there: NDArray[np.bool_]) -> dict[str, Any]:
-    """The infos of the sub-environments in ``there`` alone."""
-    return _info({name: value for name, value in infos.items() if not name.startswith("_")}, there)
-
-
-def _merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Infos of two disjoint sets of sub-environments in one."""
-    merged = dict(infos)
-    for name, value in more.items():
-        merged[name] = merged[name] + value if name in merged and not name.startswith("_") else value
-        if name.startswith("_") and name in infos:
-            merged[name] = infos[name] | value
-    return merged
-
-
-def _reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
-    if mask is None:
-        return np.ones(count, dtype=bool)
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
-        raise InputError(
-            f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value"
-        )
-    return mask
+        return lay_out(values, active)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_al_agents.annotation import PairAnswer, PairLog, export_identities_csv, export_pairs_csv
+from reid_al_env import RecordedOracle
 from reid_al_env.errors import InputError
 
 
@@ -291,6 +292,19 @@ def test_exported_pairs_read_back(path: Path, tmp_path: Path) -> None:
     assert [row["answer"] for row in rows] == ["-1", "0"]
     assert rows[1]["query_name"] == awkward.query_name
     assert rows[1]["annotator"] == "Zoë"
+
+
+def test_exported_pairs_answer_again(path: Path, tmp_path: Path) -> None:
+    """``RecordedOracle`` reads what ``export_pairs_csv`` writes, by index and by name."""
+    with PairLog(path) as log:
+        log.record_many([example(number) for number in range(5)])
+        export_pairs_csv(log, tmp_path / "pairs.csv")
+    names = [f"{number:04d}.jpg" for number in range(6)]
+    left, right = np.arange(5), np.arange(1, 6)
+    expected = [-1, 0, 1, -1, 0]
+    assert RecordedOracle.from_csv(tmp_path / "pairs.csv").answer(right, left).tolist() == expected
+    by_name = RecordedOracle.from_csv(tmp_path / "pairs.csv", names[::-1])
+    assert by_name.answer(5 - left, 5 - right).tolist() == expected
 
 
 def test_exported_identities_by_hand(tmp_path: Path) -> None:

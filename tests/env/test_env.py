@@ -17,12 +17,15 @@ from reid_al_env import (
     FeatureSet,
     InputError,
     Inquiry,
+    LabelOracle,
+    NoisyOracle,
     starts,
     synthetic_features,
 )
 from reid_al_env.starts import StartTable
 
 ID = "ReIDActiveLearning-v0"
+VARIANTS = [ID, "ReIDActiveLearningSmall-v0", "ReIDActiveLearningCrossCamera-v0"]
 
 
 def play(env, seed, picks=25):
@@ -49,15 +52,96 @@ def play(env, seed, picks=25):
     return seen
 
 
-def test_gymnasium_checker_has_nothing_to_say():
+@pytest.mark.parametrize("name", VARIANTS)
+def test_gymnasium_checker_has_nothing_to_say(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(gym.make(ID, render_mode="ansi").unwrapped)
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # pygame's own
+        check_env(gym.make(name, render_mode="ansi").unwrapped)
 
 
-def test_same_seed_same_bytes():
-    assert play(gym.make(ID), 5) == play(gym.make(ID), 5)
-    assert play(gym.make(ID), 5) != play(gym.make(ID), 6)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_same_seed_same_bytes(name):
+    assert play(gym.make(name), 5) == play(gym.make(name), 5)
+    assert play(gym.make(name), 5) != play(gym.make(name), 6)
+
+
+def test_the_variants_are_what_they_are_called():
+    assert gym.make(VARIANTS[1]).observation_space["feedback"].shape == (10,)
+    env = gym.make(VARIANTS[2], features=synthetic_features(8, 6))
+    for _ in range(5):
+        _, info = env.reset(seed=0)
+        cameras = env.unwrapped._inquiry.features.cameras
+        assert (cameras[info["candidates"]] != cameras[info["query"]])[info["candidates"] >= 0].all()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_has_its_batched_twin_and_a_spec_in_json(name):
+    env = gym.make_vec(name, num_envs=2, vectorization_mode="vector_entry_point")
+    single = gym.make(gym.envs.registration.EnvSpec.from_json(gym.spec(name).to_json()))
+    assert env.single_observation_space == single.observation_space
+    env.reset(seed=0)
+    env.step(np.array([0, 1]))
+
+
+def test_any_callable_is_a_reward():
+    def difference(answers, gap, margin):
+        return (answers * gap + 10 * margin).astype(np.float32)
+
+    single = gym.make(ID, reward=difference, empty_negatives="farthest")
+    batched = gym.make_vec(
+        ID,
+        num_envs=2,
+        vectorization_mode="vector_entry_point",
+        reward=difference,
+        empty_negatives="farthest",
+    )
+    _, info = single.reset(seed=0)
+    batched.reset(options={"query": info["query"]})
+    for action in range(6):
+        distances = single.unwrapped._inquiry.batch.distances[0]
+        seen = single.unwrapped._inquiry.observation()["feedback"][0]
+        matches = [0, *(np.flatnonzero(seen > 0) + 1)]
+        others = np.flatnonzero(seen < 0) + 1
+        far = distances[matches, action + 1].max()
+        near = distances[others, action + 1].min() if len(others) else 1.0
+        _, reward, _, _, info = single.step(action)
+        assert reward == pytest.approx(info["answer"] * (far - near) + 2.0, rel=1e-6)
+        assert batched.step(np.full(2, action))[1].tolist() == [reward, reward]
+
+
+@pytest.mark.parametrize("reward", ["softplus", "hinge"])
+def test_softplus_lies_above_the_hinge(reward):
+    env = gym.make(ID, reward=reward)
+    env.reset(seed=0)
+    rewards = np.array([env.step(action)[1] for action in range(10)])
+    hinge = gym.make(ID)
+    hinge.reset(seed=0)
+    floor = np.array([hinge.step(action)[1] for action in range(10)])
+    assert ((rewards > floor) if reward == "softplus" else (rewards == floor)).all()
+
+
+def test_contradictions_are_kept_and_never_stop_an_episode():
+    """Half of the answers are wrong, and every answer is a constraint."""
+    features = synthetic_features(5, 6, seed=1)
+    constraints = ConstraintGraph(len(features))
+    oracle = NoisyOracle(LabelOracle(features.identities), false_match=0.5, false_non_match=0.5, seed=2)
+    kwargs = {"features": features, "pool_size": 12, "budget": 12, "oracle": oracle}
+    single = gym.make(ID, **kwargs, constraints=constraints)
+    batched = gym.make_vec(
+        ID, num_envs=4, vectorization_mode="vector_entry_point", **kwargs, constraints=constraints
+    )
+    rng = np.random.default_rng(0)
+    batched.reset(seed=0)
+    for _ in range(40):
+        batched.step(rng.integers(12, size=4))
+        _, info = single.reset()
+        terminated = not info["action_mask"].any()
+        while not terminated:
+            _, _, terminated, _, info = single.step(rng.choice(np.flatnonzero(info["action_mask"])))
+        for i, j in rng.choice(len(features), (3, 2), replace=False):
+            constraints.add(int(i), int(j), int(rng.choice([-1, 1])))  # what someone else said meanwhile
+    assert constraints.contradictions
 
 
 def test_queries_come_once_each_and_a_chosen_one_takes_none():

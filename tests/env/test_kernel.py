@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import ReferenceEpisode, reference_distances, reference_pool
+from reference import ReferenceEpisode, first_k, reference_distances, reference_pool
 
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry, synthetic_features
+from reid_al_env.graph import k_reciprocal, node_distances
 
 # Small whole numbers: sums of squares are exact in any order, and ties and duplicates abound.
 features_strategy = st.integers(6, 14).flatmap(
@@ -67,6 +68,91 @@ def test_equals_reference(rows, k, pool, budget, empty, seed):
         assert bool(outcome.terminated[0]) == reference.done()
         masked = {i + 1 for i in np.flatnonzero(inquiry.batch.action_mask[0] == 0)}
         assert masked == reference.masked
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(st.lists(st.integers(0, 4), min_size=4, max_size=4), min_size=4, max_size=13),
+    k=st.integers(1, 8),
+    budget=st.integers(1, 12),
+    empty=st.sampled_from(["neutral", "farthest"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_equals_reference_in_float64(rows, k, budget, empty, seed):
+    """With two opposite corners among the nodes the largest distance is 64, so that all numbers are exact."""
+    rng = np.random.default_rng(seed)
+    rows = [[value + 1 for value in row] for row in [*rows, [0] * 4, [4] * 4]]
+    answers = rng.choice([-1, 1, 1, 0], size=(len(rows), len(rows))).astype(np.int8)
+    features = FeatureSet(np.array(rows, dtype=np.float32), np.zeros(len(rows), dtype=int))
+    settings_ = EpisodeSettings(len(rows) - 1, budget, k, 0.25, "euclidean", empty_negatives=empty)
+    inquiry = Inquiry(features, settings_, Scripted(answers))
+    query = int(rng.integers(len(rows)))
+    inquiry.begin(np.array([0]), np.array([query]))
+    candidates = reference_pool(rows, query, len(rows) - 1)
+    distances = reference_distances([rows[i] for i in [query, *candidates]], np.float64)
+    reference = ReferenceEpisode(distances, k, 0.25, budget, empty, number=np.float64)
+    np.testing.assert_array_equal(inquiry.batch.distances[0].astype(np.float64), distances)
+    np.testing.assert_array_equal(inquiry.batch.similarity[0].astype(np.float64), reference.s)
+    while not reference.done():
+        action = int(rng.integers(len(rows) - 1))
+        outcome = inquiry.step(np.array([action]))
+        assert float(outcome.rewards[0]) == reference.step(action, int(answers[query, candidates[action]]))
+        np.testing.assert_array_equal(inquiry.batch.similarity[0].astype(np.float64), reference.s)
+        assert bool(outcome.terminated[0]) == reference.done()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "mahalanobis"])
+@pytest.mark.parametrize("k", [5, 15])
+def test_a_whole_batch_equals_reference_on_features_like_real_ones(metric, k):
+    """The paper's sizes: thirty candidates, ten answers, sixteen queries side by side."""
+    features = synthetic_features(40, 8, seed=7)
+    inquiry = build(features, 30, 10, k, size=16, metric=metric)
+    rng = np.random.default_rng(k)
+    inquiry.begin(np.arange(16), rng.choice(len(features), 16, replace=False))
+    references = [
+        ReferenceEpisode(list(map(list, d)), k, 0.2, 10, "neutral") for d in inquiry.batch.distances
+    ]
+    for _ in range(10):
+        actions = rng.integers(30, size=16)
+        outcome = inquiry.step(actions)
+        for row, reference in enumerate(references):
+            reward = reference.step(int(actions[row]), int(outcome.answers[row]))
+            assert outcome.rewards[row] == np.float32(reward)
+            np.testing.assert_array_equal(inquiry.batch.similarity[row], np.array(reference.s))
+
+
+@given(
+    rows=st.lists(st.lists(st.floats(-100, 100, width=32), min_size=5, max_size=5), min_size=2, max_size=9)
+)
+def test_distances_of_any_features(rows):
+    """Within float32's own rounding of what plain loops in float64 give; symmetric, zero on the diagonal."""
+    points = np.array(rows, dtype=np.float32)
+    distances = node_distances(points, np.ones(len(points), dtype=bool))
+    if np.ptp(points, axis=0).max() < 1e-15:
+        return  # squares are below float32's range
+    np.testing.assert_allclose(distances, reference_distances(points, np.float64), rtol=3e-7, atol=1e-9)
+    assert (distances == distances.T).all()
+    assert not np.diagonal(distances).any()
+    assert distances.max() == 1
+
+
+@given(
+    values=st.lists(st.integers(0, 3), min_size=36, max_size=36),
+    k=st.integers(1, 9),
+    padded=st.integers(0, 4),
+)
+def test_reciprocal_sets_with_ties_and_padding(values, k, padded):
+    """Of values in 0..3 most are tied; padding is in nobody's first k."""
+    similarity = np.array(values, dtype=np.float32).reshape(6, 6)
+    similarity = np.maximum(similarity, similarity.T)
+    np.fill_diagonal(similarity, 0)
+    count = 6 - padded
+    near = [first_k(row[:count].tolist(), i, k) for i, row in enumerate(similarity[:count])]
+    found = k_reciprocal(similarity, k, np.arange(6) < count)
+    for i in range(6):
+        for j in range(6):
+            expected = i < count and j < count and j in near[i] and i in near[j]
+            assert found[i, j] == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -177,3 +263,33 @@ def test_cross_camera_pads_and_padding_counts_for_nothing():
     np.testing.assert_allclose(
         inquiry.batch.distances[0, :4, :4], np.array(reference_distances(points)), rtol=1e-5
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=features_strategy, k=st.integers(1, 8), seed=st.integers(0, 2**32 - 1))
+def test_cross_camera_episodes_equal_reference(rows, k, seed):
+    """State by state, a padded episode is that of its real candidates alone."""
+    rng = np.random.default_rng(seed)
+    cameras = rng.integers(3, size=len(rows))
+    cameras[:2] = [0, 1]
+    features = FeatureSet(np.array(rows, dtype=np.float32), rng.integers(3, size=len(rows)), cameras)
+    pool = len(rows) - 1
+    inquiry = build(features, pool, pool, k, cross_camera=True)
+    query = int(rng.integers(len(rows)))
+    inquiry.begin(np.array([0]), np.array([query]))
+    others = [i for i in range(len(rows)) if cameras[i] != cameras[query]]
+    near = reference_pool([rows[i] for i in [query, *others]], 0, pool)
+    candidates = [others[i - 1] for i in near]
+    padding = pool - len(candidates)
+    assert inquiry.batch.candidates[0].tolist() == candidates + [-1] * padding
+    reference = ReferenceEpisode(
+        reference_distances([rows[i] for i in [query, *candidates]]), k, 0.2, pool, "neutral"
+    )
+    for action in rng.permutation(len(candidates)):
+        outcome = inquiry.step(np.array([action]))
+        truth = 1 if features.identities[query] == features.identities[candidates[action]] else -1
+        assert outcome.rewards[0] == np.float32(reference.step(int(action), truth))
+        size = len(candidates) + 1
+        np.testing.assert_array_equal(inquiry.batch.similarity[0, :size, :size], np.array(reference.s))
+        assert not inquiry.batch.similarity[0, size:].any()
+        assert bool(outcome.terminated[0]) == reference.done()

@@ -12,6 +12,7 @@ from reid_al_env import FeatureSet, InputError, LabelOracle, NoisyOracle
 from reid_al_env.browsing import QueryBrowser
 from reid_al_env.graph import squared_distances
 from reid_al_env.metric import covariance, l2_normalise, to_metric_space
+from reid_al_env.pool import PoolTable
 from reid_al_env.reward import hardness_gap, hinge, softplus
 
 
@@ -145,3 +146,16 @@ def test_bad_feature_files_are_named(tmp_path, columns, words):
     (tmp_path / "junk.npz").write_bytes(b"not an archive")
     with pytest.raises(InputError, match=r"junk\.npz"):
         FeatureSet.load(tmp_path / "junk.npz")
+
+
+def test_an_index_takes_search_parameters():
+    points = np.random.default_rng(0).standard_normal((2000, 16)).astype(np.float32)
+    exact = PoolTable(points, 10)
+
+    def recall(index):
+        table = PoolTable(points, 10, index=index)
+        return np.mean([np.isin(exact.candidates(i), table.candidates(i)).mean() for i in range(100)])
+
+    assert recall("IVF20,Flat") < recall("IVF20,Flat;nprobe=5") < recall("IVF20,Flat;nprobe=20") == 1
+    with pytest.raises(InputError, match="'IVF20,Flat;probes=5'"):
+        PoolTable(points, 10, index="IVF20,Flat;probes=5")

@@ -1,5 +1,8 @@
 """The batched environment against single environments in Gymnasium's SyncVectorEnv."""
 
+import copy
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ ID = "ReIDActiveLearning-v0"
 FEATURES = synthetic_features(12, 6, seed=4)
 KWARGS = {"features": FEATURES, "pool_size": 8, "budget": 4, "k": 4}
 COUNT = 5
+MODES = ["SameStep", "NextStep", "Disabled"]
 
 
 def make(mode, **more):
@@ -47,7 +51,7 @@ def assert_same(left, right, where=""):
         assert left.tobytes() == right.tobytes(), where
 
 
-@pytest.mark.parametrize("mode", ["SameStep", "NextStep", "Disabled"])
+@pytest.mark.parametrize("mode", MODES)
 def test_equals_sync_vector_env(mode):
     rng = np.random.default_rng(0)
     batched = make(mode)
@@ -142,3 +146,56 @@ def test_true_rewards_are_what_the_pick_earns():
 def test_registered_with_its_vector_entry_point():
     assert gym.spec(ID).vector_entry_point.endswith("ReIDActiveLearningVectorEnv")
     assert reid_al_env.ReIDActiveLearningVectorEnv is type(make("SameStep"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pickle_and_deepcopy_in_mid_episode_go_on_alike(mode):
+    env = make(mode)
+    env.reset(seed=3)
+    for action in range(2):
+        env.step(np.full(COUNT, action))
+    twins = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    for action in (5, 6):
+        expected = env.step(np.arange(action, action - COUNT, -1))
+        for twin in twins:
+            for ours, theirs in zip(twin.step(np.arange(action, action - COUNT, -1)), expected, strict=True):
+                assert_same(ours, theirs)
+    if mode == "Disabled":
+        mask = np.ones(COUNT, dtype=bool)
+        expected = env.reset(options={"reset_mask": mask})
+        for twin in twins:
+            for ours, theirs in zip(twin.reset(options={"reset_mask": mask}), expected, strict=True):
+                assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("watching", [False, True])
+def test_no_array_is_handed_out_twice(mode, watching):
+    """Everything a user was ever given stays as it was, and shares no memory with anything given later."""
+    env = make(mode, render_mode="ansi" if watching else None)
+    rng = np.random.default_rng(1)
+    given = [env.reset(seed=2)]
+    held = [pickle.dumps(given[0])]
+    for _ in range(3 * KWARGS["budget"]):
+        step = env.step(rng.integers(8, size=COUNT))
+        given.append(step)
+        held.append(pickle.dumps(step))
+        if mode == "Disabled" and step[2].any():
+            given.append(env.reset(options={"reset_mask": step[2].copy()}))
+            held.append(pickle.dumps(given[-1]))
+    for event, kept in zip(given, held, strict=True):
+        for ours, theirs in zip(event, pickle.loads(kept), strict=True):
+            assert_same(ours, theirs)
+    arrays = [array for event in given for part in event for array in arrays_in(part)]
+    for place, array in enumerate(arrays):
+        assert array.flags.writeable
+        assert not any(np.may_share_memory(array, other) for other in arrays[:place])
+
+
+def arrays_in(part):
+    """Every array inside, object arrays left out."""
+    if isinstance(part, dict):
+        return [array for value in part.values() for array in arrays_in(value)]
+    if isinstance(part, np.ndarray) and part.dtype == object:
+        return [array for value in part.tolist() if value is not None for array in arrays_in(value)]
+    return [part] if isinstance(part, np.ndarray) else []

@@ -1,0 +1,65 @@
+"""Infos of many sub-environments in one dictionary, laid out as Gymnasium's ``VectorEnv`` lays them out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+
+Columns = dict[str, NDArray[Any]]
+
+
+def lay_out(values: Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
+    """Infos with their ``_key`` masks, zeros where there is nothing; fresh arrays.
+
+    Args:
+        values: By key, the values of all sub-environments, shape (B, …).
+        there: Which of them have infos, shape (B,).
+    """
+    infos: dict[str, Any] = {}
+    if not there.any():
+        return infos
+    everywhere = bool(there.all())
+    for name, value in values.items():
+        infos[name] = value.copy() if everywhere else _zero_outside(value, there)
+        infos[f"_{name}"] = there.copy()
+    return infos
+
+
+def keep(infos: dict[str, Any], there: NDArray[np.bool_]) -> dict[str, Any]:
+    """The infos of the sub-environments in ``there`` alone."""
+    return lay_out({name: value for name, value in infos.items() if not name.startswith("_")}, there)
+
+
+def merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Infos of two disjoint sets of sub-environments in one."""
+    merged = dict(infos)
+    for name, value in more.items():
+        merged[name] = merged[name] + value if name in merged and not name.startswith("_") else value
+        if name.startswith("_") and name in infos:
+            merged[name] = infos[name] | value
+    return merged
+
+
+def check_reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
+    """``options["reset_mask"]`` itself, or all of ``count`` sub-environments for ``None``.
+
+    Raises:
+        InputError: If it is no mask of that many, or chooses none.
+    """
+    if mask is None:
+        return np.ones(count, dtype=bool)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
+        raise InputError(
+            f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value"
+        )
+    return mask
+
+
+def _zero_outside(value: NDArray[Any], there: NDArray[np.bool_]) -> NDArray[Any]:
+    kept = np.zeros_like(value)
+    kept[there] = value[there]
+    return kept

@@ -1,0 +1,164 @@
+"""Frames say what the state says; the drawing itself is looked at, not tested."""
+
+import copy
+import itertools
+import pickle
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from reid_al_env import FeatureSet, InputError, synthetic_features
+from reid_al_env.frame import Scene
+
+pillow = pytest.importorskip("PIL.Image")
+ID = "ReIDActiveLearningSmall-v0"
+SHAPE = (540, 880, 3)
+
+
+def with_files(folder, readable=True):
+    """Features whose paths are images, each of its own colour, one of them damaged."""
+    features = synthetic_features(6, 5)
+    paths = [str(folder / f"{i:03d}.png") for i in range(30)]
+    for i, path in enumerate(paths):
+        if readable:
+            pillow.new("RGB", (32, 64), (8 * i, 90, 240 - 8 * i)).save(path)
+    (folder / "007.png").write_bytes(b"no image")
+    return FeatureSet(features.features, features.identities, features.cameras, np.array(paths))
+
+
+def test_a_frame_of_each_state():
+    env = gym.make(ID, render_mode="rgb_array")
+    env.reset(seed=0)
+    frames = [env.render()]
+    for action in (0, 3, 3):
+        env.step(action)
+        frames.append(env.render())
+    for frame in frames:
+        assert frame.shape == SHAPE
+        assert frame.dtype == np.uint8
+    assert all((a != b).any() for a, b in itertools.pairwise(frames))
+    assert (env.render() == frames[-1]).all()
+
+
+def test_crops_are_shown_where_paths_can_be_read(tmp_path):
+    for readable in (True, False):
+        folder = tmp_path / str(readable)
+        folder.mkdir()
+        env = gym.make(ID, features=with_files(folder, readable), render_mode="rgb_array")
+        env.reset(seed=0, options={"query": 3})
+        query = np.array([24, 90, 216])
+        seen = (np.abs(env.render().astype(int) - query) < 3).all(axis=2).mean()
+        assert (seen > 0.05) == readable
+        env.step(0)
+        assert env.render().shape == SHAPE
+
+
+def test_paths_that_are_names_alone_give_the_graph():
+    named = FeatureSet(
+        np.eye(20) + 0.1, np.arange(20) // 2, None, np.array([f"image {i}" for i in range(20)])
+    )
+    env = gym.make(ID, features=named, render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().shape == SHAPE
+
+
+@pytest.mark.parametrize("pool_size", [1, 29, 90])
+def test_any_number_of_candidates_padding_included(pool_size, tmp_path):
+    features = synthetic_features(10, 10, cameras=2)
+    env = gym.make(ID, features=features, pool_size=pool_size, cross_camera=True, render_mode="rgb_array")
+    env.reset(seed=0)
+    env.step(0)
+    assert env.render().shape == SHAPE
+    if pool_size == 29:
+        env = gym.make(ID, features=with_files(tmp_path), pool_size=29, render_mode="rgb_array")
+        env.reset(seed=0)
+        assert env.render().shape == SHAPE
+
+
+def test_what_an_item_is_called():
+    scene = Scene(
+        query=9,
+        candidates=np.array([3, 4, 5, 6, -1]),
+        similarity=np.zeros((6, 6), dtype=np.float32),
+        feedback=np.array([1, -1, 0, 0, 0], dtype=np.int8),
+        action_mask=np.array([0, 0, 0, 1, 0], dtype=np.int8),
+        picks=3,
+        budget=4,
+        last=2,
+        total=0.2,
+        line="",
+    )
+    assert [scene.status(item) for item in range(5)] == ["match", "no match", "can't tell", "open", ""]
+
+
+def test_lines_tell_each_pick():
+    env = gym.make(ID, render_mode="ansi")
+    _, info = env.reset(seed=0)
+    assert env.render() == f"query {info['query']}"
+    _, reward, _, _, info = env.step(2)
+    said = {1: "match", -1: "no match"}[info["answer"]]
+    assert env.render() == f"query {info['query']}  picked {info['picked']}: {said}  reward {reward:.3f}"
+    env.step(2)
+    assert "already masked, nobody asked" in env.render()
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_the_batched_environment_shows_what_the_single_one_shows(mode):
+    batched = gym.make_vec(
+        ID, num_envs=3, vectorization_mode="vector_entry_point", autoreset_mode="Disabled", render_mode=mode
+    )
+    _, infos = batched.reset(seed=0)
+    singles = [gym.make(ID, render_mode=mode) for _ in range(3)]
+    for env, query in zip(singles, infos["query"], strict=True):
+        env.reset(seed=0, options={"query": int(query)})
+    for action in (None, 1, 5):
+        if action is not None:
+            batched.step(np.full(3, action))
+            for env in singles:
+                env.step(action)
+        shown = batched.render()
+        assert isinstance(shown, tuple)
+        for ours, env in zip(shown, singles, strict=True):
+            assert np.array_equal(ours, env.render())
+
+
+def test_a_window_shows_each_step(monkeypatch):
+    pygame = pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr("reid_al_env.rendering.RENDER_FPS", 0)  # without waiting between frames
+    env = gym.make(ID, render_mode="human")
+    env.reset(seed=0)
+    env.step(1)
+    surface = pygame.display.get_surface()
+    assert surface.get_size() == (880, 540)
+    still = gym.make(ID, render_mode="rgb_array")
+    still.reset(seed=0)
+    still.step(1)
+    assert (pygame.surfarray.array3d(surface).swapaxes(0, 1) == still.render()).all()
+    assert env.render() is None
+    twins = copy.deepcopy(env.unwrapped), pickle.loads(pickle.dumps(env.unwrapped))
+    assert twins[0].action_masks().tolist() == twins[1].action_masks().tolist()
+    env.close()
+    env.close()
+    assert not pygame.display.get_init()
+
+
+def test_before_reset_there_is_nothing_to_show():
+    with pytest.raises(gym.error.ResetNeeded):
+        gym.make(ID, render_mode="rgb_array").unwrapped.render()
+    with pytest.warns(UserWarning, match="without a render mode"):
+        assert gym.make(ID).unwrapped.render() is None
+
+
+def test_modes_that_do_not_exist_are_named():
+    with pytest.raises(InputError, match="'human' shows one environment"):
+        gym.make_vec(ID, num_envs=2, vectorization_mode="vector_entry_point", render_mode="human")
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(gym.error.DependencyNotInstalled, match=r"pillow: pip install .*\[render\]"):
+        gym.make(ID, render_mode="rgb_array")
+    assert "PIL" in sys.modules
