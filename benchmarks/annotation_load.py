@@ -110,11 +110,13 @@ class Person:
         self.shown: list[tuple[int, int]] = []
 
     async def enter(self) -> None:
+        """Load the page."""
         await self.client.get(f"/?as={self.name}", follow_redirects=True)
         session = (await self.client.get("/api/session")).json()
         self.headers = {"Origin": str(self.client.base_url), "X-CSRF-Token": session["csrf"]}
 
     async def refill(self) -> None:
+        """Ask for questions."""
         got = (await self.client.get("/api/questions", params={"count": 4})).json()
         self._take(got["questions"])
 
@@ -126,6 +128,7 @@ class Person:
                 self.shown.append((question["query"]["id"], question["candidate"]["id"]))
 
     async def answer(self, look: bool = False) -> None:
+        """Answer the first question in hand; ``look`` also fetches the next picture."""
         question = self.hand.pop(0)
         body = {
             "question": question["id"],

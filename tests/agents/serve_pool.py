@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 from live_world import opened, pool
+
 from reid_al_agents.server.serving import make_access, serve
 
 folder, port = Path(sys.argv[1]), int(sys.argv[2])

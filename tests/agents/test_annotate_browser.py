@@ -7,8 +7,9 @@ import pytest
 pytest.importorskip("fastapi")
 sync_api = pytest.importorskip("playwright.sync_api", reason='needs playwright; pip install -e ".[dev]"')
 
-from reid_al_agents.annotation.store import EventStore
-from served import Server
+from served import Server  # noqa: E402
+
+from reid_al_agents.annotation.store import EventStore  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
 
+from live_world import opened, pool, truth
 from starlette.testclient import TestClient
 
-from live_world import opened, pool, truth
 from reid_al_agents.server.access import COOKIE, Access, Allowance
 from reid_al_agents.server.app import create_app
 from reid_al_agents.server.guard import LARGEST_BODY
@@ -37,7 +37,9 @@ class Browser:
         return self.http.post(path, json=body, headers={**usual, **headers})
 
     def answer(self, question, answer, key=None, **more):
-        return self.post("/api/answers", {"question": question, "answer": answer, "key": key or key_(), **more})
+        return self.post(
+            "/api/answers", {"question": question, "answer": answer, "key": key or key_(), **more}
+        )
 
 
 def key_():
@@ -80,7 +82,9 @@ def test_a_session_by_the_page_of_the_contract(world, app):
     assert anna.session["languages"] == ["de", "en"]
     first = questions(anna)
     assert len(first) == 4
-    assert {"id", "kind", "query", "candidate", "query_group", "candidate_group", "probability"} == set(first[0])
+    assert {"id", "kind", "query", "candidate", "query_group", "candidate_group", "probability"} == set(
+        first[0]
+    )
     have = [question["id"] for question in first[1:]]
     done = anna.answer(first[0]["id"], right(world, first[0]), want=4, have=have, seconds=1.5).json()
     assert done["counted"]
@@ -157,17 +161,52 @@ HOSTILE = [
     ("no csrf token", "post", "/api/undo", {"key": "k" * 8}, {"X-CSRF-Token": ""}, 403),
     ("a forged csrf token", "post", "/api/undo", {"key": "k" * 8}, {"X-CSRF-Token": "0" * 64}, 403),
     ("a form", "post", "/api/undo", {"key": "k" * 8}, {"Content-Type": "text/plain"}, 415),
-    ("a forged question", "post", "/api/answers", {"question": "A" * 22, "answer": "same", "key": "k" * 8}, {}, 404),
-    ("a path for a question", "post", "/api/answers", {"question": "../x", "answer": "same", "key": "k" * 8}, {}, 422),
+    (
+        "a forged question",
+        "post",
+        "/api/answers",
+        {"question": "A" * 22, "answer": "same", "key": "k" * 8},
+        {},
+        404,
+    ),
+    (
+        "a path for a question",
+        "post",
+        "/api/answers",
+        {"question": "../x", "answer": "same", "key": "k" * 8},
+        {},
+        422,
+    ),
     ("no such answer", "post", "/api/answers", {"question": "A", "answer": "maybe", "key": "k" * 8}, {}, 422),
     ("a field too many", "post", "/api/undo", {"key": "k" * 8, "admin": True}, {}, 422),
     ("a short key", "post", "/api/undo", {"key": "k"}, {}, 422),
     ("a key of another alphabet", "post", "/api/undo", {"key": "a' OR 1=1 --"}, {}, 422),
     ("no number", "post", "/api/retract", {"key": "k" * 8, "event": "1; DROP TABLE"}, {}, 422),
     ("an event that is not there", "post", "/api/retract", {"key": "k" * 8, "event": 10**6}, {}, 404),
-    ("an image against itself", "post", "/api/contradictions/settle", {"key": "k" * 8, "query": 1, "candidate": 1, "answer": "same"}, {}, 404),
-    ("an image that is not there", "post", "/api/contradictions/settle", {"key": "k" * 8, "query": 1, "candidate": 10**6, "answer": "same"}, {}, 404),
-    ("an identity that is gone", "post", "/api/identities/name", {"key": "k" * 8, "identity": "g99999", "name": "x"}, {}, 409),
+    (
+        "an image against itself",
+        "post",
+        "/api/contradictions/settle",
+        {"key": "k" * 8, "query": 1, "candidate": 1, "answer": "same"},
+        {},
+        404,
+    ),
+    (
+        "an image that is not there",
+        "post",
+        "/api/contradictions/settle",
+        {"key": "k" * 8, "query": 1, "candidate": 10**6, "answer": "same"},
+        {},
+        404,
+    ),
+    (
+        "an identity that is gone",
+        "post",
+        "/api/identities/name",
+        {"key": "k" * 8, "identity": "g99999", "name": "x"},
+        {},
+        409,
+    ),
     ("nothing to undo", "post", "/api/undo", {"key": "k" * 8}, {}, 409),
     ("traversal by image", "get", "/api/images/..%2f..%2fetc%2fpasswd", {}, {}, (404, 422)),
     ("a negative image", "get", "/api/images/-1", {}, {}, 404),
@@ -181,10 +220,16 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("what", "method", "path", "body", "headers", "status"), HOSTILE, ids=[h[0] for h in HOSTILE])
+@pytest.mark.parametrize(
+    ("what", "method", "path", "body", "headers", "status"), HOSTILE, ids=[h[0] for h in HOSTILE]
+)
 def test_hostile_requests_are_refused(app, what, method, path, body, headers, status):
     anna = Browser(app)
-    usual = {"Origin": f"http://{HOST}", "X-CSRF-Token": anna.session["csrf"], "Content-Type": "application/json"}
+    usual = {
+        "Origin": f"http://{HOST}",
+        "X-CSRF-Token": anna.session["csrf"],
+        "Content-Type": "application/json",
+    }
     sent = {name: value for name, value in {**usual, **headers}.items() if value is not None}
     content = json.dumps(body) if method != "get" else None
     reply = anna.http.request(method, path, content=content, headers=sent)
@@ -197,7 +242,11 @@ def test_hostile_requests_are_refused(app, what, method, path, body, headers, st
 
 def test_a_body_that_is_too_large_is_refused_with_and_without_its_length(app):
     anna = Browser(app)
-    headers = {"Origin": f"http://{HOST}", "X-CSRF-Token": anna.session["csrf"], "Content-Type": "application/json"}
+    headers = {
+        "Origin": f"http://{HOST}",
+        "X-CSRF-Token": anna.session["csrf"],
+        "Content-Type": "application/json",
+    }
     large = b'{"key": "' + b"k" * (2 * LARGEST_BODY) + b'"}'
     assert anna.http.post("/api/undo", content=large, headers=headers).status_code == 413
 
@@ -222,7 +271,11 @@ def test_a_replayed_key_counts_once_and_a_stolen_one_not_at_all(world, app):
 def test_too_many_requests_are_refused(world):
     access = Access(b"s" * 32, port=8000)
     app = create_app(
-        world.session, world.refreshing, world.pictures, access, allowance=Allowance(per_second=0.001, burst=5)
+        world.session,
+        world.refreshing,
+        world.pictures,
+        access,
+        allowance=Allowance(per_second=0.001, burst=5),
     )
     http = TestClient(app, base_url=f"http://{HOST}")
     assert [http.get("/api/session").status_code for _ in range(6)] == [401] * 5 + [429]

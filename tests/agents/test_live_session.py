@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from live_world import pool, session, truth
+
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.evaluation import evaluate_groups
 from reid_al_agents.live.contradictions import find_contradictions
@@ -322,7 +322,12 @@ def test_cohens_kappa_by_hand():
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("overlap", 0.5, "overlap"), ("lease_seconds", 0, "lease"), ("hidden_share", 0.9, "hidden"), ("answers", 0, "answers")],
+    [
+        ("overlap", 0.5, "overlap"),
+        ("lease_seconds", 0, "lease"),
+        ("hidden_share", 0.9, "hidden"),
+        ("answers", 0, "answers"),
+    ],
 )
 def test_bad_settings_are_named(store, name, value, words):
     with pytest.raises(InputError, match=words):

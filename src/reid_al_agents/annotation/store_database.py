@@ -81,7 +81,7 @@ class Database:
         Args:
             runs: The runs written for; another writer of one of them waits.
             what: Says in a message what failed.
-            passing: It need not outlive a power cut, only the process: SQLite then does not wait for the disk.
+            passing: It need not outlive a power cut, only the process: SQLite does not wait for the disk.
                 The next transaction that does brings this one along.
 
         Yields:

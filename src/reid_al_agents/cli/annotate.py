@@ -1,4 +1,4 @@
-"""``reid-al annotate``: people answer, in a browser or a terminal, and the model gets better while they do."""
+"""``reid-al annotate``: people answer in a browser or a terminal, and the model gets better meanwhile."""
 
 from __future__ import annotations
 

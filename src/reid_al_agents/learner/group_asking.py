@@ -297,11 +297,10 @@ class GroupAsking:
         try:
             while not inquiry.batch.terminated[row] and self._spent() < end:
                 # Who learns follows the rows; anybody else is spared those that do not move.
-                before = inquiry.observation(slice(None) if learner is not None else only)
+                seen = np.arange(self.rows) if learner is not None else np.array([row])
+                before = inquiry.observation(seen)
                 actions = np.zeros(self.rows, dtype=np.int64)
-                actions[slice(None) if learner is not None else only] = self._selector.select(
-                    before, self._rng
-                )
+                actions[seen] = self._selector.select(before, self._rng)
                 picked = int(inquiry.batch.candidates[row, actions[row]])
                 batch.touch(picked)
                 batch.give(query, picked, (yield from self._compare(batch, query, picked)))

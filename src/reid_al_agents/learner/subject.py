@@ -57,7 +57,7 @@ class Subject(Protocol):
         ...
 
     def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
-        """Let the model learn from the answers, in fewer steps where ``quick``; figures about the training."""
+        """Let the model learn from the answers, in fewer steps where ``quick``; figures about it."""
         ...
 
     @property

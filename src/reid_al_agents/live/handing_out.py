@@ -10,9 +10,9 @@ from pathlib import Path
 from reid_al_agents.annotation.exchange import write_market1501
 from reid_al_agents.files import write_text
 from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.live.exports import EXPORTS, Exports
 from reid_al_agents.live.opening import CONFIG, open_session
 from reid_al_agents.live.settings import LiveSettings
-from reid_al_agents.live.exports import EXPORTS, Exports
 from reid_al_env import InputError
 
 
@@ -62,4 +62,3 @@ def hand_out(
             written["market1501"] = str(market1501)
             written["images"] = write_market1501(market1501, opened.pictures.images, sheet.labels)
     return written
-

@@ -18,7 +18,7 @@ _COMMON = 5  # pairs that two people must share before their agreement is told
 
 
 def answers_per_minute(times: list[float], now: float) -> float | None:
-    """Speed over the latest answers, pauses taken as a minute at most; ``None`` if nobody answers just now."""
+    """Speed over the latest answers, pauses taken as a minute at most; ``None`` if nobody answers now."""
     recent = [*times[-_RECENT:], now]
     if len(times) < 2 or now - times[-1] > 10 * _PAUSE:
         return None

@@ -73,9 +73,9 @@ class Refreshing:
         every = session.state.settings.refresh_every
         if self.running or self._closed or (self.state or {}).get("state") == "failed":
             return
-        if self._config.adapts and not (self._folder / START).is_file():
-            self.start()
-        elif every is not None and session.state.answers - self.learned_from >= every:
+        if (self._config.adapts and not (self._folder / START).is_file()) or (
+            every is not None and session.state.answers - self.learned_from >= every
+        ):
             self.start()
 
     def start(self) -> None:
@@ -189,7 +189,13 @@ class Refreshing:
             "folder": str(out.relative_to(self._folder)),
         }
         event = Event(
-            f"refresh/{number}", session.state.run, "refresh", "", session.state.clock(), round=number, payload=line
+            f"refresh/{number}",
+            session.state.run,
+            "refresh",
+            "",
+            session.state.clock(),
+            round=number,
+            payload=line,
         )
         session.state.store.append(event)
         self.rounds.append(line)

@@ -1,4 +1,4 @@
-"""One refresh in a process of its own, so that people go on answering: ``python -m reid_al_agents.live.worker``.
+"""One refresh in a process of its own, so that people go on answering meanwhile.
 
 It reads what to do from a file, tells its progress as JSON lines, and stops with the process that started it.
 """
@@ -40,9 +40,10 @@ def refresh(spec: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         spec: ``config`` (of :class:`RunConfig`), ``out`` (folder for ``weights.safetensors`` and
-            ``features.npy``), ``start`` (start weights, made where they are missing and the configuration
-            adapts), ``last`` (weights of the last refresh, or ``None``), ``evidence`` (``.npz`` with ``pairs``, ``signs``, ``weights`` and ``excluded``; ``None``
-            before the first answer), ``round`` and ``device``.
+            ``features.npz``), ``start`` (start weights, made where they are missing and the configuration
+            adapts), ``last`` (weights of the last refresh, or ``None``), ``evidence`` (``.npz`` with
+            ``pairs``, ``signs``, ``weights`` and ``excluded``; ``None`` before the first answer), ``round``
+            and ``device``.
 
     Returns:
         Figures about the training and, where identities are known, the scores.

@@ -49,7 +49,7 @@ class Access:
         return self._names is not None
 
     def allows_host(self, header: str) -> bool:
-        """Whether a Host header names this page: a page elsewhere that resolves to us does not (rebinding)."""
+        """Whether a Host header names this page; that of a page which resolves to us (rebinding) does not."""
         host, port = _host_and_port(header)
         return host in self._hosts and port in (None, self._port)
 

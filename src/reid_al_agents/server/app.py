@@ -4,47 +4,30 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from reid_al_agents.live.exports import EXPORTS, Exports
 from reid_al_agents.live.pictures import Pictures
 from reid_al_agents.live.records import Conflict, Json, Unknown
 from reid_al_agents.live.refreshing import Refreshing
 from reid_al_agents.live.session import LiveSession
 from reid_al_agents.server import bodies
 from reid_al_agents.server.access import COOKIE, Access, Allowance, check_name
-from reid_al_agents.live.exports import EXPORTS, Exports
+from reid_al_agents.server.callers import Reader, Writer
 from reid_al_agents.server.guard import Guard
+from reid_al_agents.server.review import add_review, check_images
 from reid_al_agents.server.views import Views
 from reid_al_env import InputError
 
 PAGE = Path(__file__).parent / "page"
 DEFAULT_NAME = "me"
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-
-
-def _annotator(request: Request) -> str:
-    access: Access = request.app.state.access
-    name = access.name_in_cookie(request.cookies.get(COOKIE))
-    if name is None:
-        raise HTTPException(401, "who are you? open the address that the command printed")
-    return name
-
-
-def _writer(request: Request, who: Annotated[str, Depends(_annotator)]) -> str:
-    access: Access = request.app.state.access
-    if not access.is_csrf(who, request.headers.get("x-csrf-token", "")):
-        raise HTTPException(403, "the page is out of date (CSRF token); load it again")
-    return who
-
-
-Reader: TypeAlias = Annotated[str, Depends(_annotator)]
-Writer: TypeAlias = Annotated[str, Depends(_writer)]
 
 
 def create_app(
@@ -82,10 +65,6 @@ def create_app(
         with session.state.lock:
             found = session.questions(who, count)
             return {"questions": [views.question(each) for each in found.questions], "waiting": found.waiting}
-
-    def changed(who: str, event: int) -> Json:
-        refreshing.start_if_due()
-        return {"event": event, "status": views.status(who)}
 
     @app.get("/", include_in_schema=False)
     def page(request: Request) -> Response:
@@ -156,76 +135,11 @@ def create_app(
     def status(who: Reader) -> Json:
         return views.status(who)
 
-    @app.get("/api/contradictions")
-    def contradictions(who: Reader) -> Json:
-        return views.contradictions()
-
-    @app.post("/api/contradictions/settle")
-    def settle(who: Writer, body: bodies.SettleBody) -> Json:
-        _check_images(session, [body.query, body.candidate])
-        if body.query == body.candidate:
-            raise Unknown("an image cannot be compared with itself")
-        done = session.settle(who, body.key, body.query, body.candidate, body.answer)
-        return changed(who, done.event.id)
-
-    @app.post("/api/retract")
-    def retract(who: Writer, body: bodies.RetractBody) -> Json:
-        return changed(who, session.retract(who, body.key, body.event).id)
-
-    @app.get("/api/progress")
-    def progress(who: Reader) -> Json:
-        return views.progress()
-
-    @app.post("/api/refresh")
-    def refresh(who: Writer, body: bodies.KeyBody) -> Json:
-        refreshing.start()
-        return {"refresh": refreshing.state, "status": views.status(who)}
-
-    @app.get("/api/identities")
-    def identities(
-        who: Reader,
-        offset: Annotated[int, Query(ge=0, lt=2**31)] = 0,
-        limit: Annotated[int, Query(ge=1, le=200)] = 60,
-        sort: Literal["size", "recent", "name"] = "size",
-    ) -> Json:
-        return views.identities(offset, limit, sort)
-
-    @app.get("/api/identities/{identity}")
-    def identity(who: Reader, identity: str) -> Json:
-        return views.identity(identity)
-
-    @app.post("/api/identities/merge")
-    def merge(who: Writer, body: bodies.MergeBody) -> Json:
-        sheet = session.identities()
-        first, second = (sheet.images(_current(session, each)) for each in (body.a, body.b))
-        if first == second:
-            raise Conflict("merge: this is one identity already")
-        payload = {"a": first[0], "b": second[0], "images": [*first[1:], *second[1:]]}
-        return changed(who, session.edit("merge", who, body.key, payload).event.id)
-
-    @app.post("/api/identities/split")
-    def split(who: Writer, body: bodies.SplitBody) -> Json:
-        sheet = session.identities()
-        members = sheet.images(_current(session, body.identity))
-        chosen = sorted(set(body.images))
-        rest = [image for image in members if image not in set(chosen)]
-        if set(chosen) - set(members):
-            raise Conflict(
-                "split: some of the images are not of this identity (any more); load the page again"
-            )
-        if not rest:
-            raise Conflict("split: all its images are chosen; leave out those that stay")
-        payload = {"images": chosen, "rest": rest[0]}
-        return changed(who, session.edit("split", who, body.key, payload).event.id)
-
-    @app.post("/api/identities/name")
-    def name(who: Writer, body: bodies.NameBody) -> Json:
-        payload = {"image": _typical(session, body.identity), "name": body.name.strip()}
-        return changed(who, session.edit("name", who, body.key, payload).event.id)
+    add_review(app, session, refreshing, views)
 
     @app.get("/api/images/{image}")
     def image(who: Reader, image: int) -> Response:
-        _check_images(session, [image])
+        check_images(session, [image])
         content, kind = pictures.encoded(image)
         return Response(content, media_type=kind, headers=_FOREVER)
 
@@ -257,23 +171,6 @@ def _set_cookie(access: Access, reply: Response, name: str) -> None:
         samesite="strict",
         secure=access.secure,
     )
-
-
-def _check_images(session: LiveSession, images: list[int]) -> None:
-    if not all(0 <= image < len(session.state.features) for image in images):
-        raise Unknown("there is no such image")
-
-
-def _current(session: LiveSession, identity: str) -> int:
-    """The group of that name; a name that is out of date is a conflict, not a mistake."""
-    try:
-        return session.identities().find(identity)
-    except Unknown as error:
-        raise Conflict(str(error)) from None
-
-
-def _typical(session: LiveSession, identity: str) -> int:
-    return session.identities().images(_current(session, identity), 1)[0]
 
 
 def _handle_errors(app: FastAPI) -> None:

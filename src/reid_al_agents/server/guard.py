@@ -77,7 +77,7 @@ class Guard:
 
         await self._app(scope, replay, with_headers)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:  # noqa: PLR0911 -- one for each reason
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         client = (scope.get("client") or ("unknown", 0))[0]

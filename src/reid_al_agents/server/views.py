@@ -126,7 +126,9 @@ class Views:
             "round": session.state.round,
             "refresh": self._refreshing.state,
             "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
-            "stop_chance": session.supply.monitor.chance_of_change if session.supply.monitor.answers else None,
+            "stop_chance": session.supply.monitor.chance_of_change
+            if session.supply.monitor.answers
+            else None,
             "annotators": len(session.state.ledger.people),
         }
 
