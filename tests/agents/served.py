@@ -58,19 +58,25 @@ class Person:
 
     def __init__(self, server, name):
         self._base, self._name = server.base, name
-        self._open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar())).open
+        self._jar = CookieJar()
+        self._open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar)).open
         self.sign_in()
 
     def sign_in(self):
         self._open(f"{self._base}/?as={self._name}").read()
-        self._csrf = self.get("/api/session")["csrf"]
+        self.csrf = self.get("/api/session")["csrf"]
+
+    @property
+    def cookie(self):
+        """The header that signs this person in."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
 
     def get(self, path):
         with self._open(self._base + path) as reply:
             return json.load(reply)
 
     def post(self, path, body):
-        headers = {"Content-Type": "application/json", "Origin": self._base, "X-CSRF-Token": self._csrf}
+        headers = {"Content-Type": "application/json", "Origin": self._base, "X-CSRF-Token": self.csrf}
         request = urllib.request.Request(self._base + path, json.dumps(body).encode(), headers)
         with self._open(request) as reply:
             return json.load(reply)
