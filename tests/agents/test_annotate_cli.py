@@ -1,0 +1,155 @@
+"""``reid-al annotate`` and what it leaves, from the command line; and answering in a terminal."""
+
+import contextlib
+import csv
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+
+from live_world import opened, pool, truth
+from rich.console import Console
+
+from reid_al_agents.cli import main
+from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.live.opening import open_session
+from reid_al_agents.live.settings import LiveSettings
+from reid_al_agents.live.terminal import answer_here
+from reid_al_agents.server.serving import addresses, free_port
+from reid_al_env import InputError, synthetic_features
+
+TINY = "synthetic:tiny?identities=14&cameras=3"
+SMALL = ["--backbone", "small_cnn", "--size", "64x32", "--no-open", "--refresh", "none"]
+
+
+def reid_al(*arguments):
+    """Run a command in this process; its exit code, and what it printed."""
+    shown, told = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["reid-al", *map(str, arguments)])
+        with (
+            contextlib.redirect_stdout(shown),
+            contextlib.redirect_stderr(told),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+    return ended.value.code, shown.getvalue(), told.getvalue()
+
+
+def config(**changes):
+    usual = {
+        "data": TINY,
+        "backbone": "small_cnn",
+        "size": (64, 32),
+        "refresh": "none",
+        "evaluate_on": "none",
+    }
+    return RunConfig(**{**usual, **changes})
+
+
+def answered(folder, count):
+    """A session in ``folder`` in which somebody has answered, as the command would leave it."""
+    with open_session(config(), LiveSettings(hidden_share=0.0), folder) as made:
+        done = 0
+        while done < count:
+            for question in made.session.questions("anna", 1).questions:
+                said = truth(made.session.state.features, question)
+                made.session.answer("anna", question.id, said, f"key-{done:04d}")
+                done += 1
+        return made.session.state.answers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "--annotators"),
+        (["--annotators", "a/b"], "annotator 'a/b'"),
+        (["--overlap", "0"], "overlap"),
+        (["--lease", "0"], "lease"),
+        (["--selector", "nonsense"], "selector"),
+        (["--selector", "greedy"], "greedy looks at the labels"),
+        (["--store", "mysql://nowhere/x"], "mysql"),
+        (["--import", "missing.csv"], "missing.csv"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, words):
+    code, shown, told = reid_al(
+        "annotate", TINY, "--out", tmp_path / "out", *SMALL, "--port", "0", *arguments
+    )
+    lines = [line for line in told.splitlines() if line.startswith("reid-al: error: ")]
+    assert code == 2, told
+    assert shown == ""
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "Traceback" not in told
+
+
+def test_features_cannot_be_shown(tmp_path):
+    path = tmp_path / "features.npz"
+    synthetic_features(10, 4).save(path)
+    code, _, told = reid_al("annotate", path, "--out", tmp_path / "out", *SMALL, "--port", "0")
+    assert code == 2
+    assert "has no images to show" in told
+
+
+def test_a_session_goes_on_only_with_the_same_images_and_settings(tmp_path):
+    folder = tmp_path / "session"
+    assert answered(folder, 12) == 12
+    assert answered(folder, 0) == 12
+    with (
+        pytest.raises(InputError, match="started with"),
+        open_session(config(seed=1), LiveSettings(), folder),
+    ):
+        pass
+    names = json.loads((folder / "pool.json").read_text())
+    (folder / "pool.json").write_text(json.dumps(names[::-1]))
+    with pytest.raises(InputError, match="other images"), open_session(config(), LiveSettings(), folder):
+        pass
+
+
+def test_everything_can_be_exported_and_pairs_come_back_in(tmp_path):
+    folder, out = tmp_path / "session", tmp_path / "out"
+    answered(folder, 20)
+    code, shown, told = reid_al("export", folder, "--out", out, "--market1501", tmp_path / "market", "--json")
+    assert code == 0, told
+    assert json.loads(shown)["answers"] == 20
+    pairs = list(csv.DictReader((out / "pairs.csv").open()))
+    assert len(pairs) == 20
+    assert {row["answer"] for row in pairs} <= {"1", "-1"}
+    for name in ("identities.csv", "wildlife.csv", "events.jsonl", "labelstudio.json"):
+        assert (out / name).read_text().strip()
+    assert any((tmp_path / "market" / "bounding_box_train").iterdir())
+    with open_session(config(), LiveSettings(), tmp_path / "other") as other:
+        from reid_al_agents.live.imports import import_pairs
+
+        assert import_pairs(other.session, out / "pairs.csv") == 20
+        assert import_pairs(other.session, out / "pairs.csv") == 0
+        known = other.session.state.ledger.constraints
+        assert len(known.must_links) + len(known.cannot_links) == 20
+
+
+def test_answering_in_a_terminal(tmp_path):
+    features = pool(20, 5)
+    np.savez(tmp_path / "features.npz", features=features.features)
+    keys = iter(["y", "?", "n", "\x7f", "\x1b[C", " ", "C", "q"])
+    shown = io.StringIO()
+    with opened(tmp_path, features) as made:
+        console = Console(file=shown, width=100, force_terminal=True, color_system="truecolor")
+        answer_here(made, "anna", console=console, key=lambda: next(keys))
+        said = [event.answer for event in made.session.state.effective.values()]
+        assert said == ["same", "same", "cannot_tell", "incomparable"]
+        assert [event.kind for event in made.store.events("run")].count("undo") == 1
+    assert "▀" in shown.getvalue()
+    assert "taken back: different" in shown.getvalue()
+
+
+def test_addresses_say_where_and_with_which_token():
+    assert addresses("127.0.0.1", 8010, None, ()) == {"": "http://127.0.0.1:8010/"}
+    assert addresses("0.0.0.0", 80, {"anna": "t"}, ("lab.example",)) == {
+        "anna": "http://lab.example:80/?token=t"
+    }
+    assert free_port("127.0.0.1", 0) > 0
