@@ -319,7 +319,7 @@ def test_a_refresh_runs_beside_the_answers_and_its_model_is_taken_up(world, app)
     assert status["refresh"] is None
     assert status["model"] == {"round": 1, "answers": 6}
     assert [q["id"] for q in questions(anna, 2)] == [q["id"] for q in held]
-    assert anna.get("/api/progress").json()["rounds"][0]["map"] == 50.0
+    assert anna.get("/api/progress").json()["rounds"][0]["map"] == 0.5
     assert anna.answer(held[0]["id"], right(world, held[0])).json()["counted"]
 
 

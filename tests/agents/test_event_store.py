@@ -468,7 +468,7 @@ def contend(thread):
         stored, new = store.append(
             Event(f"k{n}", "run", "answer", name, 1.0, query=n, candidate=n + 1, answer="same"))
         results.append(["append", n, stored.id, new])
-        if process == "0": print("going on", flush=True)
+        if process == "0": sys.stdout.write("going on\\n"); sys.stdout.flush()
     for n, target in enumerate(shared):
         try:
             stored, new = store.append(Event(f"u{n}.{name}", "run", "undo", "me", 1.0, target=target.id))

@@ -30,9 +30,7 @@ REFRESHERS = ("cluster", "triplet", "none")
 BOLD_STEPS, BOLD_PIECES = 0.75, 0.5
 """The label-free start: its steps, by those of a refresh, and the similarity within pieces. A model that has
 never seen the place finds few look-alikes, so it must be bold: on validation mAP 57.0 against 53.2 with a
-refresh's own thresholds, 400 steps, one seed. A second, label-free stage makes the start better by itself
-(66.6 after another refresh), but what it holds for certain by then is partly wrong: 5,000 answers asked on it
-gave 70.1, against 72.8 without it."""
+refresh's own thresholds, 400 steps, one seed."""
 
 EARLY = 0.25
 """Steps of a run's refreshes before the last, by those of the last: they only choose the next questions."""

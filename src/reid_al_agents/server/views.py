@@ -161,7 +161,7 @@ class Views:
             "audit": audit,
             "stop_chance": monitor.chance_of_change if monitor.answers else None,
             "changed": {"changed": monitor.changes, "asked": monitor.answers},
-            "rounds": self._refreshing.rounds,
+            "rounds": [_shares(line) for line in self._refreshing.rounds],
             "annotators": people,
             "match_rate": sum(told) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
@@ -230,3 +230,9 @@ class Views:
             }
             for link in links
         ]
+
+
+def _shares(line: Json) -> Json:
+    """A refresh's line with its scores, which are in percent, as shares like all else on the page."""
+    scores = {name: None if line[name] is None else line[name] / 100 for name in ("map", "rank1")}
+    return {**line, **scores}
