@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import time
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class ResetCost:
         index: FAISS factory string of the pool table.
         table_seconds: To make the environment, most of it for the pool table.
         cold_microseconds: Median reset to a query that was never one before.
-        warm_microseconds: Median reset to one of the last 500 queries.
+        warm_microseconds: Median reset to a query that was one a moment before.
         seeded_microseconds: Median ``reset(seed=...)``, which starts a new shuffle.
     """
 
@@ -64,29 +65,40 @@ def index_for(images: int) -> str:
     return f"IVF{max(images // 1000, 4)},Flat;nprobe=4"
 
 
-def reset_cost(file: Path, images: int, resets: int, seed: int) -> ResetCost:
-    """Resets on memory-mapped features; ``euclidean``, as the other metrics keep a mapped copy in memory."""
-    index = index_for(images)
-    start = time.perf_counter()
-    env = ReIDActiveLearningEnv(FeatureSet.load(file), metric="euclidean", index=index)
-    table_seconds = time.perf_counter() - start
+def reset_costs(files: dict[int, Path], rounds: int, seed: int) -> list[ResetCost]:
+    """Resets on memory-mapped features, by number of images, a round of 25 queries of each number in turn.
+
+    The metric is ``euclidean``: the others keep a mapped copy of the features in memory.
+    """
     rng = np.random.default_rng(seed)
-    env.reset(seed=seed)
-    queries = rng.choice(images, min(resets, images // 2), replace=False)
-    cold = [_timed(env, {"query": int(query)}) for query in queries]
-    warm = [_timed(env, {"query": int(query)}) for query in queries]
-    seeded = []
-    for _ in range(100):
+    envs, seconds = {}, {}
+    times: dict[int, dict[str, list[float]]] = {images: defaultdict(list) for images in files}
+    for images, file in files.items():
         start = time.perf_counter()
-        env.reset(seed=int(rng.integers(2**31)), options={"query": int(queries[0])})
-        seeded.append(time.perf_counter() - start)
-    micro = [statistics.median(times) * 1e6 for times in (cold, warm, seeded)]
-    return ResetCost(images, index, table_seconds, *micro)
+        env = ReIDActiveLearningEnv(FeatureSet.load(file), metric="euclidean", index=index_for(images))
+        seconds[images], envs[images] = time.perf_counter() - start, env
+        env.reset(seed=seed)
+    queries = {images: rng.choice(images, (rounds, 25), replace=False).tolist() for images in files}
+    for number in range(rounds):
+        for images, env in envs.items():
+            now = queries[images][number]
+            times[images]["cold"] += [_timed(env, {"query": query}) for query in now]
+            times[images]["warm"] += [_timed(env, {"query": query}) for query in now]
+            times[images]["seeded"] += [_timed(env, {"query": query}, seed=query) for query in now]
+    return [
+        ResetCost(
+            images,
+            index_for(images),
+            seconds[images],
+            *(statistics.median(found[kind]) * 1e6 for kind in ("cold", "warm", "seeded")),
+        )
+        for images, found in times.items()
+    ]
 
 
-def _timed(env: ReIDActiveLearningEnv, options: dict[str, Any]) -> float:
+def _timed(env: ReIDActiveLearningEnv, options: dict[str, Any], seed: int | None = None) -> float:
     start = time.perf_counter()
-    env.reset(options=options)
+    env.reset(seed=seed, options=options)
     return time.perf_counter() - start
 
 

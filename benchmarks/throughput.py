@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import matplotlib.pyplot as plt
 from recording import new_table, run, show, write_result
-from scaling import ResetCost, as_rows, large_index, pool_table, reset_cost, write_features
+from scaling import ResetCost, as_rows, large_index, pool_table, reset_costs, write_features
 from stepping import exponent, interleaved, kernel_seconds, ratio, subjects
 
 from reid_al_agents.report.theme import LIGHT
@@ -55,7 +55,7 @@ def main() -> None:
     sizes = [1_000, 10_000, 100_000] + [1_000_000] * options.scale
     with tempfile.TemporaryDirectory() as folder:
         files = {size: write_features(Path(folder), size, 128, options.seed) for size in sizes}
-        resets = [reset_cost(file, size, 500, options.seed) for size, file in files.items()]
+        resets = reset_costs(files, 20, options.seed)
         large = None
         if options.scale:
             large = large_index(files[sizes[-1]], options.scale_index, 2, 1000, options.seed)
