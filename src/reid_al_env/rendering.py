@@ -107,8 +107,8 @@ class _Window:
         import pygame
 
         if self._screen is None:
-            # Frames are drawn already, so SDL needs no graphics driver. Mesa's would load its own LLVM into the
-            # process, and triton, which torch imports when it makes an optimiser, then crashes.
+            # Frames are drawn already, so SDL needs no graphics driver. Mesa's would load its own LLVM into
+            # the process, and triton, which torch imports when it makes an optimiser, then crashes.
             os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
             pygame.display.init()
             pygame.display.set_caption("ReIDActiveLearning")
