@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +107,9 @@ class _Window:
         import pygame
 
         if self._screen is None:
-            pygame.init()
+            # Frames are drawn already, so SDL needs no graphics driver. Mesa's would load its own LLVM into
+            # the process, and triton, which torch imports when it makes an optimiser, then crashes.
+            os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
             pygame.display.init()
             pygame.display.set_caption("ReIDActiveLearning")
             self._screen = pygame.display.set_mode((frame.WIDTH, frame.HEIGHT))
@@ -121,7 +124,6 @@ class _Window:
             import pygame
 
             pygame.display.quit()
-            pygame.quit()
             self._screen = self._clock = None
 
 

@@ -2,8 +2,11 @@
 
 import copy
 import itertools
+import os
 import pickle
+import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -126,7 +129,6 @@ def test_the_batched_environment_shows_what_the_single_one_shows(mode):
 
 def test_a_window_shows_each_step(monkeypatch):
     pygame = pytest.importorskip("pygame")
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.setattr("reid_al_env.rendering.RENDER_FPS", 0)  # without waiting between frames
     env = gym.make(ID, render_mode="human")
     env.reset(seed=0)
@@ -143,6 +145,25 @@ def test_a_window_shows_each_step(monkeypatch):
     env.close()
     env.close()
     assert not pygame.display.get_init()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="only Linux tells which libraries are loaded"
+)
+def test_a_window_loads_no_graphics_driver():
+    """One would bring an LLVM of its own, with which torch's compiler crashes."""
+    pytest.importorskip("pygame")
+    code = (
+        "import gymnasium as gym, reid_al_env\n"
+        f"gym.make({ID!r}, render_mode='human').reset(seed=0)\n"
+        "print('LLVM' in open('/proc/self/maps').read())"
+    )
+    hints = ("SDL_VIDEODRIVER", "SDL_FRAMEBUFFER_ACCELERATION", "DISPLAY", "WAYLAND_DISPLAY")
+    without = {name: value for name, value in os.environ.items() if name not in hints}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=without, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_before_reset_there_is_nothing_to_show():
