@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
 
-from live_world import opened, pool, truth
+from live_world import opened, pool
 from starlette.testclient import TestClient
 
 from reid_al_agents.server.access import COOKIE, Access, Allowance
@@ -137,8 +137,14 @@ def test_a_row_is_answered_one_by_one(world, app):
     anna = Browser(app)
     questions(anna, 1)
     row = anna.get("/api/questions", count=5, layout="row").json()["rows"][0]
+    picks = []
     for item in row["items"]:
-        assert anna.answer(item["id"], "different", layout="row").json()["counted"]
+        reply = anna.answer(item["id"], "different", layout="row").json()
+        assert reply["counted"]
+        picks.append(reply["status"]["picks"])
+    assert len(row["items"]) == 5
+    assert [pick["used"] for pick in picks[:4]] == [1, 2, 3, 4]
+    assert {pick["budget"] for pick in picks[:4]} == {5}
 
 
 def test_every_reply_carries_the_headers(app):
@@ -323,7 +329,14 @@ def test_a_refresh_runs_beside_the_answers_and_its_model_is_taken_up(world, app)
     assert anna.answer(held[0]["id"], right(world, held[0])).json()["counted"]
 
 
-@pytest.mark.parametrize(("how", "words"), [("fail", "the loss became nan"), ("die", "worker stopped")])
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("fail", "the loss became nan"),
+        ("die", "worker stopped"),
+        ("garble", "the answers are kept"),
+    ],
+)
 def test_a_refresh_that_fails_is_told_and_nothing_is_lost(world, app, tmp_path, how, words):
     (tmp_path / how).touch()
     anna = Browser(app)
@@ -336,6 +349,17 @@ def test_a_refresh_that_fails_is_told_and_nothing_is_lost(world, app, tmp_path, 
     assert words in status["refresh"]["message"]
     assert status["answers_total"] == 1
     assert questions(anna)
+
+
+def test_what_nobody_expected_is_one_line_of_json_too(world, app, monkeypatch):
+    anna = Browser(app)
+    monkeypatch.setattr(world.session, "questions", None)
+    http = TestClient(
+        app, base_url=f"http://{HOST}", raise_server_exceptions=False, cookies=anna.http.cookies
+    )
+    reply = http.get("/api/questions")
+    assert reply.status_code == 500
+    assert "send it again" in reply.json()["error"]
 
 
 def test_only_one_refresh_runs_and_it_stops_with_the_server(world, app, tmp_path):
@@ -351,7 +375,3 @@ def test_every_path_is_in_the_description(app):
     anna = Browser(app)
     described = anna.get("/openapi.json").json()["paths"]
     assert {"/api/answers", "/api/undo", "/api/questions", "/api/identities/split"} <= set(described)
-
-
-def truth_of(world, question):
-    return truth(world.session.state.features, question)

@@ -356,3 +356,30 @@ def test_a_model_that_is_being_fitted_still_answers(monkeypatch):
     model.fit()
     assert len(seen) == 2
     assert not np.array_equal(seen[0], seen[1])
+
+
+def test_a_plan_that_fails_is_told_and_no_answer_is_lost(store, monkeypatch, caplog):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as planner:
+        live = session(store, planner=planner)
+
+        def fail(known):
+            raise ZeroDivisionError("no luck")
+
+        monkeypatch.setattr(live.supply.asking, "plan", fail)
+        assert live.questions("anna", 1).questions == []
+        planner.shutdown(wait=True)
+        with pytest.raises(InputError, match=r"no luck.*answers are kept"):
+            live.questions("anna", 1)
+    assert "could not be planned" in caplog.text
+
+
+def test_whether_answers_still_change_anything_outlives_a_restart(store):
+    live = session(store, pool(25, 5))
+    play(live, 60)
+    again = session(store, pool(25, 5))
+    policy = [e for e in live.state.effective.values() if e.question_kind == "policy"]
+    assert again.supply.monitor.answers == len(policy) > 30
+    assert again.supply.monitor.changes == sum(event.answer == "same" for event in policy)
+    assert again.supply.monitor.rate < 1.0

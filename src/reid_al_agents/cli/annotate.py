@@ -116,6 +116,7 @@ def annotate(
     with opened:
         if pairs is not None:
             messages.print(f"{import_pairs(opened.session, pairs)} answers taken in from {pairs}")
+        urls: dict[str, str] = {}
         if terminal is not None:
             opened.refreshing.start_if_due()
             answer_here(opened, terminal)
@@ -126,15 +127,12 @@ def annotate(
             def ready() -> None:
                 for name, url in urls.items():
                     messages.print(f"{name or 'open'}: {url}", soft_wrap=True)
-                if json:
-                    emit_json({"out": str(out), "urls": urls})
                 if browser:
                     webbrowser.open(next(iter(urls.values())))
 
             serve(opened, access, host, port, data, ready)
         count = opened.session.state.answers
-    summary = {"out": str(out), "answers": count}
     if json:
-        emit_json(summary)
+        emit_json({"out": str(out), "answers": count, "urls": urls})
     else:
         messages.print(f"{count} answers are in {store or out}; the same command goes on")

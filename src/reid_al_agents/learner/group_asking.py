@@ -75,6 +75,8 @@ class GroupAsking:
         rng: Of everything drawn.
         until_stable: Stop once the monitor says that answers change nothing any more.
         rows: Questions that can be open at a time.
+        keeps: Whether answers are added to ``constraints`` and taught to ``model`` here; not where somebody
+            else does that, such as a ledger that can take answers back.
 
     Attributes:
         features: The pool, in the space in which images are compared.
@@ -100,6 +102,7 @@ class GroupAsking:
         rng: np.random.Generator,
         until_stable: bool = False,
         rows: int = 1,
+        keeps: bool = True,
     ) -> None:
         self.features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
@@ -109,7 +112,7 @@ class GroupAsking:
         self._model, self._monitor = model, monitor
         self._settings, self._episode = settings, episode
         self._rng = rng
-        self._until_stable, self.rows = until_stable, rows
+        self._until_stable, self.rows, self._keeps = until_stable, rows, keeps
         self.report = AskingReport()
         self._doubts: list[_Doubt] = []
         self._settled: Counter[tuple[int, int]] = Counter()
@@ -117,7 +120,6 @@ class GroupAsking:
         self._due: deque[tuple[Question, _Steps]] = deque()
         self._schedule: Iterator[_Steps] = iter(())
         self._batch: GroupBatch | None = None
-        self._recorded = False
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
         self.formed = self._form(constraints)
@@ -198,7 +200,10 @@ class GroupAsking:
 
     def exclude(self, images: Collection[int]) -> None:
         """Leave these images out, and no others; questions about them that are open stay so."""
-        self._excluded = np.isin(np.arange(len(self.features)), list(images))
+        excluded = np.isin(np.arange(len(self.features)), list(images))
+        if np.array_equal(excluded, self._excluded):
+            return
+        self._excluded = excluded
         kept = sparse.diags((~self._excluded).astype(np.float64))
         self.similarities = sparse.csr_matrix(kept @ self._looks.similarities @ kept)
 
@@ -217,19 +222,14 @@ class GroupAsking:
                 return first
         return None
 
-    def take(self, question: Question, answer: int, *, recorded: bool = False) -> None:
-        """Take the answer to an open question.
-
-        Args:
-            question: One that :meth:`draw` gave.
-            answer: +1, −1, or 0 for "can't tell".
-            recorded: Whether somebody else has added it to the constraints and taught it to the match model.
-        """
+    def take(self, question: Question, answer: int) -> None:
+        """Take the answer to an open question, one that :meth:`draw` gave: +1, −1, or 0 for "can't tell"."""
         steps = self._open.pop(question)
-        self._recorded = recorded
-        if not recorded:
+        if self._keeps:
             weight = answer_weight(answer, question.probability, self._settings.error_rate) if answer else 1.0
             self.constraints.add(question.first, question.second, answer, weight)
+            if question.described is not None:
+                self._model.add(question.described, question.probability, answer)
         self.report.answers += 1
         self.report.matches += answer > 0
         with suppress(StopIteration):
@@ -326,8 +326,6 @@ class GroupAsking:
             self.report.implied += 1
             return self.constraints.relation(*first)
         answer = yield Question(*first, probability, "policy", described[0])
-        if not self._recorded:
-            self._model.add(described[0], probability, answer)
         self._monitor.add(answer > 0)
         wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
         if self._settings.repeat and wrong > 0:

@@ -198,13 +198,12 @@ class ImageSubject:
         kept = np.setdiff1d(np.arange(len(self)), excluded)
         place = np.full(len(self), -1, dtype=np.int64)
         place[kept] = np.arange(len(kept))
-        constraints = ConstraintGraph(len(kept))
-        if self.tracklets is not None:
-            constraints.link_groups(self.tracklets[kept], TRACKLET_WEIGHT)
+        images = self._pool.subset(kept)
+        constraints = known_beforehand(images)
         for i, j, sign, weight in links:
             if place[i] >= 0 and place[j] >= 0:
                 constraints.add(int(place[i]), int(place[j]), sign, weight)
-        return self._train(self._refresher, self._pool.subset(kept), constraints, seed, "train")
+        return self._train(self._refresher, images, constraints, seed, "train")
 
     def _train(
         self,
@@ -292,11 +291,11 @@ class ImageSubject:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
 
-def known_beforehand(subject: Subject) -> ConstraintGraph:
+def known_beforehand(images: Subject | ImageSet) -> ConstraintGraph:
     """What is known before the first answer: images of one tracklet show one identity."""
-    constraints = ConstraintGraph(len(subject))
-    if subject.tracklets is not None:
-        constraints.link_groups(subject.tracklets, TRACKLET_WEIGHT)
+    constraints = ConstraintGraph(len(images))
+    if images.tracklets is not None:
+        constraints.link_groups(images.tracklets, TRACKLET_WEIGHT)
     return constraints
 
 

@@ -77,23 +77,43 @@ class Board:
             and self._leases.get(held.record.id, {}).get(annotator, 0.0) > now
         ]
 
-    def lease(self, held: Held, annotator: str, now: float) -> bool:
-        """Give a question to a person, or give it for longer; False if others have it."""
-        if annotator in held.answered or held.only not in (None, annotator):
-            return False
-        mine = self._leases.setdefault(held.record.id, {})
-        others = self._having(held, now) | held.answered
-        if len(others - {annotator}) >= held.needed:
-            return False
-        if not self._store.lease(held.record.id, annotator, now=now, seconds=self._seconds, most=held.needed):
-            return False
-        mine[annotator] = now + self._seconds
-        return True
+    def lease_first(self, questions: Iterable[Held], annotator: str, now: float, count: int) -> list[Held]:
+        """Give a person the first ``count`` of some questions that they do not have and may have.
 
-    def renew(self, held: Held, annotator: str, now: float) -> None:
-        """Let a lease last longer once half of it is over."""
-        if self._leases[held.record.id][annotator] - now < self._seconds / 2:
-            self.lease(held, annotator, now)
+        Args:
+            questions: In the order in which they are wanted.
+            annotator: The person.
+            now: The time.
+            count: How many at most.
+
+        Returns:
+            Those that were given; the store is asked once for each number of people that pairs need.
+        """
+        free: list[Held] = []
+        for held in questions:
+            if len(free) >= count:
+                break
+            having = self._having(held, now)
+            may = annotator not in held.answered | having and held.only in (None, annotator)
+            if may and len(held.answered | having) < held.needed:
+                free.append(held)
+        return self._lease(free, annotator, now)
+
+    def renew(self, questions: Iterable[Held], annotator: str, now: float) -> None:
+        """Let a person's leases last longer once half of them is over."""
+        due = [
+            held for held in questions if self._leases[held.record.id][annotator] - now < self._seconds / 2
+        ]
+        self._lease(due, annotator, now)
+
+    def _lease(self, questions: list[Held], annotator: str, now: float) -> list[Held]:
+        given: set[str] = set()
+        for needed in sorted({held.needed for held in questions}):
+            ids = [held.record.id for held in questions if held.needed == needed]
+            given.update(self._store.lease_many(ids, annotator, now, self._seconds, needed))
+        for question in given:
+            self._leases.setdefault(question, {})[annotator] = now + self._seconds
+        return [held for held in questions if held.record.id in given]
 
     def is_leased(self, held: Held, now: float) -> bool:
         """Whether anybody has the question before them."""

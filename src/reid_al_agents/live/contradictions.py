@@ -55,7 +55,8 @@ def find_contradictions(events: Iterable[Event], ledger: Ledger) -> list[Contrad
                 said[min(i, j), max(i, j)].append(Link(event, i, j, sign, weight))
     for i, j in ledger.constraints.assumed_links.tolist():
         said[min(i, j), max(i, j)].append(Link(None, i, j, 1, 1.0))
-    found = [_of_evidence(dispute, said) for dispute in unsettled(ledger)]
+    near = _matches(said)
+    found = [_of_evidence(dispute, said, near) for dispute in unsettled(ledger)]
     taken = {(min(item.ask), max(item.ask)) for item in found}
     for pair, links in said.items():
         if pair not in taken and _people_disagree(links):
@@ -73,24 +74,31 @@ def unsettled(ledger: Ledger) -> list[Dispute]:
     ]
 
 
-def _of_evidence(dispute: Dispute, said: dict[tuple[int, int], list[Link]]) -> Contradiction:
-    same = [link for pair in _chain(dispute.i, dispute.j, said) for link in said[pair] if link.sign > 0]
+def _of_evidence(
+    dispute: Dispute, said: dict[tuple[int, int], list[Link]], near: dict[int, list[int]]
+) -> Contradiction:
+    same = [link for pair in _chain(dispute.i, dispute.j, near) for link in said[pair] if link.sign > 0]
     different = [link for link in said[dispute.i, dispute.j] if link.sign < 0]
     return Contradiction("evidence", dispute.ask, same, different)
 
 
-def _chain(start: int, end: int, said: dict[tuple[int, int], list[Link]]) -> list[tuple[int, int]]:
-    """The shortest chain of pairs with more weight for a match than against, from one image to the other."""
+def _matches(said: dict[tuple[int, int], list[Link]]) -> dict[int, list[int]]:
+    """By image, those of which more weight says that they are the same than that they differ."""
     near: dict[int, list[int]] = defaultdict(list)
     for (i, j), links in said.items():
         if sum(link.sign * link.weight for link in links) > 0:
             near[i].append(j)
             near[j].append(i)
+    return near
+
+
+def _chain(start: int, end: int, near: dict[int, list[int]]) -> list[tuple[int, int]]:
+    """The shortest chain of matching pairs from one image to the other."""
     came_from = {start: start}
     front = deque([start])
     while front and end not in came_from:
         here = front.popleft()
-        for there in near[here]:
+        for there in near.get(here, ()):
             if there not in came_from:
                 came_from[there] = here
                 front.append(there)

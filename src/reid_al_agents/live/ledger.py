@@ -58,12 +58,11 @@ class Ledger:
         ledger.model.fit()
         return ledger
 
-    def apply(self, event: Event, *, learn: bool = True) -> int | None:
+    def apply(self, event: Event) -> int | None:
         """Take one event in.
 
         Args:
             event: An effective one.
-            learn: Whether the match model is to learn from it; not where somebody else teaches it.
 
         Returns:
             The answer that closes the pair, +1, −1 or 0; ``None`` where it stays open for another person.
@@ -80,7 +79,7 @@ class Ledger:
             return None
         sign = SIGNS[event.answer]
         described = event.payload.get("described")
-        if learn and described is not None and len(described) == len(PAIR_FEATURES):
+        if described is not None and len(described) == len(PAIR_FEATURES):
             self.model.add(np.array(described, dtype=np.float64), event.probability or 0.5, sign)
         return None if event.answer == "cannot_tell" and not self._given_up(event) else sign
 

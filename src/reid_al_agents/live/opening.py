@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -19,13 +19,13 @@ from reid_al_agents.files import make_folder, write_arrays, write_text
 from reid_al_agents.learner.assembly import load_model
 from reid_al_agents.learner.choosing import choose
 from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.subject import TRACKLET_WEIGHT
+from reid_al_agents.learner.subject import known_beforehand
 from reid_al_agents.live.pictures import Pictures
 from reid_al_agents.live.refreshing import FEATURES, Refreshing, load_features
 from reid_al_agents.live.session import LiveSession
 from reid_al_agents.live.settings import LiveSettings
 from reid_al_agents.selection import Selector
-from reid_al_env import ConstraintGraph, FeatureSet, InputError
+from reid_al_env import FeatureSet, InputError
 
 RUN = "annotate"
 CONFIG, _POOL, _SPLIT = "annotate.json", "pool.json", "split.json"
@@ -93,7 +93,7 @@ def open_session(
     make_folder(folder)
     _check_same(folder, config)
     split = _split(folder, config, data)
-    config = RunConfig(**{**config.__dict__, "split": str(folder / _SPLIT)})
+    config = replace(config, split=str(folder / _SPLIT))
     images = data.subset(split.pool(data))
     _check_pool(folder, images)
     features = _start_features(folder, images, config, device, progress)
@@ -111,7 +111,7 @@ def open_session(
             settings=settings,
             grouping=config.grouping(),
             episode=config.episode(),
-            known=lambda: _tracklets(images),
+            known=lambda: known_beforehand(images),
             planner=planner,
             selector_name=config.selector,
             round_=len(rounds),
@@ -178,13 +178,6 @@ def _start_features(
     with np.load(path, allow_pickle=False) as kept:
         features = kept["features"]
     return FeatureSet(features, images.identities, images.cameras, images.names, source=images.source)
-
-
-def _tracklets(images: ImageSet) -> ConstraintGraph:
-    known = ConstraintGraph(len(images))
-    if images.tracklets is not None:
-        known.link_groups(images.tracklets, TRACKLET_WEIGHT)
-    return known
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:

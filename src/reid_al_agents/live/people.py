@@ -87,9 +87,11 @@ def cohen_kappa(first: list[int], second: list[int]) -> float:
     """Agreement beyond chance of two people's answers +1 and −1 about the same pairs.
 
     ``κ = (p_o − p_e) / (1 − p_e)`` with the observed agreement p_o and that expected by chance p_e (Cohen,
-    Educational and Psychological Measurement 1960). 1 where both say one and the same thing throughout.
+    Educational and Psychological Measurement 1960), by scikit-learn. 1 where both say one and the same thing
+    throughout, which leaves the quotient undefined.
     """
-    a, b = np.array(first) > 0, np.array(second) > 0
-    observed = float(np.mean(a == b))
-    expected = float(a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean()))
-    return 1.0 if expected == 1.0 else (observed - expected) / (1 - expected)
+    from sklearn.metrics import cohen_kappa_score
+
+    if len({*first, *second}) == 1:
+        return 1.0
+    return float(cohen_kappa_score(first, second))

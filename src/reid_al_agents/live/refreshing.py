@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from reid_al_agents.live.records import Conflict, Json
 from reid_al_agents.live.session import LiveSession
 from reid_al_env import FeatureSet, InputError
 
+_log = logging.getLogger(__name__)
 WEIGHTS, FEATURES, START = "weights.safetensors", "features.npz", "start.safetensors"
 
 
@@ -114,10 +116,14 @@ class Refreshing:
             out = make_folder(self._folder / "rounds" / f"{number:03d}")
             figures = self._work(number, out, evidence, excluded, answers)
             self._take_up(out, number, answers, figures, time.perf_counter() - started)
-        except InputError as error:
-            if not self._closed:
-                message = f"{error}; the answers are kept, and asking goes on with the last model"
-                self.state = {"state": "failed", "what": "train", "done": 0, "total": 1, "message": message}
+        except Exception as error:
+            # The thread's end: whatever it is must be told, or the page would show a refresh that never ends.
+            if self._closed:
+                return
+            if not isinstance(error, InputError):
+                _log.exception("refresh %d failed", number)
+            message = f"{error}; the answers are kept, and asking goes on with the last model"
+            self.state = {"state": "failed", "what": "train", "done": 0, "total": 1, "message": message}
         else:
             self.state = None
 
@@ -162,6 +168,8 @@ class Refreshing:
         figures: dict[str, Any] | None = None
         complaint = f"refresh: the worker stopped; see {out / 'worker.log'}"
         for line in process.stdout:
+            if not line.startswith("{"):
+                continue  # a library's own words
             told = json.loads(line)
             if "finished" in told:
                 figures = told["finished"]
@@ -177,12 +185,15 @@ class Refreshing:
     def _take_up(self, out: Path, number: int, answers: int, figures: dict[str, Any], seconds: float) -> None:
         session = self._session
         session.adopt(load_features(session.state.features, out), number)
+        with session.state.lock:
+            changed, asked = self._since_last()
         line = {
             "round": number,
             "answers": answers,
             "groups": session.identities().identities,
-            "changed": session.supply.monitor.changes,
-            "asked": session.supply.monitor.answers,
+            "changed": changed,
+            "asked": asked,
+            "match_rate": changed / asked if asked else None,
             "map": figures.get("map"),
             "rank1": figures.get("rank1"),
             "seconds": round(seconds, 1),
@@ -199,6 +210,16 @@ class Refreshing:
         )
         session.state.store.append(event)
         self.rounds.append(line)
+
+    def _since_last(self) -> tuple[int, int]:
+        """Of the policy's answers in the round that ends: those that joined two groups, and all."""
+        state = self._session.state
+        said = [
+            event.answer
+            for event in state.effective.values()
+            if event.question_kind == "policy" and event.round == state.round - 1
+        ]
+        return said.count("same"), len(said)
 
 
 def load_features(before: FeatureSet, folder: Path) -> FeatureSet:

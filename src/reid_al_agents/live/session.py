@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Any
 
-from reid_al_agents.annotation.events import ANSWERS, Event, Question
+from reid_al_agents.annotation.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.grouping import GroupSettings
 from reid_al_agents.live.ledger import Evidence, Ledger, excluded_image
@@ -19,8 +19,6 @@ from reid_al_agents.live.state import State
 from reid_al_agents.live.supply import Supply
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
-
-_UNDOABLE = ("answer", "merge", "split", "name")
 
 
 class LiveSession:
@@ -155,7 +153,7 @@ class LiveSession:
             mine = (
                 event
                 for event in reversed(state.effective.values())
-                if event.annotator == annotator and event.kind in _UNDOABLE
+                if event.annotator == annotator and event.kind in UNDOABLE
             )
             last = next(mine, None)
             if last is None:
@@ -177,7 +175,7 @@ class LiveSession:
             if before is not None and before.kind == "retract" and before.target == event:
                 return next(each for each in state.keys.values() if each.id == event)
             target = state.effective.get(event)
-            if target is None or target.kind not in (*_UNDOABLE, "import"):
+            if target is None or target.kind not in RETRACTABLE:
                 raise Unknown(f"event {event}: is none that counts")
             self._take_back("retract", annotator, key, target)
             if target.question is not None:

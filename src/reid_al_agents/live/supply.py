@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -22,8 +23,9 @@ from reid_al_agents.live.rows import ROW, companions
 from reid_al_agents.live.sheet import Sheet
 from reid_al_agents.live.state import State
 from reid_al_agents.selection import Selector
-from reid_al_env import EpisodeSettings, FeatureSet
+from reid_al_env import EpisodeSettings, FeatureSet, InputError
 
+_log = logging.getLogger(__name__)
 _AHEAD = 0.7  # share of a batch after which the next one is planned
 
 
@@ -43,6 +45,7 @@ class Supply:
         asking: The asking behind them.
         groups: The groups that they are about; ``None`` before the first batch is planned.
         monitor: Whether answers still change groups.
+        failure: Why no batch can be planned; ``None`` while all is well.
     """
 
     def __init__(
@@ -59,8 +62,12 @@ class Supply:
         self._rng = np.random.default_rng([seed, 2])
         self._hidden = HiddenQuestions(state.run, self._rng)
         self.monitor = ChangeMonitor()
+        for event in state.effective.values():
+            if event.question_kind == "policy":
+                self.monitor.add(event.answer == "same")
         self.board = Board(state.store, state.run, state.settings.lease_seconds)
         self._widened: set[str] = set()
+        self.failure: str | None = None
         self._planning = self._planned = self._drained = self._plan_is_fresh = False
         self._since_plan = 0
         self.groups: Sheet | None = None
@@ -75,8 +82,7 @@ class Supply:
         state = self._state
         now = state.clock()
         mine = self.board.leased(annotator, now)[:count]
-        for held in mine:
-            self.board.renew(held, annotator, now)
+        self.board.renew(mine, annotator, now)
         if len(mine) < count and not state.over:
             self._fill()
             self._lease_more(annotator, count, now, mine)
@@ -97,24 +103,15 @@ class Supply:
         return list(rows.values())[:count]
 
     def _lease_more(self, annotator: str, count: int, now: float, mine: list[Held]) -> None:
-        share = self._state.settings.hidden_share
-        for held in self.board:
-            if len(mine) >= count:
-                return
-            if held in mine:
-                continue
-            if self._rng.random() < share:
-                self._slip_in(annotator, now, mine)
-            if len(mine) < count and self.board.lease(held, annotator, now):
-                mine.append(held)
-
-    def _slip_in(self, annotator: str, now: float, mine: list[Held]) -> None:
         state = self._state
-        hidden = self._hidden.draw(annotator, state.effective, state.ledger.constraints, state.round, now)
-        if hidden is not None:
-            self._put_up([hidden])
-            if self.board.lease(hidden, annotator, now):
-                mine.append(hidden)
+        for _ in range(count - len(mine)):
+            if self._rng.random() < state.settings.hidden_share:
+                known = state.ledger.constraints
+                hidden = self._hidden.draw(annotator, state.effective, known, state.round, now)
+                if hidden is not None:
+                    self._put_up([hidden])
+                    mine += self.board.lease_first([hidden], annotator, now, 1)
+        mine += self.board.lease_first(self.board, annotator, now, count - len(mine))
 
     def _widen(self, held: Held, annotator: str, now: float) -> None:
         """Give the person of a question more candidates of the same query."""
@@ -132,8 +129,7 @@ class Supply:
                 drawn = Drawn(first.query, candidate, probability, "policy")
                 new.append(Held(self._record(drawn, "row", detail), None, 1))
         self._put_up(new)
-        for each in new:
-            self.board.lease(each, annotator, now)
+        self.board.lease_first(new, annotator, now, len(new))
 
     def _waiting(self, annotator: str, now: float) -> str:
         if self._planning:
@@ -148,7 +144,7 @@ class Supply:
         """A question has an answer; ``closes`` is what it means for the asking, ``None`` if it stays open."""
         held.answered.add(event.annotator)
         if held.drawn is not None and closes is not None:
-            self.asking.take(held.drawn, closes, recorded=True)
+            self.asking.take(held.drawn, closes)
             held.drawn = None
         if event.answer == "cannot_tell" and closes is None:
             held.needed += 1
@@ -189,7 +185,7 @@ class Supply:
         held.answered = set(state.answered.get(question, ()))
         self.board.add([held], first=True)
         if annotator is not None:
-            self.board.lease(held, annotator, state.clock())
+            self.board.lease_first([held], annotator, state.clock(), 1)
         return held.record
 
     # -- planning ------------------------------------------------------------------------------------------
@@ -215,6 +211,7 @@ class Supply:
             self._episode,
             np.random.default_rng([self._seed, 3, self._state.round]),
             rows=max(2 * self._state.settings.ready, 64),
+            keeps=False,  # the ledger does
         )
 
     def take_up(self, asking: GroupAsking) -> None:
@@ -277,6 +274,11 @@ class Supply:
         )
 
     def _plan(self) -> None:
+        if self.failure is not None:
+            raise InputError(
+                f"questions: no batch could be planned ({self.failure}); the answers are kept: see the log "
+                "and start the server again"
+            )
         if self._planning:
             return
         self._planning = True
@@ -289,10 +291,12 @@ class Supply:
         def plan() -> None:
             try:
                 batch = asking.plan(known)
-            except BaseException:
+            except Exception as error:
+                # Nobody waits for this thread: what went wrong would be seen nowhere, and be tried for ever.
+                _log.exception("a batch of questions could not be planned")
                 with state.lock:
-                    self._planning = False
-                raise
+                    self._planning, self.failure = False, f"{type(error).__name__}: {error}"
+                return
             with state.lock:
                 self._begin(asking, batch, changes)
 

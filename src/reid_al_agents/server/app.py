@@ -193,6 +193,12 @@ def _handle_errors(app: FastAPI) -> None:
     def refused(request: Request, error: StarletteHTTPException) -> JSONResponse:
         return reply(error.status_code, str(error.detail))
 
+    @app.exception_handler(Exception)
+    def failed(request: Request, error: Exception) -> JSONResponse:
+        return reply(
+            500, "the server failed; what was sent may not be saved, so send it again"
+        )  # it is logged
+
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]

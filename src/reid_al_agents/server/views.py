@@ -111,10 +111,11 @@ class Views:
             left = None if goal is None else max(0, goal - len(answers))
             batch = session.supply.asking.batch
             browsed = sum(event.question_kind == "policy" for event in answers)
+            picks = self._picks(annotator, now)
         return {
             "answers_today": answered_today(mine, now),
             "answers_total": len(answers),
-            "picks": {"used": 0, "budget": session.episode.budget},
+            "picks": picks,
             "queries": {
                 "browsed": browsed,
                 "all": max(browsed, len(batch.view.groups) if batch else len(session.state.features)),
@@ -180,6 +181,27 @@ class Views:
         """One identity with all its images."""
         sheet = self._session.identities()
         return self.group(sheet, sheet.images(sheet.find(identity), 1)[0], None)
+
+    def _picks(self, annotator: str, now: float) -> Json:
+        """Answers about the query that a person has before them, of those that it may ask for.
+
+        In a row these are its candidates; otherwise the group's K_max.
+        """
+        state, board = self._session.state, self._session.supply.board
+        current = next(iter(board.leased(annotator, now)), None)
+        if current is None:
+            return {"used": 0, "budget": self._session.episode.budget}
+        row = current.record.detail.get("row", current.record.id)
+        open_ = sum(
+            held.record.detail.get("row") == row or held.record.id == row
+            for held in board.leased(annotator, now)
+        )
+        query, round_ = current.record.query, current.record.round
+        used = sum(
+            event.annotator == annotator and event.query == query and event.round == round_
+            for event in state.effective.values()
+        )
+        return {"used": used, "budget": max(self._session.episode.budget, used + open_)}
 
     def _count(self) -> Json:
         """Totals over the pool, counted anew when something has changed, but not for every answer."""
