@@ -107,7 +107,7 @@ class Person:
         self.hand: list[dict[str, Any]] = []
         self.waits: list[float] = []
         self.errors: list[str] = []
-        self.shown: list[tuple[int, int]] = []
+        self.shown: list[tuple[int, int]] = []  # of the policy: a pair in doubt is meant to be asked twice
 
     async def enter(self) -> None:
         """Load the page."""
@@ -117,15 +117,24 @@ class Person:
 
     async def refill(self) -> None:
         """Ask for questions."""
-        got = (await self.client.get("/api/questions", params={"count": 4})).json()
-        self._take(got["questions"])
+        reply = await self.client.get("/api/questions", params={"count": 4})
+        if self._refused(reply):
+            return
+        self._take(reply.json()["questions"])
+
+    def _refused(self, reply: httpx.Response) -> bool:
+        if reply.status_code == 200:
+            return False
+        self.errors.append(f"{reply.status_code} {reply.text[:200]}")
+        return True
 
     def _take(self, questions: list[dict[str, Any]]) -> None:
         held = {question["id"] for question in self.hand}
         for question in questions:
             if question["id"] not in held:
                 self.hand.append(question)
-                self.shown.append((question["query"]["id"], question["candidate"]["id"]))
+                if question["kind"] == "policy":
+                    self.shown.append((question["query"]["id"], question["candidate"]["id"]))
 
     async def answer(self, look: bool = False) -> None:
         """Answer the first question in hand; ``look`` also fetches the next picture."""
@@ -139,8 +148,7 @@ class Person:
         }
         started = time.perf_counter()
         reply = await self.client.post("/api/answers", json=body, headers=self.headers)
-        if reply.status_code != 200:
-            self.errors.append(f"{reply.status_code} {reply.text[:200]}")
+        if self._refused(reply):
             return
         got = reply.json()
         gone = set(got["withdrawn"])

@@ -58,13 +58,15 @@ def session(store, features=None, *, planner=None, clock=None, seed=0, **setting
     )
 
 
-def opened(folder, features=None, *, url=None, adapt=False, worker=FAKE_WORKER, **settings):
+def opened(
+    folder, features=None, *, url=None, adapt=False, refresh="cluster", worker=FAKE_WORKER, **settings
+):
     """All that a server needs, with a worker that trains nothing."""
     features = pool() if features is None else features
     store = EventStore(folder / "events.sqlite" if url is None else url)
     planner = ThreadPoolExecutor(1)
     made = session(store, features, planner=planner, **settings)
-    config = RunConfig(data="memory", backbone="small_cnn", evaluate_on="none", adapt=adapt)
+    config = RunConfig(data="memory", backbone="small_cnn", evaluate_on="none", adapt=adapt, refresh=refresh)
     return Opened(
         made,
         Refreshing(made, config, folder, worker=worker),

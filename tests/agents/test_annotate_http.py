@@ -371,6 +371,17 @@ def test_only_one_refresh_runs_and_it_stops_with_the_server(world, app, tmp_path
     assert not world.refreshing.running
 
 
+def test_answers_are_taken_when_a_refresh_would_be_due_but_none_is_wanted(tmp_path):
+    with opened(tmp_path, pool(20, 5), refresh="none", refresh_every=1) as world:
+        app = create_app(world.session, world.refreshing, world.pictures, Access(b"s" * 32, port=8000))
+        anna = Browser(app)
+        for _ in range(3):
+            question = questions(anna, 1)[0]
+            assert anna.answer(question["id"], right(world, question)).json()["counted"]
+        assert anna.post("/api/refresh", {"key": key_()}).status_code == 409
+        assert not world.refreshing.running
+
+
 def test_every_path_is_in_the_description(app):
     anna = Browser(app)
     described = anna.get("/openapi.json").json()["paths"]

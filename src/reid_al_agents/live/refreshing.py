@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -73,12 +74,15 @@ class Refreshing:
         """Start a refresh if the model is still to be adapted, or has missed enough answers."""
         session = self._session
         every = session.state.settings.refresh_every
-        if self.running or self._closed or (self.state or {}).get("state") == "failed":
+        if self._config.refresh == "none" or self.running or self._closed:
+            return
+        if (self.state or {}).get("state") == "failed":
             return
         if (self._config.adapts and not (self._folder / START).is_file()) or (
             every is not None and session.state.answers - self.learned_from >= every
         ):
-            self.start()
+            with contextlib.suppress(Conflict):  # another request was quicker
+                self.start()
 
     def start(self) -> None:
         """Start a refresh.

@@ -34,6 +34,8 @@ class State:
         keys: All events by key.
         answered: Who answered, by question.
         answers: Answers that count.
+        browsed: Those of them that the selector asked for.
+        by_person: Answers that count, by person and id, in order.
         changes: How often anything has changed.
         round: Refreshes behind the model.
     """
@@ -50,6 +52,8 @@ class State:
     keys: dict[str, Event] = field(default_factory=dict)
     answered: dict[str, set[str]] = field(default_factory=dict)
     answers: int = 0
+    browsed: int = 0
+    by_person: dict[str, dict[int, Event]] = field(default_factory=dict)
     changes: int = 0
     round: int = 0
 
@@ -64,7 +68,8 @@ class State:
     def load(self) -> None:
         """Read all events, and work out what follows."""
         self.keys = {event.key: event for event in self.store.events(self.run)}
-        self.effective, self.answered, self.answers = {}, {}, 0
+        self.effective, self.answered, self.by_person = {}, {}, {}
+        self.answers = self.browsed = 0
         for event in self.store.effective(self.run):
             self._remember(event)
         self.replay()
@@ -84,13 +89,21 @@ class State:
         """Let an event no longer count, by one that is on disk; what followed from it is undone."""
         self.keys[taking_back.key] = taking_back
         del self.effective[target.id]
-        self.answers -= target.kind == "answer"
+        if target.kind == "answer":
+            self._count(target, -1)
+            del self.by_person[target.annotator][target.id]
         if target.question is not None:
             self.answered[target.question].discard(target.annotator)
         self.replay()
 
     def _remember(self, event: Event) -> None:
         self.effective[event.id] = event
-        self.answers += event.kind == "answer"
+        if event.kind == "answer":
+            self._count(event, 1)
+            self.by_person.setdefault(event.annotator, {})[event.id] = event
         if event.question is not None:
             self.answered.setdefault(event.question, set()).add(event.annotator)
+
+    def _count(self, answer: Event, step: int) -> None:
+        self.answers += step
+        self.browsed += step * (answer.question_kind == "policy")

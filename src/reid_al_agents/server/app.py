@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -27,6 +30,7 @@ from reid_al_env import InputError
 
 PAGE = Path(__file__).parent / "page"
 DEFAULT_NAME = "me"
+_THREADS = 6
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -49,7 +53,13 @@ def create_app(
         data: Name of the data, shown on the page.
         allowance: How many requests a client may make; ``None`` is the default.
     """
-    app = FastAPI(title="reid-active-learning annotation", version=_version(), docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="reid-active-learning annotation",
+        version=_version(),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_few_threads,
+    )
     views = Views(session, refreshing, pictures)
     exports = Exports(session)
     _handle_errors(app)
@@ -106,20 +116,22 @@ def create_app(
 
     @app.post("/api/answers")
     def answer(who: Writer, body: bodies.AnswerBody) -> Json:
-        done = session.answer(who, body.question, body.answer, body.key, body.seconds)
+        with session.state.lock:  # taken once: under load, every further time is a wait of its own
+            done = session.answer(who, body.question, body.answer, body.key, body.seconds)
+            gone = [each for each in body.have if each != body.question and not session.is_open(each, who)]
+            more: Json = {"questions": [], "waiting": None}
+            if body.want:
+                more = served(who, body.want, body.layout)
+                have = set(body.have) - set(gone)
+                more["questions"] = [each for each in more["questions"] if each["id"] not in have]
+            status = views.status(who)
         refreshing.start_if_due()
-        gone = [each for each in body.have if each != body.question and not session.is_open(each, who)]
-        more: Json = {"questions": [], "waiting": None}
-        if body.want:
-            more = served(who, body.want, body.layout)
-            have = set(body.have) - set(gone)
-            more["questions"] = [each for each in more["questions"] if each["id"] not in have]
         return {
             "event": done.event.id,
             "counted": done.counted,
             "withdrawn": gone,
             **more,
-            "status": views.status(who),
+            "status": status,
         }
 
     @app.post("/api/undo")
@@ -153,6 +165,13 @@ def create_app(
 
     app.mount("/static", StaticFiles(directory=PAGE), name="static")
     return Guard(app, access, Allowance() if allowance is None else allowance)
+
+
+@contextlib.asynccontextmanager
+async def _few_threads(app: FastAPI) -> AsyncIterator[None]:
+    """Let requests queue for threads, first come first served, rather than threads for the session's lock."""
+    current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def _signed_in(access: Access, name: str) -> Response:

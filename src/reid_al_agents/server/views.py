@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from reid_al_agents.annotation.events import Question
+from reid_al_agents.annotation.events import Event, Question
 from reid_al_agents.live.contradictions import Contradiction, Link, find_contradictions
 from reid_al_agents.live.people import answered_today, answers_per_minute, table
 from reid_al_agents.live.pictures import Pictures
@@ -101,20 +101,19 @@ class Views:
         session = self._session
         with session.state.lock:
             now = session.state.clock()
-            answers = [event for event in session.state.effective.values() if event.kind == "answer"]
-            mine = [event for event in answers if event.annotator == annotator]
+            answers, browsed = session.state.answers, session.state.browsed
+            mine = list(session.state.by_person.get(annotator, {}).values())
             speed = answers_per_minute([event.at for event in mine], now)
             totals = self._count()
             goal = session.state.settings.answers
             if goal is None and session.state.settings.refresh_every is not None:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
-            left = None if goal is None else max(0, goal - len(answers))
+            left = None if goal is None else max(0, goal - answers)
             batch = session.supply.asking.batch
-            browsed = sum(event.question_kind == "policy" for event in answers)
-            picks = self._picks(annotator, now)
+            picks = self._picks(annotator, mine, now)
         return {
             "answers_today": answered_today(mine, now),
-            "answers_total": len(answers),
+            "answers_total": answers,
             "picks": picks,
             "queries": {
                 "browsed": browsed,
@@ -182,12 +181,12 @@ class Views:
         sheet = self._session.identities()
         return self.group(sheet, sheet.images(sheet.find(identity), 1)[0], None)
 
-    def _picks(self, annotator: str, now: float) -> Json:
+    def _picks(self, annotator: str, mine: list[Event], now: float) -> Json:
         """Answers about the query that a person has before them, of those that it may ask for.
 
         In a row these are its candidates; otherwise the group's K_max.
         """
-        state, board = self._session.state, self._session.supply.board
+        board = self._session.supply.board
         current = next(iter(board.leased(annotator, now)), None)
         if current is None:
             return {"used": 0, "budget": self._session.episode.budget}
@@ -197,10 +196,7 @@ class Views:
             for held in board.leased(annotator, now)
         )
         query, round_ = current.record.query, current.record.round
-        used = sum(
-            event.annotator == annotator and event.query == query and event.round == round_
-            for event in state.effective.values()
-        )
+        used = sum(event.query == query and event.round == round_ for event in mine)
         return {"used": used, "budget": max(self._session.episode.budget, used + open_)}
 
     def _count(self) -> Json:
