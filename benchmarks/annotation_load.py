@@ -107,7 +107,7 @@ class Person:
         self.hand: list[dict[str, Any]] = []
         self.waits: list[float] = []
         self.errors: list[str] = []
-        self.shown: list[tuple[int, int]] = []  # of the policy: a pair in doubt is meant to be asked twice
+        self.shown: dict[str, tuple[int, int]] = {}  # by question, less those that were withdrawn
 
     async def enter(self) -> None:
         """Load the page."""
@@ -133,8 +133,8 @@ class Person:
         for question in questions:
             if question["id"] not in held:
                 self.hand.append(question)
-                if question["kind"] == "policy":
-                    self.shown.append((question["query"]["id"], question["candidate"]["id"]))
+                if question["kind"] == "policy":  # a pair in doubt is meant to be asked again
+                    self.shown[question["id"]] = question["query"]["id"], question["candidate"]["id"]
 
     async def answer(self, look: bool = False) -> None:
         """Answer the first question in hand; ``look`` also fetches the next picture."""
@@ -152,6 +152,8 @@ class Person:
             return
         got = reply.json()
         gone = set(got["withdrawn"])
+        for withdrawn in gone:
+            self.shown.pop(withdrawn, None)
         self.hand = [other for other in self.hand if other["id"] not in gone]
         self._take(got["questions"])
         if look and got["questions"]:
@@ -193,7 +195,7 @@ async def many_people(base: str, options: argparse.Namespace) -> dict[str, Any]:
     await asyncio.gather(*(work(number) for number in range(options.people)))
     seen: dict[tuple[int, int], set[str]] = defaultdict(set)
     for person in people:
-        for a, b in person.shown:
+        for a, b in person.shown.values():
             seen[min(a, b), max(a, b)].add(person.name)
     waits = [wait for person in people for wait in person.waits]
     return {
