@@ -350,6 +350,22 @@ def log_loss(probability, matched):
     return -float(np.mean(np.log(np.where(matched, probability, 1 - probability))))
 
 
+def test_probabilities_are_those_of_logistic_regression_on_standardised_features():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    described, matched = separable(300, 4)
+    model = MatchModel()
+    for row, match in zip(described, matched, strict=True):
+        model.add(row, 0.5, 1 if match else -1)
+    model.fit()
+    reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(described, matched)
+    np.testing.assert_allclose(
+        model.probabilities(described), reference.predict_proba(described)[:, 1], rtol=1e-9
+    )
+
+
 def test_the_first_guess_is_even_at_a_quarter_of_the_neighbours():
     guess = MatchModel().probabilities(pairs_with(root_jaccard=[0.5, 0.0, 1.0]))
     np.testing.assert_allclose(guess, [0.5, 1 / (1 + math.exp(3)), 1 / (1 + math.exp(-3))])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 PAIR_FEATURES = (
     "cosine",
@@ -45,7 +46,7 @@ class MatchModel:
     described: list[NDArray[np.float64]] = field(default_factory=list)
     matched: list[bool] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
-    _fitted: Any = None
+    _fitted: tuple[NDArray[np.float64], float] | None = None
 
     def probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of a match for pairs described by ``described`` (M, F); shape (M,)."""
@@ -54,7 +55,8 @@ class MatchModel:
         if self._fitted is None:
             root = described[:, PAIR_FEATURES.index("root_jaccard")]
             return np.asarray(1 / (1 + np.exp(3 - 6 * root)))
-        return np.asarray(self._fitted.predict_proba(described)[:, 1])
+        weights, offset = self._fitted
+        return np.asarray(expit(described @ weights + offset))
 
     def add(self, described: NDArray[np.float64], predicted: float, answer: int) -> None:
         """Remember the answer (+1 or −1; 0 is passed over) about a pair described by ``described`` (F,)."""
@@ -66,16 +68,17 @@ class MatchModel:
     def fit(self) -> None:
         """Fit to the latest answers; without enough of both kinds nothing changes."""
         from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         # Another thread may add answers or ask for probabilities meanwhile: what is used is always fitted.
         count = len(self.matched)
         matched = np.array(self.matched[:count][-MEMORY:])
         if len(matched) >= ENOUGH and 0 < matched.sum() < len(matched):
-            fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-            fitted.fit(np.array(self.described[:count][-MEMORY:]), matched)
-            self._fitted = fitted
+            scaler, regression = StandardScaler(), LogisticRegression(max_iter=1000)
+            regression.fit(scaler.fit_transform(np.array(self.described[:count][-MEMORY:])), matched)
+            # One pair at a time is asked about: the estimators' checks would cost more than the answer.
+            weights = regression.coef_[0] / scaler.scale_
+            self._fitted = weights, float(regression.intercept_[0] - weights @ scaler.mean_)
 
     def calibration_error(self, last: int, bins: int = 10) -> float | None:
         """Expected calibration error of the predictions made before the last answers were known.
