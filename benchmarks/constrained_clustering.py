@@ -33,12 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
 from rich.table import Table
-from rivals import count_violated, dbscan, finch, merge_naively, np3
+from rivals import count_violated, finch, merge_naively, np3
 
 from reid_al_agents.annotation import PairLog
 from reid_al_agents.clustering import (
     Looks,
     compare_looks,
+    dbscan,
     form_groups,
     jaccard_similarities,
     nearest_neighbours,

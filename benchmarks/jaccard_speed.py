@@ -36,10 +36,15 @@ import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
 from rich.table import Table
-from rivals import dbscan
 from scipy import sparse
 
-from reid_al_agents.clustering import average_linkage, jaccard_similarities, nearest_neighbours, unit_rows
+from reid_al_agents.clustering import (
+    average_linkage,
+    dbscan,
+    jaccard_similarities,
+    nearest_neighbours,
+    unit_rows,
+)
 from reid_al_env import FeatureSet, InputError
 
 FEATURES = "../shared/data/features/market1501_osnet_x0_25_msmt17.npz"

@@ -23,38 +23,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
-from sklearn.cluster import DBSCAN
-from sklearn.neighbors import sort_graph_by_row_values
 
 from reid_al_agents.clustering import nearest_neighbours, unit_rows
 from reid_al_env import ConstraintGraph
 
 Rivalry = dict[int, set[int]]
 """By must-link group, the groups known to differ from it."""
-
-
-def dbscan(similarities: sparse.csr_matrix, eps: float = 0.5, min_samples: int = 4) -> NDArray[np.int64]:
-    """Run DBSCAN (Ester et al., KDD 1996) on Jaccard distances.
-
-    Args:
-        similarities: (N, N) symmetric Jaccard similarities without a diagonal.
-        eps: Largest distance, one minus the similarity, of neighbours.
-        min_samples: Neighbours of a core image, itself included.
-
-    Returns:
-        (N,) clusters from 0; −1 for outliers.
-    """
-    pairs = similarities.tocoo()
-    distances = np.maximum(1 - pairs.data, 0)
-    near = distances <= eps
-    own = np.arange(pairs.shape[0])  # the distance of each to itself is 0, and has to be stored
-    rows = np.concatenate([own, pairs.row[near]])
-    columns = np.concatenate([own, pairs.col[near]])
-    values = np.concatenate([np.zeros(len(own), dtype=distances.dtype), distances[near]])
-    graph = sparse.csr_matrix((values, (rows, columns)), shape=pairs.shape)
-    graph = sort_graph_by_row_values(graph, warn_when_not_sorted=False)
-    labels = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit_predict(graph)
-    return np.asarray(labels, dtype=np.int64)
 
 
 def finch(points: NDArray[np.float32], partitions: int = 2) -> list[NDArray[np.int64]]:

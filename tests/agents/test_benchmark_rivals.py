@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 
 from reid_al_env import ConstraintGraph
 
@@ -47,21 +46,6 @@ def test_first_neighbours_chain_into_the_first_partition_and_means_into_the_seco
 
 def test_finch_stops_once_all_is_one_cluster():
     assert len(rivals.finch(at(0, 1, 2), 5)) == 1
-
-
-def test_dbscan_knows_cores_borders_and_outliers():
-    similar = np.zeros((6, 6), dtype=np.float32)
-    for i, j in [(0, 1), (0, 2), (0, 3), (1, 2), (3, 4)]:
-        similar[i, j] = similar[j, i] = 0.6
-    similar[4, 5] = similar[5, 4] = 0.4  # farther apart than eps
-    labels = rivals.dbscan(sparse.csr_matrix(similar), 0.5, 4)
-    # Only 0 has three neighbours beside itself; 4 is near none but the border image 3.
-    assert labels.tolist() == [0, 0, 0, 0, -1, -1]
-
-
-def test_identical_images_are_neighbours_to_dbscan():
-    similar = sparse.csr_matrix(np.ones((4, 4), dtype=np.float32) - np.eye(4, dtype=np.float32))
-    assert rivals.dbscan(similar, 0.5, 4).tolist() == [0, 0, 0, 0]
 
 
 def test_naive_merging_gives_up_clusters_with_a_cannot_link():

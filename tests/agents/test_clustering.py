@@ -14,6 +14,8 @@ from scipy.spatial.distance import squareform
 from reid_al_agents.clustering import (
     average_linkage,
     compare_looks,
+    dbscan,
+    form_dense_groups,
     form_groups,
     group_sums,
     jaccard,
@@ -572,3 +574,60 @@ def test_looks_are_standardised_and_then_compared():
     assert (looks.points == points).all()
     assert (looks.similarities.toarray() == jaccard_similarities(points, 8, 3).toarray()).all()
     assert (features == before).all()
+
+
+# Dense groups
+
+
+def test_dbscan_knows_cores_borders_and_outliers():
+    similar = np.zeros((6, 6), dtype=np.float32)
+    for i, j in [(0, 1), (0, 2), (0, 3), (1, 2), (3, 4)]:
+        similar[i, j] = similar[j, i] = 0.6
+    similar[4, 5] = similar[5, 4] = 0.4  # farther apart than eps
+    labels = dbscan(sparse.csr_matrix(similar), 0.5, 4)
+    # Only 0 has three neighbours beside itself; 4 is near none but the border image 3.
+    assert labels.tolist() == [0, 0, 0, 0, -1, -1]
+
+
+def test_identical_images_are_neighbours_to_dbscan():
+    similar = sparse.csr_matrix(np.ones((4, 4), dtype=np.float32) - np.eye(4, dtype=np.float32))
+    assert dbscan(similar, 0.5, 4).tolist() == [0, 0, 0, 0]
+
+
+def test_dense_groups_without_answers_are_the_clusters_and_lone_outliers():
+    formed = form_dense_groups(blocks(5, 4, 2, inside=0.7, across=0.3), ConstraintGraph(11), 0.5, 4)
+    assert formed.groups.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 3]
+    assert (formed.pieces == formed.groups).all()
+    assert formed.conflicts.shape == (0, 2)
+
+
+def test_dense_groups_agree_with_answers():
+    known = ConstraintGraph(11)
+    known.add(4, 9, 1)  # an outlier belongs to the first cluster
+    known.add(5, 10, 1)  # and so does another to the second
+    known.add(0, 2, -1)  # the first cluster holds two identities
+    known.add(0, 10, -1)
+    formed = form_dense_groups(blocks(5, 4, 2, inside=0.7, across=0.3), known, 0.5, 4)
+    assert formed.groups.tolist() == [0, 0, 1, 0, 0, 2, 2, 2, 2, 0, 2]
+    assert formed.conflicts.tolist() == [[0, 1], [0, 2]]
+
+
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([1, -1]))),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_answer_is_violated_by_dense_groups(seed, answers):
+    rng = np.random.default_rng(seed)
+    similar = np.triu(rng.random((12, 12)), 1)
+    known = ConstraintGraph(12)
+    for a, b, sign in answers:
+        if a != b:
+            known.add(a, b, sign)
+    formed = form_dense_groups(sparse.csr_matrix(similar + similar.T), known, 0.5, 3)
+    for a, b in combinations(range(12), 2):
+        relation = known.relation(a, b)
+        if relation:
+            assert (formed.groups[a] == formed.groups[b]) == (relation > 0)
+    for piece in np.unique(formed.pieces):
+        assert len(np.unique(formed.groups[formed.pieces == piece])) == 1

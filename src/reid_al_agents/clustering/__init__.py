@@ -1,7 +1,8 @@
 """Groups of images by looks and by answers."""
 
 from reid_al_agents.clustering.cameras import standardise_by_camera
-from reid_al_agents.clustering.forming import FormedGroups, form_groups
+from reid_al_agents.clustering.density import dbscan
+from reid_al_agents.clustering.forming import FormedGroups, form_dense_groups, form_groups
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.linkage import average_linkage, group_sums
 from reid_al_agents.clustering.looks import Looks, compare_looks
@@ -12,6 +13,8 @@ __all__ = [
     "Looks",
     "average_linkage",
     "compare_looks",
+    "dbscan",
+    "form_dense_groups",
     "form_groups",
     "group_sums",
     "jaccard_similarities",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from reid_al_agents.clustering.density import dbscan
 from reid_al_agents.clustering.linkage import average_linkage
 from reid_al_env import ConstraintGraph
 
@@ -60,6 +61,35 @@ def form_groups(
         known.nodes = np.unique(groups, return_index=True)[1]
         average_linkage(similarities, groups, group_similarity, known)
     return FormedGroups(pieces, known.groups(), known.conflicts())
+
+
+def form_dense_groups(
+    similarities: sparse.csr_matrix, constraints: ConstraintGraph, reach: float, least: int
+) -> FormedGroups:
+    """Form groups of what is dense by looks (DBSCAN) and agrees with every answer that holds.
+
+    Outliers stay alone, so that fewer images are grouped than by :func:`form_groups` but fewer groups are
+    wrong: right where a model has yet to learn from nothing but its own groups. An image that answers keep
+    from the first of its cluster stays out of it, with what must-links say of it.
+
+    Args:
+        similarities: (N, N) as of :func:`~reid_al_agents.clustering.jaccard.jaccard_similarities`.
+        constraints: What is known of the N images; it is not changed.
+        reach: Largest distance, one minus the similarity, of neighbours.
+        least: Neighbours, itself included, of an image that a cluster grows from.
+    """
+    known = _Known(constraints)
+    clusters = dbscan(similarities, reach, least)
+    images = np.arange(len(constraints))
+    known.nodes = images
+    first: dict[int, int] = {}
+    pieces = images.copy()
+    for image in np.flatnonzero(clusters >= 0).tolist():
+        head = first.setdefault(int(clusters[image]), image)
+        if known.may_join(head, image):
+            known.join(head, image)
+            pieces[image] = head
+    return FormedGroups(np.unique(pieces, return_inverse=True)[1], known.groups(), known.conflicts())
 
 
 class _Known:

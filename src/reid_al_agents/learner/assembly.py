@@ -27,11 +27,6 @@ from reid_al_env import FeatureSet, InputError
 
 REFRESHERS = ("cluster", "triplet", "none")
 
-BOLD_STEPS, BOLD_PIECES = 0.75, 0.5
-"""The label-free start: its steps, by those of a refresh, and the similarity within pieces. A model that has
-never seen the place finds few look-alikes, so it must be bold: on validation mAP 57.0 against 53.2 with a
-refresh's own thresholds, 400 steps, one seed."""
-
 EARLY = 0.25
 """Steps of a run's refreshes before the last, by those of the last: they only choose the next questions."""
 
@@ -133,16 +128,9 @@ def _cluster_refreshers(config: RunConfig) -> Refreshers:
     if config.refresh_steps is not None:
         epochs = max(1, round(settings.epochs * config.refresh_steps / settings.steps))
         settings = replace(settings, steps=config.refresh_steps, epochs=min(epochs, config.refresh_steps))
-    bold = replace(_scaled(settings, BOLD_STEPS), piece_similarity=BOLD_PIECES)
     return (
         ClusterRefresher(settings),
         SupervisedClusterRefresher(settings),
-        ClusterRefresher(bold),
-        ClusterRefresher(_scaled(settings, EARLY)),
+        ClusterRefresher(settings.label_free()),
+        ClusterRefresher(settings.scaled(EARLY)),
     )
-
-
-def _scaled(settings: ClusterSettings, share: float) -> ClusterSettings:
-    """The same with another number of steps, and of epochs."""
-    steps = max(1, round(share * settings.steps))
-    return replace(settings, steps=steps, epochs=min(steps, max(1, round(share * settings.epochs))))

@@ -9,7 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from reid_al_agents.clustering import FormedGroups, Looks, compare_looks, form_groups, group_sums
+from reid_al_agents.clustering import (
+    FormedGroups,
+    Looks,
+    compare_looks,
+    form_dense_groups,
+    form_groups,
+    group_sums,
+)
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
 from reid_al_agents.embedding.extraction import embed
@@ -138,9 +145,12 @@ def constrained_clusters(
     them the hardest negatives there are.
     """
     looks = compare_looks(features, cameras, settings.k1, settings.k2)
-    formed = form_groups(
-        looks.similarities, constraints, settings.piece_similarity, settings.group_similarity
-    )
+    if settings.reach > 0:
+        formed = form_dense_groups(looks.similarities, constraints, settings.reach, settings.dense_images)
+    else:
+        formed = form_groups(
+            looks.similarities, constraints, settings.piece_similarity, settings.group_similarity
+        )
     sizes = np.bincount(formed.groups)
     kept = sizes >= settings.least_images
     number = np.where(kept, np.cumsum(kept) - 1, -1)

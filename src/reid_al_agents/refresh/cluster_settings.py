@@ -1,8 +1,13 @@
 """How the cluster refresher trains."""
 
-from dataclasses import dataclass, fields
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
 
 from reid_al_env.errors import InputError
+
+_START = 0.75
+"""Steps of the label-free start, by those of a refresh."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,9 @@ class ClusterSettings:
         piece_similarity: Least average similarity within pieces; see
             :func:`~reid_al_agents.clustering.forming.form_groups`.
         group_similarity: Least average similarity of groups that train as one cluster.
+        reach: Jaccard distance within which DBSCAN finds neighbours; where it is above 0, DBSCAN forms the
+            clusters and the two similarities above are not looked at.
+        dense_images: Images within ``reach``, itself included, of one that a cluster of DBSCAN grows from.
         least_images: Images below which a group does not train.
         unsure_similarity: Average similarity from which two clusters that no answer tells apart are no
             negatives of each other: they may be one identity. 0 leaves none out.
@@ -58,6 +66,8 @@ class ClusterSettings:
     k2: int = 6
     piece_similarity: float = 0.6
     group_similarity: float = 0.15
+    reach: float = 0.0
+    dense_images: int = 4
     least_images: int = 4
     unsure_similarity: float = 0.02
     shift: int = 4
@@ -70,6 +80,7 @@ class ClusterSettings:
             "epochs": 1,
             "images_per_cluster": 2,
             "least_images": 2,
+            "dense_images": 2,
             "shift": 0,
             "camera_negatives": 1,
             "k2": 1,
@@ -78,15 +89,35 @@ class ClusterSettings:
             if getattr(self, name) < bound:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected at least {bound}")
         for field in fields(self):
-            if field.type is float and not 0 <= getattr(self, field.name) < float("inf"):
+            if field.type == "float" and not 0 <= getattr(self, field.name) < float("inf"):
                 raise InputError(f"refresh: {field.name} is {getattr(self, field.name)}; expected 0 or more")
         for name in ("temperature", "camera_temperature", "piece_similarity", "group_similarity"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected more than 0, up to 1")
-        for name in ("momentum", "erasing", "jitter"):
+        for name in ("momentum", "erasing", "jitter", "reach"):
             if getattr(self, name) > 1:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected a share from 0 to 1")
         if self.epochs > self.steps or self.k2 > self.k1:
             raise InputError("refresh: expected epochs <= steps and k2 <= k1")
         if self.batch_size < self.images_per_cluster or min(self.size) < 1:
             raise InputError("refresh: expected a batch of one cluster at least, and a size in pixels")
+
+    def scaled(self, share: float) -> ClusterSettings:
+        """The same with another number of steps, by that of these, and of epochs."""
+        steps = max(1, round(share * self.steps))
+        return replace(self, steps=steps, epochs=min(steps, max(1, round(share * self.epochs))))
+
+    def label_free(self) -> ClusterSettings:
+        """Settings for a model that has never seen the place and learns before the first answer.
+
+        Its own groups are all that it learns from, and whatever is wrong with them stays: so it groups only
+        what is dense, and learns slowly from images of which parts are erased.
+        """
+        return replace(
+            self.scaled(_START),
+            reach=0.5,
+            unsure_similarity=0.0,
+            erasing=0.5,
+            learning_rate=self.learning_rate / 2,
+            camera_weight=2 * self.camera_weight,
+        )
