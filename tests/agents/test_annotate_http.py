@@ -97,6 +97,48 @@ def test_a_session_by_the_page_of_the_contract(world, app):
     assert questions(anna)[0]["id"] == first[0]["id"]
 
 
+def test_the_pages_agree_on_how_many_identities_there_are_and_where_they_were_seen(world, app, monkeypatch):
+    monkeypatch.setattr("reid_al_agents.server.views._TOTALS_EVERY", 0.0)
+    anna = Browser(app)
+    for question in questions(anna, 6):
+        anna.answer(question["id"], right(world, question))
+    formed = [item for item in anna.get("/api/identities", limit=200).json()["items"] if item["size"] > 1]
+    assert anna.get("/api/status").json()["groups"] == len(formed) > 5
+    cameras = world.session.state.features.cameras
+    for item in formed:
+        images = anna.get(f"/api/identities/{item['id']}").json()["images"]
+        assert item["cameras"] == sorted({int(cameras[image["id"]]) for image in images})
+
+
+def test_no_time_is_left_once_the_goal_is_passed(tmp_path):
+    with opened(tmp_path, pool(20, 5), answers=3) as world:
+        app = create_app(world.session, world.refreshing, world.pictures, Access(b"s" * 32, port=8000))
+        anna = Browser(app)
+        left = []
+        for question in questions(anna, 3):
+            status = anna.answer(question["id"], right(world, question)).json()["status"]
+            left.append(status["seconds_left"])
+        assert left[1] is not None
+        assert left[2] is None
+
+
+def test_images_tell_when_they_were_taken_where_their_files_know(tmp_path):
+    from PIL import Image
+
+    from reid_al_agents.datasets import ImageSet
+    from reid_al_agents.live.pictures import Pictures
+
+    picture, paths = Image.new("RGB", (8, 16)), [str(tmp_path / f"{name}.jpg") for name in "abc"]
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    picture.save(paths[0], exif=exif)
+    exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"
+    picture.save(paths[1], exif=exif)
+    picture.save(paths[2])
+    pictures = Pictures(ImageSet(["a", "b", "c"], [-1] * 3, source="test", paths=paths), (16, 8))
+    assert [pictures.taken(image) for image in range(3)] == ["2024-05-06T07:08:09", None, None]
+
+
 def test_images_come_by_number_with_their_type_and_are_kept(app, world):
     anna = Browser(app)
     reply = anna.get("/api/images/3")

@@ -243,6 +243,45 @@ def test_identities_can_be_merged_split_and_named_and_each_edit_taken_back(store
     assert again.identities().name(again.identities().of_image(members[1])) == "Ada"
 
 
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_split_parts_exactly_what_was_chosen_from_all_that_stays(store, merged):
+    live = session(store, pool(identities=20, images=6, noise=0.4))
+    sheet = live.identities()
+    a, b = sheet.ordered("size")[:2]
+    if merged:
+        shown = [*sheet.images(a)[1:], *sheet.images(b)[1:]]
+        live.edit(
+            "merge",
+            "anna",
+            "merge",
+            {"a": sheet.images(a)[0], "b": sheet.images(b)[0], "images": shown},
+        )
+    sheet = live.identities()
+    members = sheet.images(sheet.of_image(sheet.images(sheet.ordered("size")[0])[0]))
+    chosen, rest = [members[1], members[-1]], [members[0], *members[2:-1]]
+    live.edit("split", "anna", "split", {"images": chosen, "rest": rest[0], "kept": rest[1:]})
+    parted = live.identities()
+    of = {image: parted.of_image(image) for image in members}
+    assert len({of[image] for image in chosen}) == 1
+    assert len({of[image] for image in rest}) == 1
+    assert of[chosen[0]] != of[rest[0]]
+    assert parted.ordered("recent")[:2] == [of[chosen[0]], of[rest[0]]]
+
+
+def test_after_an_undo_the_groups_beside_a_pair_are_those_of_now(store):
+    live = session(store, pool(identities=20, images=6, noise=0.2))
+    live.questions("anna", 1)
+    sheet = live.supply.groups
+    a, b = sheet.ordered("size")[:2]
+    first, second = sheet.images(a)[0], sheet.images(b)[0]
+    live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
+    live.supply._plan()
+    assert live.supply.groups.of_image(first) == live.supply.groups.of_image(second)
+    live.undo("anna", "undo")
+    live.questions("anna", 4)
+    assert live.supply.groups.of_image(first) != live.supply.groups.of_image(second)
+
+
 def test_known_questions_tell_the_careful_from_the_careless(store):
     live = session(store, pool(25, 5), hidden_share=0.5)
     features, rng = live.state.features, np.random.default_rng(0)

@@ -1,7 +1,11 @@
 """Answers and identities for other programs, and answers from them: all formats in one place."""
 
 from reid_al_agents.annotation.exchange_import import read_pairs_csv
-from reid_al_agents.annotation.exchange_label_studio import LABEL_STUDIO_CONFIG, label_studio_json
+from reid_al_agents.annotation.exchange_label_studio import (
+    LABEL_STUDIO_CONFIG,
+    LOCAL_FILES,
+    label_studio_json,
+)
 from reid_al_agents.annotation.exchange_market1501 import write_market1501
 from reid_al_agents.annotation.exchange_tables import (
     PAIR_COLUMNS,
@@ -13,6 +17,7 @@ from reid_al_agents.annotation.exchange_tables import (
 
 __all__ = [
     "LABEL_STUDIO_CONFIG",
+    "LOCAL_FILES",
     "PAIR_COLUMNS",
     "events_jsonl",
     "identities_csv",

@@ -30,6 +30,10 @@ def export(
     store: Annotated[
         str | None, typer.Option("--store", help="Database of an annotate session that does not use a file.")
     ] = None,
+    image_prefix: Annotated[
+        str,
+        typer.Option("--image-prefix", help="Where Label Studio finds images: put before each one's name."),
+    ] = "/data/local-files/?d=",
     seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
@@ -39,7 +43,7 @@ def export(
     """
     target = folder if out is None else make_folder(out)
     if (folder / "annotate.json").is_file():
-        result = _of_session(folder, target, store, market1501)
+        result = _of_session(folder, target, store, market1501, image_prefix)
     elif market1501 is not None or store is not None:
         raise InputError(f"{folder}: is not the folder of annotate; leave out --market1501 and --store")
     else:
@@ -50,12 +54,18 @@ def export(
         messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
 
 
-def _of_session(folder: Path, target: Path, store: str | None, market1501: Path | None) -> dict[str, Any]:
+def _of_session(
+    folder: Path, target: Path, store: str | None, market1501: Path | None, image_prefix: str
+) -> dict[str, Any]:
     opt.need("sqlalchemy", "annotate")
     from reid_al_agents.live.handing_out import hand_out
 
     with Bars() as bars:
-        return dict(hand_out(folder, target, store=store, market1501=market1501, progress=bars))
+        return dict(
+            hand_out(
+                folder, target, store=store, market1501=market1501, image_prefix=image_prefix, progress=bars
+            )
+        )
 
 
 def _of_run(folder: Path, target: Path) -> dict[str, Any]:

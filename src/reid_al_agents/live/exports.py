@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reid_al_agents.annotation.exchange import (
+    LABEL_STUDIO_CONFIG,
+    LOCAL_FILES,
     events_jsonl,
     identities_csv,
     label_studio_json,
@@ -18,6 +20,7 @@ EXPORTS = {
     "identities.csv": "text/csv; charset=utf-8",
     "events.jsonl": "application/x-ndjson",
     "labelstudio.json": "application/json",
+    "labelstudio.xml": "application/xml",
     "wildlife.csv": "text/csv; charset=utf-8",
 }
 """Media type by the name of the file."""
@@ -28,18 +31,21 @@ class Exports:
 
     Args:
         session: The session.
+        image_prefix: Put before each image's name to make its address in Label Studio.
     """
 
-    def __init__(self, session: LiveSession) -> None:
-        self._session = session
+    def __init__(self, session: LiveSession, image_prefix: str = LOCAL_FILES) -> None:
+        self._session, self._image_prefix = session, image_prefix
 
     def make(self, what: str) -> tuple[str, str]:
         """The content and media type of one of :data:`EXPORTS`."""
+        prefix = self._image_prefix
         makers: dict[str, Callable[[], str]] = {
             "pairs.csv": lambda: pairs_csv(self._session.counting()),
             "identities.csv": self._identities,
             "events.jsonl": lambda: events_jsonl(self._session.state.store.events(self._session.state.run)),
-            "labelstudio.json": lambda: label_studio_json(self._session.counting()),
+            "labelstudio.json": lambda: label_studio_json(self._session.counting(), prefix=prefix),
+            "labelstudio.xml": lambda: LABEL_STUDIO_CONFIG,
             "wildlife.csv": self._wildlife,
         }
         return makers[what](), EXPORTS[what]

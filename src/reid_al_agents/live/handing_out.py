@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from reid_al_agents.annotation.exchange import write_market1501
+from reid_al_agents.annotation.exchange import LOCAL_FILES, write_market1501
 from reid_al_agents.files import write_text
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.live.exports import EXPORTS, Exports
@@ -22,6 +22,7 @@ def hand_out(
     *,
     store: str | None = None,
     market1501: Path | None = None,
+    image_prefix: str = LOCAL_FILES,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, object]:
     """Write all exports of a session to ``target``.
@@ -31,6 +32,7 @@ def hand_out(
         target: Where to write.
         store: Address of its database; ``None`` is the file in the folder.
         market1501: Folder to make in Market-1501's layout; ``None`` makes none.
+        image_prefix: Put before each image's name to make its address in Label Studio.
         progress: Told of long work.
 
     Returns:
@@ -49,7 +51,7 @@ def hand_out(
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{folder / CONFIG}: cannot be read ({error})") from error
     with open_session(config, LiveSettings(), folder, store=store, progress=progress) as opened:
-        exports = Exports(opened.session)
+        exports = Exports(opened.session, image_prefix)
         for what in EXPORTS:
             write_text(target / what, exports.make(what)[0])
         sheet = opened.session.identities()

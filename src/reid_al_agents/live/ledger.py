@@ -34,6 +34,7 @@ class Ledger:
         model: Match probabilities, learned from the answers.
         excluded: Images that left the pool.
         names: Name given to the identity of an image, the latest last.
+        edited: When the identity of an image was last merged, split or named, the latest last.
         unsure: Who could not tell, by pair.
         people: Everyone who answered.
     """
@@ -43,6 +44,7 @@ class Ledger:
         self.model = MatchModel()
         self.excluded: set[int] = set()
         self.names: dict[int, str] = {}
+        self.edited: dict[int, float] = {}
         self.unsure: dict[tuple[int, int], set[str]] = {}
         self.people: set[str] = set()
         self._error_rate = error_rate
@@ -67,6 +69,9 @@ class Ledger:
         Returns:
             The answer that closes the pair, +1, −1 or 0; ``None`` where it stays open for another person.
         """
+        for image in _edited(event):
+            self.edited.pop(image, None)
+            self.edited[image] = event.at
         if event.kind == "name":
             self.names.pop(image := int(event.payload["image"]), None)
             self.names[image] = str(event.payload["name"])
@@ -97,8 +102,12 @@ class Ledger:
             yield from ((a, int(image), 1, _SHOWN_WEIGHT) for image in event.payload.get("images", ()))
         elif event.kind == "split":
             images = [int(image) for image in event.payload["images"]]
-            yield from ((image, int(event.payload["rest"]), -1, DECIDED_WEIGHT) for image in images)
-            yield from ((images[0], image, 1, DECIDED_WEIGHT) for image in images[1:])
+            rest, kept = int(event.payload["rest"]), [int(image) for image in event.payload.get("kept", ())]
+            # All the images were looked at, so this outweighs a merge of them, of which each was one edge.
+            firm = 2 * DECIDED_WEIGHT + len(images) + len(kept)
+            yield from ((image, rest, -1, firm) for image in images)
+            yield from ((images[0], image, 1, firm) for image in images[1:])
+            yield from ((rest, image, 1, firm) for image in kept)
         elif event.answer in SIGNS:
             assert event.query is not None
             assert event.candidate is not None
@@ -128,6 +137,16 @@ def excluded_image(event: Event) -> int | None:
     if event.answer == "bad_query":
         return event.query
     return event.candidate if event.answer == "bad_candidate" else None
+
+
+def _edited(event: Event) -> tuple[int, ...]:
+    """An image of each identity that an edit is about."""
+    payload = event.payload
+    if event.kind == "merge":
+        return (int(payload["a"]),)
+    if event.kind == "split":
+        return int(payload["rest"]), int(payload["images"][0])
+    return (int(payload["image"]),) if event.kind == "name" else ()
 
 
 def given_names(names: dict[int, str], groups: NDArray[np.int64]) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Pictures:
     def __init__(self, images: ImageSet, size: tuple[int, int]) -> None:
         self.images, self._memory_size = images, size
         self.size = lru_cache(_REMEMBERED)(self._size)
+        self.taken = lru_cache(_REMEMBERED)(self._taken)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -78,6 +80,23 @@ class Pictures:
                 return opened.size
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
+
+    def _taken(self, image: int) -> str | None:
+        """When an image was taken, as ISO 8601 without a zone, where its EXIF tells; else ``None``."""
+        from PIL import ExifTags, Image
+
+        path = self._path(image)
+        if path is None:
+            return None
+        try:
+            with Image.open(path) as opened:
+                exif = opened.getexif()
+                told = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(
+                    ExifTags.Base.DateTime
+                )
+            return datetime.strptime(str(told), "%Y:%m:%d %H:%M:%S").isoformat()
+        except (OSError, ValueError, SyntaxError):
+            return None  # no time, or one that no clock shows
 
     def _path(self, image: int) -> Path | None:
         return None if self.images.paths is None else Path(str(self.images.paths[image]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -19,6 +18,9 @@ from reid_al_agents.live.state import State
 from reid_al_agents.live.supply import Supply
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
+
+_TOLD = ("described", "truth", "row")
+"""Of a question's detail, what is kept with its answer."""
 
 
 class LiveSession:
@@ -79,7 +81,6 @@ class LiveSession:
         )
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")
         self.supply = Supply(self.state, selector, selector_name, self.episode, planner, seed)
-        self._sheet: Sheet | None = None
 
     def questions(self, annotator: str, count: int) -> Served:
         """Give a person up to ``count`` questions; those they have already come first."""
@@ -252,13 +253,13 @@ class LiveSession:
         """The identities formed, as of now."""
         state = self.state
         with state.lock:
-            if self._sheet is not None and self._sheet.changes == state.changes:
-                return self._sheet
-            known, names = copy.deepcopy(state.ledger.constraints), dict(state.ledger.names)
-            asking, changes = self.supply.asking, state.changes
-        sheet = Sheet.of_identities(asking, known, names, state.grouping, changes)
+            latest = self.supply.identities
+            if latest is not None and latest.changes == state.changes:
+                return latest
+            make, asking = self.supply.sheet_maker(), self.supply.asking
+        sheet = make(asking)
         with state.lock:
-            self._sheet = sheet
+            self.supply.identities = sheet
         return sheet
 
     def _answer(
@@ -287,7 +288,7 @@ class LiveSession:
             probability=record.probability,
             round=state.round,
             step=state.answers,
-            payload={name: record.detail[name] for name in ("described", "truth") if name in record.detail},
+            payload={name: record.detail[name] for name in _TOLD if name in record.detail},
         )
 
     def _log(self, event: Event) -> Answered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -27,13 +27,16 @@ class Sheet:
         groups: The groups.
         names: Name of each image that was given one, the latest last.
         changes: State of the session that it was made from.
+        edited: Images whose identity was edited, the latest last.
     """
 
-    def __init__(self, groups: Groups, names: Mapping[int, str], changes: int) -> None:
+    def __init__(
+        self, groups: Groups, names: Mapping[int, str], changes: int, edited: Iterable[int] = ()
+    ) -> None:
         self._groups = groups
         self._by_typical = {int(image): group for group, image in enumerate(groups.typical)}
         self._names = given_names(dict(names), groups.labels)
-        self._named_last = {int(groups.labels[image]): place for place, image in enumerate(names)}
+        self._edited_last = {int(groups.labels[image]): place for place, image in enumerate(edited)}
         self.changes = changes
 
     @classmethod
@@ -49,12 +52,13 @@ class Sheet:
         names: Mapping[int, str],
         settings: GroupSettings,
         changes: int,
+        edited: Iterable[int] = (),
     ) -> Sheet:
         """The identities formed: pieces joined by answers and by looks, as they would be handed out."""
         formed = form_groups(
             asking.similarities, known, settings.link_piece_similarity, settings.group_similarity
         )
-        return cls(Groups(asking.features, formed.groups), names, changes)
+        return cls(Groups(asking.features, formed.groups), names, changes, edited)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -107,11 +111,11 @@ class Sheet:
         return self._names.get(group)
 
     def ordered(self, order: Order) -> list[int]:
-        """All groups: the largest first, the last named first, or by name with those without one last."""
+        """All groups: the largest first, the last edited first, or by name with those without one last."""
 
         def place(group: int) -> tuple[object, ...]:
             if order == "recent":
-                return -self._named_last.get(group, -1), -self.size(group), group
+                return -self._edited_last.get(group, -1), -self.size(group), group
             if order == "name":
                 return group not in self._names, self._names.get(group, ""), -self.size(group), group
             return -self.size(group), group

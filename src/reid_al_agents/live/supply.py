@@ -44,6 +44,7 @@ class Supply:
         board: The open questions.
         asking: The asking behind them.
         groups: The groups that they are about; ``None`` before the first batch is planned.
+        identities: The identities formed, as of the last batch or look at them; likewise.
         monitor: Whether answers still change groups.
         failure: Why no batch can be planned; ``None`` while all is well.
     """
@@ -71,6 +72,7 @@ class Supply:
         self._planning = self._planned = self._drained = self._plan_is_fresh = False
         self._since_plan = 0
         self.groups: Sheet | None = None
+        self.identities: Sheet | None = None
         self.asking: GroupAsking = self.make_asking(state.features)
         self.take_up(self.asking)
         self.board.restore(state.clock(), state.answered)
@@ -173,6 +175,7 @@ class Supply:
         ledger = self._state.ledger
         self.asking.know(ledger.constraints, ledger.model)
         self.asking.exclude(ledger.excluded)
+        self._since_plan = len(self._state.features)  # the groups that are shown may be no more: plan anew
 
     def put_back(self, question: str, annotator: str | None) -> Question:
         """An answer was taken back: its question is open again, first of all and for that person."""
@@ -283,14 +286,14 @@ class Supply:
             return
         self._planning = True
         state, asking, changes = self._state, self.asking, self._state.changes
-        known = copy.deepcopy(state.ledger.constraints)
+        known, make_sheet = copy.deepcopy(state.ledger.constraints), self.sheet_maker()
         if self._planner is None:
-            self._begin(asking, asking.plan(known), changes)
+            self._begin(asking, asking.plan(known), make_sheet(asking), changes)
             return
 
         def plan() -> None:
             try:
-                batch = asking.plan(known)
+                batch, identities = asking.plan(known), make_sheet(asking)
             except Exception as error:
                 # Nobody waits for this thread: what went wrong would be seen nowhere, and be tried for ever.
                 _log.exception("a batch of questions could not be planned")
@@ -298,15 +301,23 @@ class Supply:
                     self._planning, self.failure = False, f"{type(error).__name__}: {error}"
                 return
             with state.lock:
-                self._begin(asking, batch, changes)
+                self._begin(asking, batch, identities, changes)
 
         self._planner.submit(plan)
 
-    def _begin(self, asking: GroupAsking, batch: GroupBatch, changes: int) -> None:
+    def sheet_maker(self) -> Callable[[GroupAsking], Sheet]:
+        """Makes the sheet of the identities by what is known now; slow, and needs no lock."""
+        ledger, settings, changes = self._state.ledger, self._state.grouping, self._state.changes
+        known, names, edited = copy.deepcopy(ledger.constraints), dict(ledger.names), tuple(ledger.edited)
+        return lambda asking: Sheet.of_identities(asking, known, names, settings, changes, edited)
+
+    def _begin(self, asking: GroupAsking, batch: GroupBatch, identities: Sheet, changes: int) -> None:
         if asking is not self.asking:
             return
         asking.begin_batch(batch=batch)
         self.groups = Sheet.of_batch(batch, self._state.ledger.names, changes)
+        if self.identities is None or self.identities.changes < changes:
+            self.identities = identities
         self._planning, self._planned, self._drained = False, True, False
         self._plan_is_fresh = changes == self._state.changes
         self._since_plan = 0

@@ -80,7 +80,7 @@ def add_review(app: FastAPI, session: LiveSession, refreshing: Refreshing, views
             )
         if not rest:
             raise Conflict("split: all its images are chosen; leave out those that stay")
-        payload = {"images": chosen, "rest": rest[0]}
+        payload = {"images": chosen, "rest": rest[0], "kept": rest[1:]}
         return changed(who, session.edit("split", who, body.key, payload).event.id)
 
     @app.post("/api/identities/name")

@@ -37,7 +37,7 @@ class Views:
 
     def __init__(self, session: LiveSession, refreshing: Refreshing, pictures: Pictures) -> None:
         self._session, self._refreshing, self._pictures = session, refreshing, pictures
-        self._totals: tuple[int, float, Json] = (-1, 0.0, {})
+        self._totals: tuple[tuple[int, int], float, Json] = ((-1, -1), 0.0, {})
 
     def image(self, image: int) -> Json:
         """An image."""
@@ -48,7 +48,7 @@ class Views:
             "url": f"/api/images/{image}",
             "name": str(features.names[image]),
             "camera": None if features.cameras is None else int(features.cameras[image]),
-            "time": None,
+            "time": self._pictures.taken(image),
             "width": width,
             "height": height,
         }
@@ -56,13 +56,14 @@ class Views:
     def group(self, sheet: Sheet | None, image: int, count: int | None) -> Json:
         """The group that holds an image, with its most typical images."""
         if sheet is None:
-            images, size, key, name = [image], 1, f"g{image}", None
+            images, members, size, key, name = [image], [image], 1, f"g{image}", None
         else:
             group = sheet.of_image(image)
-            images, size = sheet.images(group, count), sheet.size(group)
+            members = sheet.images(group)
+            images, size = members[:count], sheet.size(group)
             key, name = sheet.key(group), sheet.name(group)
         cameras = self._session.state.features.cameras
-        seen = [] if cameras is None else sorted({int(cameras[each]) for each in images})
+        seen = [] if cameras is None else sorted({int(cameras[each]) for each in members})
         return {
             "id": key,
             "size": size,
@@ -122,7 +123,7 @@ class Views:
             **totals,
             "images": len(session.state.features),
             "per_minute": speed,
-            "seconds_left": None if not speed or left is None else round(60 * left / speed),
+            "seconds_left": round(60 * left / speed) if speed and left else None,
             "round": session.state.round,
             "refresh": self._refreshing.state,
             "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
@@ -184,7 +185,7 @@ class Views:
     def _picks(self, annotator: str, mine: list[Event], now: float) -> Json:
         """Answers about the query that a person has before them, of those that it may ask for.
 
-        In a row these are its candidates; otherwise the group's K_max.
+        In a row these are its candidates; otherwise the group's K_max, the answers of one question.
         """
         board = self._session.supply.board
         current = next(iter(board.leased(annotator, now)), None)
@@ -195,16 +196,17 @@ class Views:
             held.record.detail.get("row") == row or held.record.id == row
             for held in board.leased(annotator, now)
         )
-        query, round_ = current.record.query, current.record.round
-        used = sum(event.query == query and event.round == round_ for event in mine)
+        used = sum(event.payload.get("row", event.question) == row for event in mine)
         return {"used": used, "budget": max(self._session.episode.budget, used + open_)}
 
     def _count(self) -> Json:
         """Totals over the pool, counted anew when something has changed, but not for every answer."""
         session = self._session
-        changes, counted_at, totals = self._totals
+        sheet = session.supply.identities
+        state = (session.state.changes, -1 if sheet is None else sheet.changes)
+        counted, counted_at, totals = self._totals
         fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0
-        if changes == session.state.changes or fresh:
+        if counted == state or fresh:
             return totals
         known = session.state.ledger.constraints
         groups = known.groups()
@@ -213,7 +215,6 @@ class Views:
         implied = int((sizes * (sizes - 1) // 2).sum())
         implied += int((sizes[conflicts[:, 0]] * sizes[conflicts[:, 1]]).sum())
         told = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
-        sheet = session.supply.groups
         totals = {
             "groups": int(np.count_nonzero(sizes > 1)) if sheet is None else sheet.identities,
             "images_known": int(sizes[sizes > 1].sum()),
@@ -222,7 +223,7 @@ class Views:
                 find_contradictions(session.state.effective.values(), session.state.ledger)
             ),
         }
-        self._totals = (session.state.changes, time.monotonic(), totals)
+        self._totals = (state, time.monotonic(), totals)
         return totals
 
     def _contradiction(self, item: Contradiction) -> Json:
