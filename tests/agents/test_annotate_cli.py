@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from live_world import opened, pool, truth
+from postgres_server import new_schema
 from rich.console import Console
 
 from reid_al_agents.cli import main
@@ -51,9 +52,9 @@ def config(**changes):
     return RunConfig(**{**usual, **changes})
 
 
-def answered(folder, count):
+def answered(folder, count, store=None):
     """A session in ``folder`` in which somebody has answered, as the command would leave it."""
-    with open_session(config(), LiveSettings(hidden_share=0.0), folder) as made:
+    with open_session(config(), LiveSettings(hidden_share=0.0), folder, store=store) as made:
         done = 0
         while done < count:
             for question in made.session.questions("anna", 1).questions:
@@ -111,17 +112,37 @@ def test_a_session_goes_on_only_with_the_same_images_and_settings(tmp_path):
         pass
 
 
+def test_a_team_s_session_lives_in_postgresql_and_goes_on_there(tmp_path, postgres_socket):
+    folder, store = tmp_path / "session", new_schema(postgres_socket)
+    assert answered(folder, 12, store) == 12
+    with open_session(config(), LiveSettings(hidden_share=0.0), folder, store=store) as again:
+        live = again.session
+        assert live.state.answers == 12
+        before = list(live.state.ledger.constraints.must_links)
+        (question,) = live.questions("ben", 1).questions
+        live.answer("ben", question.id, truth(live.state.features, question), "ben-00000001")
+        live.undo("ben", "ben-00000002")
+        assert list(live.state.ledger.constraints.must_links) == before
+    assert not list(folder.glob("*.sqlite"))
+    code, shown, told = reid_al("export", folder, "--out", tmp_path / "out", "--store", store, "--json")
+    assert code == 0, told
+    assert json.loads(shown)["answers"] == 12
+
+
 def test_everything_can_be_exported_and_pairs_come_back_in(tmp_path):
     folder, out = tmp_path / "session", tmp_path / "out"
     answered(folder, 20)
-    code, shown, told = reid_al("export", folder, "--out", out, "--market1501", tmp_path / "market", "--json")
+    more = ["--market1501", tmp_path / "market", "--image-prefix", "http://pictures/", "--json"]
+    code, shown, told = reid_al("export", folder, "--out", out, *more)
     assert code == 0, told
     assert json.loads(shown)["answers"] == 20
     pairs = list(csv.DictReader((out / "pairs.csv").open()))
     assert len(pairs) == 20
     assert {row["answer"] for row in pairs} <= {"1", "-1"}
-    for name in ("identities.csv", "wildlife.csv", "events.jsonl", "labelstudio.json"):
+    for name in ("identities.csv", "wildlife.csv", "events.jsonl", "labelstudio.xml"):
         assert (out / name).read_text().strip()
+    tasks = json.loads((out / "labelstudio.json").read_text())
+    assert all(task["data"]["query"].startswith("http://pictures/") for task in tasks)
     assert any((tmp_path / "market" / "bounding_box_train").iterdir())
     with open_session(config(), LiveSettings(), tmp_path / "other") as other:
         from reid_al_agents.live.imports import import_pairs
