@@ -19,7 +19,7 @@ from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport, LearnsOnline
-from reid_al_agents.learner.group_batch import GroupBatch, Question
+from reid_al_agents.learner.group_batch import AuditNote, GroupBatch, Question
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Oracle
 
@@ -77,6 +77,8 @@ class GroupAsking:
         rows: Questions that can be open at a time.
         keeps: Whether answers are added to ``constraints`` and taught to ``model`` here; not where somebody
             else does that, such as a ledger that can take answers back.
+        at_first: What was known when this model was first asked with, so that an audit that has begun goes on
+            about the same groups; ``None`` is ``constraints``.
 
     Attributes:
         features: The pool, in the space in which images are compared.
@@ -103,6 +105,7 @@ class GroupAsking:
         until_stable: bool = False,
         rows: int = 1,
         keeps: bool = True,
+        at_first: ConstraintGraph | None = None,
     ) -> None:
         self.features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
@@ -124,8 +127,10 @@ class GroupAsking:
         self.exhausted = False
         self.formed = self._form(constraints)
         near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
-        self.audit = Audit(self.formed.groups, near, rng)
+        audited = self.formed if at_first is None else self._form(at_first)
+        self.audit = Audit(audited.groups, near, rng)
         self._audited = 0
+        self._known_to_audit: list[tuple[int, int]] = []
 
     def ask(
         self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
@@ -351,8 +356,13 @@ class GroupAsking:
             return
         stratum, i, j = drawn
         known = self.constraints.relation(i, j)
-        if known == 0:
-            known = yield Question(i, j, self._probability_of_images(batch, i, j), "audit")
+        if known != 0:
+            self._known_to_audit.append((stratum, known))
+        else:
+            note = AuditNote(stratum, tuple(self._known_to_audit))
+            self._known_to_audit.clear()
+            probability = self._probability_of_images(batch, i, j)
+            known = yield Question(i, j, probability, "audit", audit=note)
             self.report.audited += 1
             self._monitor.add(known != 0 and (known < 0) == (self.formed.groups[i] == self.formed.groups[j]))
         self.audit.record(stratum, known)

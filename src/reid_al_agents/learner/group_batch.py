@@ -19,6 +19,20 @@ FEWEST = 3
 """Groups that can be asked about."""
 
 
+@dataclass(frozen=True)
+class AuditNote:
+    """What has to be kept with an answer to an audit question so that the audit can go on elsewhere.
+
+    Attributes:
+        stratum: From which the pair was drawn.
+        known: Stratum and relation, +1 or −1, of pairs that were drawn since the last such question and whose
+            relation was known, so that nobody was asked.
+    """
+
+    stratum: int
+    known: tuple[tuple[int, int], ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
     """Two images that somebody is to compare.
@@ -29,6 +43,7 @@ class Question:
         probability: Of a match, as it is held likely now.
         kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` or ``dispute``.
         described: What the match model sees of the two groups, (F,); ``None`` where it is not to learn.
+        audit: What the audit counts once there is an answer; ``None`` where the question is not of the audit.
     """
 
     first: int
@@ -36,6 +51,7 @@ class Question:
     probability: float
     kind: str
     described: NDArray[np.float64] | None = None
+    audit: AuditNote | None = None
 
 
 class GroupBatch:

@@ -19,7 +19,7 @@ from reid_al_agents.live.supply import Supply
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
-_TOLD = ("described", "truth", "row")
+_TOLD = ("described", "truth", "row", "audit")
 """Of a question's detail, what is kept with its answer."""
 
 
@@ -243,7 +243,7 @@ class LiveSession:
 
     def adopt(self, features: FeatureSet, round_: int) -> None:
         """Go on with the features of a refreshed model; what people have before them stays."""
-        asking = self.supply.make_asking(features)
+        asking = self.supply.make_asking(features, round_)
         with self.state.lock:
             self.state.features, self.state.round = features, round_
             self.state.changes += 1

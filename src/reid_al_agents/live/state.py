@@ -79,6 +79,11 @@ class State:
         self.ledger = Ledger.replay(self.known(), self.effective.values(), self.grouping.error_rate)
         self.changes += 1
 
+    def ledger_before(self, round_: int) -> Ledger:
+        """What followed from the events before a round's model was there."""
+        events = [event for event in self.effective.values() if (event.round or 0) < round_]
+        return Ledger.replay(self.known(), events, self.grouping.error_rate)
+
     def take_in(self, event: Event) -> None:
         """Remember an event that is on disk; what follows from it is for the caller."""
         self.keys[event.key] = event

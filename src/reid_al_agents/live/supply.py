@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
@@ -18,6 +18,7 @@ from reid_al_agents.learner.group_batch import GroupBatch
 from reid_al_agents.learner.group_batch import Question as Drawn
 from reid_al_agents.live.board import Board, new_question
 from reid_al_agents.live.hidden import HiddenQuestions
+from reid_al_agents.live.ledger import SIGNS
 from reid_al_agents.live.records import Held, Served
 from reid_al_agents.live.rows import ROW, companions
 from reid_al_agents.live.sheet import Sheet
@@ -73,7 +74,7 @@ class Supply:
         self._since_plan = 0
         self.groups: Sheet | None = None
         self.identities: Sheet | None = None
-        self.asking: GroupAsking = self.make_asking(state.features)
+        self.asking: GroupAsking = self.make_asking(state.features, state.round)
         self.take_up(self.asking)
         self.board.restore(state.clock(), state.answered)
 
@@ -199,11 +200,14 @@ class Supply:
         exhausted = self._drained and self._plan_is_fresh and not self._planning
         return self._state.over or (exhausted and not len(self.board))
 
-    def make_asking(self, features: FeatureSet) -> GroupAsking:
-        """An asking over the pool as a model sees it; slow, and needs no lock."""
+    def make_asking(self, features: FeatureSet, round_: int) -> GroupAsking:
+        """An asking over the pool as the model of a round sees it; slow, and needs no lock."""
         settings, ledger = self._state.grouping, self._state.ledger
         looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
-        return GroupAsking(
+        with self._state.lock:
+            said = [event for event in self._state.effective.values() if (event.round or 0) >= round_]
+            before = self._state.ledger_before(round_).constraints if said else None
+        asking = GroupAsking(
             features,
             looks,
             ledger.constraints,
@@ -212,10 +216,14 @@ class Supply:
             self.monitor,
             settings,
             self._episode,
-            np.random.default_rng([self._seed, 3, self._state.round]),
+            np.random.default_rng([self._seed, 3, round_, len(said)]),
             rows=max(2 * self._state.settings.ready, 64),
             keeps=False,  # the ledger does
+            at_first=before,
         )
+        for stratum, answer in _audited(said):
+            asking.audit.record(stratum, answer)
+        return asking
 
     def take_up(self, asking: GroupAsking) -> None:
         """Go on with another asking; what people have before them stays."""
@@ -255,6 +263,8 @@ class Supply:
             detail: dict[str, Any] = {"needed": needed}
             if drawn.described is not None:
                 detail["described"] = drawn.described.tolist()
+            if drawn.audit is not None:
+                detail["audit"] = [(drawn.audit.stratum, 0), *drawn.audit.known]
             name = self._selector_name if drawn.kind == "policy" else drawn.kind
             new.append(Held(self._record(drawn, name, detail), drawn, needed))
         self._put_up(new)
@@ -321,3 +331,11 @@ class Supply:
         self._planning, self._planned, self._drained = False, True, False
         self._plan_is_fresh = changes == self._state.changes
         self._since_plan = 0
+
+
+def _audited(events: Iterable[Event]) -> Iterator[tuple[int, int]]:
+    """Stratum and answer of what the audit has learned from the events of a round."""
+    for event in events:
+        for place, (stratum, relation) in enumerate(event.payload.get("audit", ())):
+            answer = SIGNS.get(event.answer or "", 0) if place == 0 else relation
+            yield int(stratum), int(answer)
