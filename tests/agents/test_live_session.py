@@ -295,7 +295,7 @@ def test_the_audit_goes_on_after_a_restart_about_the_same_groups(store):
     assert before.asked.sum() >= 5
     assert again.sizes.tolist() == before.sizes.tolist()
     # Pairs that were known and drawn after the last audit question are the only ones that are lost.
-    unsaid = len(live.supply.asking._known_to_audit)
+    unsaid = len(live.supply.asking._checks._known)
     assert again.asked.sum() == before.asked.sum() - unsaid
     assert (again.matched <= before.matched).all()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -14,20 +13,15 @@ from scipy import sparse
 
 from reid_al_agents.clustering import FormedGroups, Looks, form_groups, nearest_neighbours, unit_rows
 from reid_al_agents.grouping.audit import REACH, Audit
-from reid_al_agents.grouping.evidence import answer_weight, chance_of_error, is_decided
+from reid_al_agents.grouping.evidence import answer_weight
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport, LearnsOnline
-from reid_al_agents.learner.group_batch import AuditNote, GroupBatch, Question
+from reid_al_agents.learner.group_batch import GroupBatch, Question
+from reid_al_agents.learner.group_checks import Checks, Steps
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Oracle
-
-_SETTLING = 3  # times that a pair is asked to settle a dispute
-_SURE = 0.95  # match probability of two images that are in one group already
-
-_Steps = Generator[Question, int, None]
-"""Something that takes one or more questions: yields each and is sent its answer."""
 
 
 @runtime_checkable
@@ -37,17 +31,6 @@ class Expecting(Protocol):
     def expect(self, probability: float) -> None:
         """The next pair matches with this probability."""
         ...
-
-
-@dataclass(frozen=True)
-class _Doubt:
-    """An answer that may be wrong, and the pair that tells."""
-
-    worth: float
-    first: tuple[int, int]
-    second: tuple[int, int]
-    answer: int
-    probability: float
 
 
 class GroupAsking:
@@ -117,11 +100,9 @@ class GroupAsking:
         self._rng = rng
         self._until_stable, self.rows, self._keeps = until_stable, rows, keeps
         self.report = AskingReport()
-        self._doubts: list[_Doubt] = []
-        self._settled: Counter[tuple[int, int]] = Counter()
-        self._open: dict[Question, _Steps] = {}
-        self._due: deque[tuple[Question, _Steps]] = deque()
-        self._schedule: Iterator[_Steps] = iter(())
+        self._open: dict[Question, Steps] = {}
+        self._due: deque[tuple[Question, Steps]] = deque()
+        self._schedule: Iterator[Steps] = iter(())
         self._batch: GroupBatch | None = None
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
@@ -129,8 +110,7 @@ class GroupAsking:
         near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
         audited = self.formed if at_first is None else self._form(at_first)
         self.audit = Audit(audited.groups, near, rng)
-        self._audited = 0
-        self._known_to_audit: list[tuple[int, int]] = []
+        self._checks = Checks(self.audit, settings, self.report, monitor)
 
     def ask(
         self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
@@ -256,38 +236,20 @@ class GroupAsking:
         """Answers given and questions out."""
         return self.report.answers + len(self._open) + len(self._due)
 
-    def _activities(self, limit: int, usual: int) -> Iterator[_Steps]:
+    def _activities(self, limit: int, usual: int) -> Iterator[Steps]:
         """All that a batch asks, in order; each is decided on when it is its turn."""
-        for dispute in self.constraints.disputes():
-            # Who errs the same way each time would else be asked about one pair until the budget is spent.
-            doubtful = not is_decided(dispute.weight, dispute.cut_weight)
-            if self._spent() < limit and doubtful and self._settled[dispute.ask] < _SETTLING:
-                self._settled[dispute.ask] += 1
-                self.report.repeated += 1
-                yield self._once(Question(*dispute.ask, 0.5, "dispute"))
+        yield from self._checks.disputes(self.constraints, lambda: self._spent() < limit)
         batch = self._batch = self._batch or self.plan()
         self.formed = batch.formed
         end = min(limit, self._spent() + usual)
         for query, worth in batch.queries():
             if self._spent() >= end:
                 return
-            yield from self._extras(batch, worth, end)
+            yield from self._checks.due(batch, worth, self.constraints, lambda: self._spent() < end)
             if self._spent() < end:
                 yield self._visit(batch, query, end)
 
-    def _extras(self, batch: GroupBatch, worth: float, end: int) -> Iterator[_Steps]:
-        """Audit questions that are due, and doubts that are worth more than the next question."""
-        while self._audited < self._settings.audit_share * self.report.answers and self._spent() < end:
-            self._audited += 1
-            yield self._audit_pair(batch)
-        while self._doubts and self._spent() < end:
-            doubt = max(self._doubts, key=lambda each: each.worth)
-            if doubt.worth < worth:
-                break
-            self._doubts.remove(doubt)
-            yield self._repeat(doubt, end)
-
-    def _visit(self, batch: GroupBatch, query: int, end: int) -> _Steps:
+    def _visit(self, batch: GroupBatch, query: int, end: int) -> Steps:
         """Let one group ask until its budget is spent or the batch is over."""
         inquiry = batch.inquiry
         if not inquiry.has_questions(query):
@@ -332,52 +294,8 @@ class GroupAsking:
             return self.constraints.relation(*first)
         answer = yield Question(*first, probability, "policy", described[0])
         self._monitor.add(answer > 0)
-        wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
-        if self._settings.repeat and wrong > 0:
-            reach = float(np.sqrt(groups.sizes[a] * groups.sizes[b]))
-            second = groups.second(a), groups.second(b)
-            self._doubts.append(_Doubt(wrong * reach, first, second, answer, probability))
+        self._checks.doubt(batch, a, b, answer, probability)
         return answer
-
-    def _once(self, question: Question) -> _Steps:
-        yield question
-
-    def _repeat(self, doubt: _Doubt, end: int) -> _Steps:
-        self.report.repeated += 1
-        answer = yield Question(*doubt.second, doubt.probability, "repeat")
-        if answer == -doubt.answer:
-            self.report.disagreed += 1
-            if self._spent() < end:
-                yield Question(*doubt.first, doubt.probability, "repeat")
-
-    def _audit_pair(self, batch: GroupBatch) -> _Steps:
-        drawn = self.audit.draw()
-        if drawn is None:
-            return
-        stratum, i, j = drawn
-        known = self.constraints.relation(i, j)
-        if known != 0:
-            self._known_to_audit.append((stratum, known))
-        else:
-            note = AuditNote(stratum, tuple(self._known_to_audit))
-            self._known_to_audit.clear()
-            probability = self._probability_of_images(batch, i, j)
-            known = yield Question(i, j, probability, "audit", audit=note)
-            self.report.audited += 1
-            self._monitor.add(known != 0 and (known < 0) == (self.formed.groups[i] == self.formed.groups[j]))
-        self.audit.record(stratum, known)
-
-    def _probability_of_images(self, batch: GroupBatch, i: int, j: int) -> float:
-        a, b = batch.view.groups.labels[[i, j]]
-        if a == b:
-            return _SURE
-        described = batch.view.describe_pairs(np.array([a]), np.array([b]))
-        return float(self._model.probabilities(described)[0])
-
-    def _error_rate(self) -> float:
-        """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
-        seen = 1 / self._settings.error_rate
-        return (1 + self.report.disagreed) / (seen + self.report.answers)
 
 
 def _put(oracle: Oracle, question: Question) -> int:
