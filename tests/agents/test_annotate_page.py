@@ -310,6 +310,17 @@ def test_a_row_of_five(visit, mock):
     assert page.locator("li[data-place='0']").get_attribute("data-mark") == "same"
 
 
+@pytest.mark.parametrize("options", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_typical_image_of_a_group_of_one_is_wide_enough_in_a_row(visit, mock, options):
+    mock.groups = {f"g{i}": [i] for i in range(len(mock.people))}
+    page = visit(options)
+    page.locator(".question-line button").click()
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    images = [image for image in page.locator(".in-row .thumbs img").all() if image.is_visible()]
+    assert images
+    assert all(image.bounding_box()["width"] >= 20 for image in images)
+
+
 def test_zoom_is_the_same_in_both_panes(visit):
     page = visit()
     box = page.locator(".pane-picture").first.bounding_box()
@@ -384,6 +395,32 @@ def test_identities_are_merged_split_and_named(visit, mock):
     until(page, lambda: len(mock.groups) == before)
     page.wait_for_selector(".sheet")
     assert [edit["kind"] for edit in mock.edits] == ["merge", "name", "split"]
+
+
+def test_identities_undo_their_own_edits_and_no_answer(visit, mock):
+    page = visit()
+    press(page, "y", "n")
+    until(page, lambda: len(mock.log) == 2)
+    before = len(mock.groups)
+    page.click("nav >> text=Identities")
+    page.wait_for_selector(".sheet")
+    undo = page.locator(".page-tools button")
+    assert undo.is_disabled()
+    field = page.locator("input.name").first
+    field.fill("Anna")
+    field.press("Enter")
+    sync_api.expect(undo).to_have_text("Undo the naming")
+    boxes = page.locator(".pick input")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.click("text=Merge the two")
+    page.click("text=Undo the merging")
+    until(page, lambda: len(mock.groups) == before)
+    page.click("text=Undo the naming")
+    until(page, lambda: not mock.titles)
+    sync_api.expect(undo).to_have_text("Undo the last edit")
+    assert undo.is_disabled()
+    assert answers(mock) == ["same", "different"]
 
 
 def test_an_edit_out_of_date_is_said_in_one_line(visit, mock):

@@ -15,7 +15,7 @@ import { waitingView } from "./waiting_view.js";
 import { Zoom } from "./zoom.js";
 
 export class Answering {
-  #history = []; // what Backspace takes back, latest last: {card, given: [key, question]}; null stands for an edit elsewhere
+  #history = []; // what Backspace takes back, latest last: {card, given: [key, question]}, or {edit: kind} made elsewhere
   #shown = ""; // what is drawn, as a word to compare
   #active = 0; // place in the row
   #watch = new Stopwatch();
@@ -126,15 +126,20 @@ export class Answering {
   /** Take the latest answer back; before this visit's first one the server knows which that is. */
   undo() {
     const last = this.#history.pop();
-    if (!last) return void this.outbox.add("undo", { key: newKey() });
+    if (!last?.given) return void this.outbox.add("undo", { key: newKey() });
     for (const [of, expects] of [...last.given].reverse()) this.outbox.add("undo", { key: newKey() }, { of, expects });
     this.feed.unshift(last.card);
     this.draw();
   }
 
-  /** An edit was made on another page: Backspace takes that back first. */
-  noteEdit() {
-    this.#history.push(null);
+  /** An edit was made on another page: Backspace takes that back first. @param {string} kind as in a path of the API */
+  noteEdit(kind) {
+    this.#history.push({ edit: kind });
+  }
+
+  /** What the latest step of this visit was where that is an edit of another page, else null. */
+  get latestEdit() {
+    return this.#history.at(-1)?.edit ?? null;
   }
 
   useLayout(layout) {
@@ -170,8 +175,8 @@ export class Answering {
   #refused(entry, error) {
     if (entry.kind === "answer") {
       this.feed.acknowledge(entry.body.question);
-      for (const past of this.#history) if (past) past.given = past.given.filter(([key]) => key !== entry.body.key);
-      this.#history = this.#history.filter((past) => !past || past.given.length);
+      for (const past of this.#history) if (past.given) past.given = past.given.filter(([key]) => key !== entry.body.key);
+      this.#history = this.#history.filter((past) => past.edit || past.given.length);
     }
     if (entry.kind === "undo") notice(error.status === 409 ? t("answer.nothing_to_undo") : errorWords(error), { id: "undone" });
     else if (error.status !== 409) notice(errorWords(error), { kind: "error" });

@@ -112,7 +112,7 @@ function lockOut() {
 // start
 
 function build(session) {
-  const shared = { onStatus: takeStatus, onEdit: () => views.answer.noteEdit() };
+  const shared = { onStatus: takeStatus, onEdit: (kind) => views.answer.noteEdit(kind) };
   const answering = new Answering(at("view-answer"), session, {
     ...shared,
     onSaved: (outbox) => saved.show(outbox),
@@ -123,7 +123,7 @@ function build(session) {
     answer: answering,
     contradictions: new Contradictions(at("view-contradictions"), shared),
     progress: new Progress(at("view-progress"), shared),
-    identities: new Identities(at("view-identities"), { ...shared, onUndo: () => answering.undo() }),
+    identities: new Identities(at("view-identities"), { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),
   };
   listen(() => (route().name === "answer" && at("gate").hidden ? answering.feed.layout : null), (action) => answering.act(action));
   window.addEventListener("hashchange", () => showView());
