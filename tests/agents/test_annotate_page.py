@@ -451,11 +451,41 @@ def test_a_visitor_without_a_token(visit, mock):
     assert page.locator("input[name=token]").is_visible()
 
 
-def test_a_picture_that_is_missing_is_said(visit, mock):
+def test_of_a_picture_that_is_missing_nobody_says_who_is_on_it(visit, mock):
     mock.files[mock.fill(1)[0]["candidate"]["id"]] = b"no picture"
     page = visit(ready="text=This picture could not be loaded")
-    press(page, "Space")
+    sync_api.expect(page.locator("button[data-answer=same]")).to_be_disabled()
+    open_ones = page.eval_on_selector_all(
+        ".answer[data-answer]:not(:disabled)", "all => all.map(one => one.dataset.answer)"
+    )
+    assert open_ones == ["cannot_tell", "bad_candidate", "bad_query"]
+    press(page, "y", "n", "c", "Space")
     until(page, lambda: answers(mock) == ["cannot_tell"])
+
+
+def test_in_a_row_a_candidate_without_its_picture_is_not_called_different(visit, mock):
+    missing = mock.fill(5)[1]["candidate"]["id"]
+    mock.files[missing] = b"no picture"
+    page = visit()
+    page.keyboard.press("l")
+    page.wait_for_selector("li[data-place='1'] .missing")
+    sync_api.expect(page.locator("li[data-place='1'] .mark")).to_be_disabled()
+    press(page, "2", "1", "Enter")
+    until(page, lambda: len(mock.log) == 5)
+    assert answers(mock)[:3] == ["same", "cannot_tell", "different"]
+
+
+def test_thumbnails_that_are_missing_are_left_out(visit, mock):
+    seen = {image["id"] for question in mock.fill(1) for image in (question["query"], question["candidate"])}
+    mock.files = [file if i in seen else b"no picture" for i, file in enumerate(mock.files)]
+    page = visit()
+    broken = "all => all.filter(img => img.checkVisibility() && img.complete && !img.naturalWidth).length"
+    for place in (".thumbs img", ".mosaic img"):
+        if place == ".mosaic img":
+            page.evaluate("location.hash = '#/identities'")
+            page.wait_for_selector(".mosaic")
+        until(page, lambda place=place: page.locator(f"{place}[hidden]").count() > 0)
+        until(page, lambda place=place: page.eval_on_selector_all(place, broken) == 0)
 
 
 def test_languages(visit):
@@ -504,6 +534,35 @@ def test_phone(visit, mock):
     _swipe(page, 0, 120)
     saved(page)
     assert len(mock.log) == 3
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_a_phone_shows_all_tabs_and_figures_while_a_refresh_runs(visit, mock, language):
+    mock.refresh = {"state": "running", "what": "train", "done": 120, "total": 400, "message": None}
+    page = visit({**PHONE, "locale": language})
+    page.wait_for_selector("#status progress")
+    inside = """all => all.every(one => {
+        const box = one.getBoundingClientRect();
+        return box.width > 0 && box.left >= 0 && box.right <= innerWidth;
+    })"""
+    assert page.eval_on_selector_all("nav a", inside)
+    figures = ".figures > div:not([data-figure=contradictions])"  # the bar has the number of those
+    assert page.locator(figures).count() >= 7
+    assert page.eval_on_selector_all(figures, inside)
+    strip, refresh = (page.locator(f"#status{part}").bounding_box() for part in ("", " .refresh"))
+    assert refresh["y"] - strip["y"] >= 4
+    sizes = "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
+    assert min(page.eval_on_selector_all(".answer", sizes)) >= 12
+
+
+def test_the_help_begins_with_swipes_where_one_touches(visit):
+    page = visit(PHONE)
+    page.click("#help-button")
+    titles = page.locator("dialog h3").all_inner_texts()
+    assert titles[0] == "By touch, one at a time"
+    desk = visit()
+    desk.click("#help-button")
+    assert desk.locator("dialog h3").all_inner_texts()[0] == "Your answer"
 
 
 def _swipe(page, dx: int, dy: int) -> None:

@@ -11,8 +11,9 @@ const POLL = { planning: 1000, others: 4000, finished: 15_000 }; // milliseconds
 const AFTER_FAILURE = 3000;
 
 /**
- * @typedef {{question: string, candidate: object, candidate_group: object, picture: object, mark?: string}} Item
- * @typedef {{query: object, query_group: object, items: Item[], picture: object, ready: boolean, usable: boolean}} Card
+ * @typedef {{question: string, candidate: object, candidate_group: object, picture: object, mark?: string, unseen?: boolean}} Item
+ * @typedef {{query: object, query_group: object, items: Item[], picture: object, ready: boolean}} Card
+ * `unseen`: one of the two pictures could not be loaded.
  */
 export class Feed {
   /** @type {Card[]} */
@@ -107,10 +108,11 @@ export class Feed {
     const groups = [card.query_group, ...card.items.map((item) => item.candidate_group)];
     for (const group of groups) warm(group?.images || []);
     card.ready = false;
-    const pictures = [card.picture, ...card.items.map((item) => item.picture)];
+    const items = [...card.items]; // some may be withdrawn meanwhile
+    const pictures = [card.picture, ...items.map((item) => item.picture)];
     Promise.all(pictures.map((picture) => picture.ready)).then((seen) => {
       card.ready = true;
-      card.usable = seen.every(Boolean);
+      items.forEach((item, i) => (item.unseen = !(seen[0] && seen[i + 1])));
       if (this.cards[0] === card) this.handlers.onChange();
     });
   }

@@ -27,12 +27,13 @@ export function decoded(image, alt) {
   return { element, ready };
 }
 
-/** A small picture with its caption as a title. */
+/** A small picture with its caption as a title; one that cannot be loaded is left out. */
 export function thumbnail(image, options = {}) {
   const { lazy, ...rest } = options;
   const alt = imageWords(image);
   const size = { width: image.width || 64, height: image.height || 128 };
-  return h("img", { src: image.url, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", ...rest });
+  const on = { error: (event) => (event.target.hidden = true) };
+  return h("img", { src: image.url, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", on, ...rest });
 }
 
 /** @returns {string} camera and time of an image, as far as they are known; else its name */
