@@ -498,6 +498,89 @@ def test_languages(visit):
     assert page.locator("button[data-answer=different]").inner_text().startswith("Verschieden")
 
 
+def test_the_language_reaches_the_bar_and_the_pictures(visit):
+    page = visit()
+    assert page.locator("#who").inner_text() == "You are me"
+    assert page.locator(".pane-picture img").first.get_attribute("alt").startswith("Query, camera ")
+    page.select_option("#language", "de")
+    page.wait_for_selector("h1:has-text('Gleich?')")
+    assert page.locator("#who").inner_text() == "Du bist me"
+    assert page.locator(".pane-picture img").nth(1).get_attribute("alt").startswith("Kandidat, Kamera ")
+
+
+def test_labels_tell_things_apart(visit, mock):
+    mock.titles["g0"] = "Anna"
+    page = visit()
+    page.keyboard.press("l")
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    read = "all => all.map(one => one.alt || one.ariaLabel)"
+    pictures = page.eval_on_selector_all(".pane-picture img", read)
+    assert [words.split(",")[0] for words in pictures] == ["Query", *(f"Candidate {i}" for i in range(1, 6))]
+    page.evaluate("location.hash = '#/identities'")
+    page.wait_for_selector(".sheet")
+    picks = page.eval_on_selector_all(".pick input", read)
+    assert len(set(picks)) == len(picks)
+    assert "Pick Anna" in picks
+    page.evaluate("location.hash = '#/identities/g0'")
+    page.wait_for_selector(".images")
+    boxes = page.eval_on_selector_all(".images input", read)
+    assert len(set(boxes)) == len(boxes)
+    assert all(any(name in words for words in boxes) for name in (mock.names[i] for i in mock.groups["g0"]))
+    assert page.locator(".images label").first.get_by_role("img").count() == 0  # said once, by the box
+
+
+def test_the_first_tab_is_the_skip_link(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "brand"
+
+
+def test_words_are_true(visit, mock):
+    status = mock.status
+    mock.status = lambda: {**status(), "model": {"round": 1, "answers": 0}}
+    page = visit()
+    page.wait_for_selector("text=The model was adapted without answers (round 1).")
+    assert page.locator("[data-figure=today] dd").inner_text() == "0 today by you, 340 in all"
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=There is nothing left to undo.")
+    assert page.locator(".notice > .icon").count() == 0
+    page.keyboard.press("?")
+    assert "Everywhere" not in page.locator("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.evaluate("location.hash = '#/progress'")
+    page.wait_for_selector("a[href='/api/export/labelstudio.xml']")
+    assert "95\u00a0% intervals" in page.locator("#view-progress").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_controls_stand_out_from_their_ground(visit, scheme):
+    page = visit(color_scheme=scheme)
+    page.keyboard.press("l")
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    page.locator("li[data-place='1'] .mark").click()
+    contrast = """(all) => {
+        const light = (words) => words.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+            .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+        return all.filter((one) => one.checkVisibility()).map((one) => {
+            let around = one.parentElement;
+            const clear = (element) => /, 0\\)/.test(getComputedStyle(element).backgroundColor);
+            while (clear(around)) around = around.parentElement;
+            const border = light(getComputedStyle(one).borderBottomColor);
+            const ground = light(getComputedStyle(around).backgroundColor);
+            return (Math.max(border, ground) + 0.05) / (Math.min(border, ground) + 0.05);
+        });
+    }"""
+    places = "#language, .secondary, .answer.minor, .mark, .marks .icon-button, input.name"
+    shown_by = {"answer": ".row-candidates", "identities": ".sheet", "identities/g0": ".images"}
+    for name, ready in shown_by.items():
+        page.evaluate(f"location.hash = '#/{name}'")
+        page.wait_for_selector(ready)
+        assert min(page.eval_on_selector_all(places, contrast)) >= 3, name
+
+
 def test_both_tables_have_the_same_keys():
     english, german = (
         json.loads((PAGE / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "de")

@@ -179,7 +179,7 @@ export class Answering {
       for (const past of this.#history) if (past.given) past.given = past.given.filter(([key]) => key !== entry.body.key);
       this.#history = this.#history.filter((past) => past.edit || past.given.length);
     }
-    if (entry.kind === "undo") notice(error.status === 409 ? t("answer.nothing_to_undo") : errorWords(error), { id: "undone" });
+    if (entry.kind === "undo" && error.status === 409) notice(t("answer.nothing_to_undo"), { id: "undone", done: false });
     else if (error.status !== 409) notice(errorWords(error), { kind: "error" });
     this.feed.refill(this.feed.cards.length === 0);
   }

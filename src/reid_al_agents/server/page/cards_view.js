@@ -2,7 +2,7 @@
 
 import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
-import { thumbnail, timeWords } from "./pictures.js";
+import { imageWords, thumbnail, timeWords } from "./pictures.js";
 
 const THUMBNAILS = { pair: 6, row: 3 };
 
@@ -33,7 +33,8 @@ function panesOf(...columns) {
   return columns.map((column) => column.querySelector(".pane-picture"));
 }
 
-function column(label, image, picture, group, layout) {
+function column(label, image, picture, group, layout, spoken = label) {
+  picture.element.alt = t("answer.picture", { what: spoken, words: imageWords(image) });
   return h("figure.pane", {}, pictureBox(picture), caption(label, image), group && groupStrip(group, layout));
 }
 
@@ -62,7 +63,7 @@ export function groupStrip(group, layout = "pair") {
 
 function candidateColumn(item, place, { active, onToggle, onMark }) {
   const mark = markOf(item);
-  const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row");
+  const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row", t("answer.candidate_number", { number: place + 1 }));
   figure.querySelector(".pane-picture").addEventListener("click", () => onToggle(place));
   const toggle = button(
     { class: "mark", keepFocus: true, disabled: !isOpen(item, "same"), "aria-pressed": String(mark === "same"), on: { click: () => onToggle(place) } },

@@ -73,7 +73,7 @@ export class Contradictions {
 }
 
 function bigPicture(image, letter) {
-  return h("figure", {}, thumbnail(image), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
+  return h("figure", {}, thumbnail(image, { alt: `${letter}, ${imageWords(image)}` }), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
 }
 
 function chainPicture(image, ends) {

@@ -3,7 +3,7 @@
 // A card is what is shown together: a query and one candidate (layout "pair") or up to five ("row").
 
 import { get } from "./api.js";
-import { decoded, imageWords, warm } from "./pictures.js";
+import { decoded, warm } from "./pictures.js";
 
 const AHEAD = { pair: 6, row: 15 }; // questions held
 const LOW = { pair: 3, row: 10 }; // fetch when fewer are left
@@ -103,8 +103,8 @@ export class Feed {
   }
 
   #prepare(card) {
-    card.picture = decoded(card.query, imageWords(card.query));
-    for (const item of card.items) item.picture = decoded(item.candidate, imageWords(item.candidate));
+    card.picture = decoded(card.query);
+    for (const item of card.items) item.picture = decoded(item.candidate);
     const groups = [card.query_group, ...card.items.map((item) => item.candidate_group)];
     for (const group of groups) warm(group?.images || []);
     card.ready = false;
@@ -175,5 +175,5 @@ function cardOf({ id, query, query_group, candidate, candidate_group }) {
 /** One card for each question of a card; each needs a picture element of its own. */
 function apart(card) {
   if (card.items.length === 1) return [card];
-  return card.items.map((item) => ({ ...card, items: [item], picture: decoded(card.query, imageWords(card.query)) }));
+  return card.items.map((item) => ({ ...card, items: [item], picture: decoded(card.query) }));
 }

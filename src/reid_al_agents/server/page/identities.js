@@ -81,7 +81,7 @@ export class Identities {
   #group(group) {
     const pictures = h("a.mosaic", { href: `#/identities/${encodeURIComponent(group.id)}`, "aria-label": t("identities.open", { who: titleOf(group) }) },
       ...group.images.slice(0, 8).map((image) => thumbnail(image, { lazy: true })));
-    const box = h("input", { type: "checkbox", checked: this.#picked.has(group.id), on: { change: (event) => this.#pick(group, event.target) } });
+    const box = h("input", { type: "checkbox", "aria-label": t("identities.pick_one", { who: titleOf(group) }), checked: this.#picked.has(group.id), on: { change: (event) => this.#pick(group, event.target) } });
     const words = [t("group.size", { n: group.size }), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
     const name = nameField(group, (name) => this.change("/api/identities/name", { identity: group.id, name }, t("identities.named")));
     return h("li", { data: { id: group.id } }, pictures,

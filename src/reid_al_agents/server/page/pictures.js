@@ -18,11 +18,12 @@ export function warm(images) {
 }
 
 /**
- * A picture that is decoded before `ready` resolves; `ready` resolves to whether it can be seen.
+ * A picture that is decoded before `ready` resolves; `ready` resolves to whether it can be seen. Who draws it says
+ * in words what it is.
  * @returns {{element: HTMLImageElement, ready: Promise<boolean>}}
  */
-export function decoded(image, alt) {
-  const element = h("img", { src: image.url, alt, draggable: "false", decoding: "sync" });
+export function decoded(image) {
+  const element = h("img", { src: image.url, alt: "", draggable: "false", decoding: "sync" });
   const ready = element.decode().then(() => true, () => false);
   return { element, ready };
 }
