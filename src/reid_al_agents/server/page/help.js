@@ -40,12 +40,14 @@ const ROW = [
 export function openHelp(dialog) {
   if (dialog.open) return;
   const close = button({ class: "icon-button", "aria-label": t("shell.close"), autofocus: true, on: { click: () => dialog.close() } }, icon("close"));
-  const keys = h("div", {}, table(t("help.answers"), ANSWERS, meaning), table(t("help.mouse"), MOUSE, plain));
-  const more = h("div", {}, table(t("help.rest"), REST, plain), table(t("help.row"), ROW, plain));
-  const touch = h("div.touch", {}, table(t("help.touch"), TOUCH, (name) => (name === "pinch" ? plain(name) : meaning(name))));
+  const keys = table(t("help.answers"), ANSWERS, meaning);
+  const touch = table(t("help.touch"), TOUCH, (name) => (name === "pinch" ? plain(name) : meaning(name)));
+  const more = [table(t("help.rest"), REST, plain), table(t("help.row"), ROW, plain), table(t("help.mouse"), MOUSE, plain)];
   dialog.replaceChildren(
     h("header", {}, h("h2", { id: "help-title", text: t("help.title") }), close),
-    h("div.help-body", {}, ...(matchMedia(BY_TOUCH).matches ? [touch, keys, more] : [keys, more, touch])),
+    h("div.help-body", {},
+      h("div", {}, ...(matchMedia(BY_TOUCH).matches ? [touch, keys] : [keys, touch])),
+      h("div", {}, ...more)),
   );
   dialog.onclick = (event) => event.target === dialog && dialog.close();
   dialog.showModal();
