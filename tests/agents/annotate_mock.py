@@ -68,6 +68,7 @@ class AnnotateMock:
         self.log: list[dict] = []
         self.keys: dict[str, dict] = {}
         self.edits: list[dict] = []
+        self.steps: list[tuple] = []  # what an undo takes back: an answer, or an edit with what was before it
         self.posts: list[tuple[str, dict]] = []
         self.outage: str | int | None = None
         self.token: str | None = None
@@ -203,6 +204,7 @@ class AnnotateMock:
         entry |= {"event": len(self.keys) + 1, "seconds": body["seconds"], "kind": "answer"}
         self.keys[body["key"]] = entry
         self.log.append(entry)
+        self.steps.append(("answer", entry))
         self.held = [question for question in self.held if question["id"] != body["question"]]
         return {"event": entry["event"], "counted": True, **self._more(body)}
 
@@ -213,12 +215,18 @@ class AnnotateMock:
     def undo(self, body: dict) -> dict:
         if body["key"] in self.keys:
             return {**self.keys[body["key"]], "status": self.status()}
-        if not self.log:
+        if not self.steps:
             raise RefusedError(409, "nothing is left to undo")
-        entry = self.log.pop()
-        question = self.known[entry["question"]]
-        self.held.insert(0, question)
-        done = {"undone": {"kind": "answer", "answer": entry["answer"]}, "question": question}
+        kind, *before = self.steps.pop()
+        if kind == "answer":
+            (entry,) = before
+            self.log.remove(entry)
+            question = self.known[entry["question"]]
+            self.held.insert(0, question)
+            done = {"undone": {"kind": "answer", "answer": entry["answer"]}, "question": question}
+        else:
+            self.groups, self.titles = before
+            done = {"undone": {"kind": kind, "answer": None}, "question": None}
         self.keys[body["key"]] = done
         return {**done, "status": self.status()}
 
@@ -262,19 +270,27 @@ class AnnotateMock:
 
     def merge(self, body: dict) -> dict:
         first, second = self._present(body["a"]), self._present(body["b"])
+        self._keep("merge")
         self.groups[first] = self.groups[first] + self.groups.pop(second)
         return self._edited("merge", body)
 
     def split(self, body: dict) -> dict:
-        members = self.groups.pop(self._present(body["identity"]))
+        identity = self._present(body["identity"])
+        self._keep("split")
+        members = self.groups.pop(identity)
         taken = [index for index in members if index in body["images"]]
         rest = [index for index in members if index not in taken]
         self.groups |= {f"g{part[0]}": part for part in (rest, taken)}
         return self._edited("split", body)
 
     def name(self, body: dict) -> dict:
-        self.titles[self._present(body["identity"])] = body["name"]
+        identity = self._present(body["identity"])
+        self._keep("name")
+        self.titles[identity] = body["name"]
         return self._edited("name", body)
+
+    def _keep(self, kind: str) -> None:
+        self.steps.append((kind, dict(self.groups), dict(self.titles)))
 
     def _edited(self, kind: str, body: dict) -> dict:
         self.edits.append({"kind": kind, **body})

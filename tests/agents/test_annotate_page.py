@@ -310,6 +310,17 @@ def test_a_row_of_five(visit, mock):
     assert page.locator("li[data-place='0']").get_attribute("data-mark") == "same"
 
 
+@pytest.mark.parametrize("options", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_typical_image_of_a_group_of_one_is_wide_enough_in_a_row(visit, mock, options):
+    mock.groups = {f"g{i}": [i] for i in range(len(mock.people))}
+    page = visit(options)
+    page.locator(".question-line button").click()
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    images = [image for image in page.locator(".in-row .thumbs img").all() if image.is_visible()]
+    assert images
+    assert all(image.bounding_box()["width"] >= 20 for image in images)
+
+
 def test_zoom_is_the_same_in_both_panes(visit):
     page = visit()
     box = page.locator(".pane-picture").first.bounding_box()
@@ -386,6 +397,32 @@ def test_identities_are_merged_split_and_named(visit, mock):
     assert [edit["kind"] for edit in mock.edits] == ["merge", "name", "split"]
 
 
+def test_identities_undo_their_own_edits_and_no_answer(visit, mock):
+    page = visit()
+    press(page, "y", "n")
+    until(page, lambda: len(mock.log) == 2)
+    before = len(mock.groups)
+    page.click("nav >> text=Identities")
+    page.wait_for_selector(".sheet")
+    undo = page.locator(".page-tools button")
+    assert undo.is_disabled()
+    field = page.locator("input.name").first
+    field.fill("Anna")
+    field.press("Enter")
+    sync_api.expect(undo).to_have_text("Undo the naming")
+    boxes = page.locator(".pick input")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.click("text=Merge the two")
+    page.click("text=Undo the merging")
+    until(page, lambda: len(mock.groups) == before)
+    page.click("text=Undo the naming")
+    until(page, lambda: not mock.titles)
+    sync_api.expect(undo).to_have_text("Undo the last edit")
+    assert undo.is_disabled()
+    assert answers(mock) == ["same", "different"]
+
+
 def test_an_edit_out_of_date_is_said_in_one_line(visit, mock):
     page = visit()
     page.evaluate("location.hash = '#/identities/g99999'")
@@ -414,11 +451,41 @@ def test_a_visitor_without_a_token(visit, mock):
     assert page.locator("input[name=token]").is_visible()
 
 
-def test_a_picture_that_is_missing_is_said(visit, mock):
+def test_of_a_picture_that_is_missing_nobody_says_who_is_on_it(visit, mock):
     mock.files[mock.fill(1)[0]["candidate"]["id"]] = b"no picture"
     page = visit(ready="text=This picture could not be loaded")
-    press(page, "Space")
+    sync_api.expect(page.locator("button[data-answer=same]")).to_be_disabled()
+    open_ones = page.eval_on_selector_all(
+        ".answer[data-answer]:not(:disabled)", "all => all.map(one => one.dataset.answer)"
+    )
+    assert open_ones == ["cannot_tell", "bad_candidate", "bad_query"]
+    press(page, "y", "n", "c", "Space")
     until(page, lambda: answers(mock) == ["cannot_tell"])
+
+
+def test_in_a_row_a_candidate_without_its_picture_is_not_called_different(visit, mock):
+    missing = mock.fill(5)[1]["candidate"]["id"]
+    mock.files[missing] = b"no picture"
+    page = visit()
+    page.keyboard.press("l")
+    page.wait_for_selector("li[data-place='1'] .missing")
+    sync_api.expect(page.locator("li[data-place='1'] .mark")).to_be_disabled()
+    press(page, "2", "1", "Enter")
+    until(page, lambda: len(mock.log) == 5)
+    assert answers(mock)[:3] == ["same", "cannot_tell", "different"]
+
+
+def test_thumbnails_that_are_missing_are_left_out(visit, mock):
+    seen = {image["id"] for question in mock.fill(1) for image in (question["query"], question["candidate"])}
+    mock.files = [file if i in seen else b"no picture" for i, file in enumerate(mock.files)]
+    page = visit()
+    broken = "all => all.filter(img => img.checkVisibility() && img.complete && !img.naturalWidth).length"
+    for place in (".thumbs img", ".mosaic img"):
+        if place == ".mosaic img":
+            page.evaluate("location.hash = '#/identities'")
+            page.wait_for_selector(".mosaic")
+        until(page, lambda place=place: page.locator(f"{place}[hidden]").count() > 0)
+        until(page, lambda place=place: page.eval_on_selector_all(place, broken) == 0)
 
 
 def test_languages(visit):
@@ -429,6 +496,89 @@ def test_languages(visit):
     page.reload()
     page.wait_for_selector("h1:has-text('Gleich?')")
     assert page.locator("button[data-answer=different]").inner_text().startswith("Verschieden")
+
+
+def test_the_language_reaches_the_bar_and_the_pictures(visit):
+    page = visit()
+    assert page.locator("#who").inner_text() == "You are me"
+    assert page.locator(".pane-picture img").first.get_attribute("alt").startswith("Query, camera ")
+    page.select_option("#language", "de")
+    page.wait_for_selector("h1:has-text('Gleich?')")
+    assert page.locator("#who").inner_text() == "Du bist me"
+    assert page.locator(".pane-picture img").nth(1).get_attribute("alt").startswith("Kandidat, Kamera ")
+
+
+def test_labels_tell_things_apart(visit, mock):
+    mock.titles["g0"] = "Anna"
+    page = visit()
+    page.keyboard.press("l")
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    read = "all => all.map(one => one.alt || one.ariaLabel)"
+    pictures = page.eval_on_selector_all(".pane-picture img", read)
+    assert [words.split(",")[0] for words in pictures] == ["Query", *(f"Candidate {i}" for i in range(1, 6))]
+    page.evaluate("location.hash = '#/identities'")
+    page.wait_for_selector(".sheet")
+    picks = page.eval_on_selector_all(".pick input", read)
+    assert len(set(picks)) == len(picks)
+    assert "Pick Anna" in picks
+    page.evaluate("location.hash = '#/identities/g0'")
+    page.wait_for_selector(".images")
+    boxes = page.eval_on_selector_all(".images input", read)
+    assert len(set(boxes)) == len(boxes)
+    assert all(any(name in words for words in boxes) for name in (mock.names[i] for i in mock.groups["g0"]))
+    assert page.locator(".images label").first.get_by_role("img").count() == 0  # said once, by the box
+
+
+def test_the_first_tab_is_the_skip_link(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "brand"
+
+
+def test_words_are_true(visit, mock):
+    status = mock.status
+    mock.status = lambda: {**status(), "model": {"round": 1, "answers": 0}}
+    page = visit()
+    page.wait_for_selector("text=The model was adapted without answers (round 1).")
+    assert page.locator("[data-figure=today] dd").inner_text() == "0 today by you, 340 in all"
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("text=There is nothing left to undo.")
+    assert page.locator(".notice > .icon").count() == 0
+    page.keyboard.press("?")
+    assert "Everywhere" not in page.locator("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.evaluate("location.hash = '#/progress'")
+    page.wait_for_selector("a[href='/api/export/labelstudio.xml']")
+    assert "95\u00a0% intervals" in page.locator("#view-progress").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_controls_stand_out_from_their_ground(visit, scheme):
+    page = visit(color_scheme=scheme)
+    page.keyboard.press("l")
+    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    page.locator("li[data-place='1'] .mark").click()
+    contrast = """(all) => {
+        const light = (words) => words.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+            .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+        return all.filter((one) => one.checkVisibility()).map((one) => {
+            let around = one.parentElement;
+            const clear = (element) => /, 0\\)/.test(getComputedStyle(element).backgroundColor);
+            while (clear(around)) around = around.parentElement;
+            const border = light(getComputedStyle(one).borderBottomColor);
+            const ground = light(getComputedStyle(around).backgroundColor);
+            return (Math.max(border, ground) + 0.05) / (Math.min(border, ground) + 0.05);
+        });
+    }"""
+    places = "#language, .secondary, .answer.minor, .mark, .marks .icon-button, input.name"
+    shown_by = {"answer": ".row-candidates", "identities": ".sheet", "identities/g0": ".images"}
+    for name, ready in shown_by.items():
+        page.evaluate(f"location.hash = '#/{name}'")
+        page.wait_for_selector(ready)
+        assert min(page.eval_on_selector_all(places, contrast)) >= 3, name
 
 
 def test_both_tables_have_the_same_keys():
@@ -467,6 +617,35 @@ def test_phone(visit, mock):
     _swipe(page, 0, 120)
     saved(page)
     assert len(mock.log) == 3
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_a_phone_shows_all_tabs_and_figures_while_a_refresh_runs(visit, mock, language):
+    mock.refresh = {"state": "running", "what": "train", "done": 120, "total": 400, "message": None}
+    page = visit({**PHONE, "locale": language})
+    page.wait_for_selector("#status progress")
+    inside = """all => all.every(one => {
+        const box = one.getBoundingClientRect();
+        return box.width > 0 && box.left >= 0 && box.right <= innerWidth;
+    })"""
+    assert page.eval_on_selector_all("nav a", inside)
+    figures = ".figures > div:not([data-figure=contradictions])"  # the bar has the number of those
+    assert page.locator(figures).count() >= 7
+    assert page.eval_on_selector_all(figures, inside)
+    strip, refresh = (page.locator(f"#status{part}").bounding_box() for part in ("", " .refresh"))
+    assert refresh["y"] - strip["y"] >= 4
+    sizes = "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
+    assert min(page.eval_on_selector_all(".answer", sizes)) >= 12
+
+
+def test_the_help_begins_with_swipes_where_one_touches(visit):
+    page = visit(PHONE)
+    page.click("#help-button")
+    titles = page.locator("dialog h3").all_inner_texts()
+    assert titles[0] == "By touch, one at a time"
+    desk = visit()
+    desk.click("#help-button")
+    assert desk.locator("dialog h3").all_inner_texts()[0] == "Your answer"
 
 
 def _swipe(page, dx: int, dy: int) -> None:

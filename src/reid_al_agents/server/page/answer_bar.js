@@ -12,11 +12,12 @@ const MAIN = ["different", "cannot_tell", "same"];
  * @param {"pair"|"row"} layout
  * @param {(action: import("./keys.js").Action) => void} act
  * @param {() => number} marked how many candidates of the row are marked as the same
+ * @param {(value: string) => boolean} open whether an answer can be given
  */
-export function answerBar(layout, act, marked) {
+export function answerBar(layout, act, marked, open) {
   const row = layout === "row"; // where each candidate has its own buttons for the rest
-  const main = row ? [sendButton(act, marked())] : MAIN.map((value) => answerButton(value, act));
-  const rest = (row ? ["bad_query"] : ["incomparable", "bad_candidate", "bad_query"]).map((value) => answerButton(value, act));
+  const main = row ? [sendButton(act, marked())] : MAIN.map((value) => answerButton(value, act, open(value)));
+  const rest = (row ? ["bad_query"] : ["incomparable", "bad_candidate", "bad_query"]).map((value) => answerButton(value, act, open(value)));
   const undo = button(
     { class: "answer minor", keepFocus: true, data: { do: "undo" }, "aria-keyshortcuts": "Backspace", on: { click: () => act({ do: "undo" }) } },
     icon("undo"), h("span", { text: t("answer.undo") }), h("kbd", { text: t("keys.backspace") }),
@@ -25,10 +26,10 @@ export function answerBar(layout, act, marked) {
   return h("div.answer-bar", { role: "group", "aria-label": t(row ? "answer.bar_row" : "answer.bar"), data: { layout } }, ...groups);
 }
 
-function answerButton(value, act) {
+function answerButton(value, act, open) {
   const minor = !MAIN.includes(value);
   return button(
-    { class: minor ? "answer minor" : "answer", keepFocus: true, data: { answer: value }, "aria-keyshortcuts": SPOKEN[value], on: { click: () => act({ do: "answer", value }) } },
+    { class: minor ? "answer minor" : "answer", keepFocus: true, disabled: !open, data: { answer: value }, "aria-keyshortcuts": SPOKEN[value], on: { click: () => act({ do: "answer", value }) } },
     icon(iconOf(value)), h("span", { text: t(`answer.${value}`) }), h("kbd", { text: t(KEYS[value]) }),
   );
 }

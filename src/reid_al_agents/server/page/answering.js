@@ -2,7 +2,7 @@
 
 import { newKey, post } from "./api.js";
 import { answerBar } from "./answer_bar.js";
-import { pairView, rowView } from "./cards_view.js";
+import { isOpen, markOf, pairView, rowView } from "./cards_view.js";
 import { button, h, icon } from "./dom.js";
 import { Feed } from "./feed.js";
 import { t } from "./i18n.js";
@@ -15,7 +15,7 @@ import { waitingView } from "./waiting_view.js";
 import { Zoom } from "./zoom.js";
 
 export class Answering {
-  #history = []; // what Backspace takes back, latest last: {card, given: [key, question]}; null stands for an edit elsewhere
+  #history = []; // what Backspace takes back, latest last: {card, given: [key, question]}, or {edit: kind} made elsewhere
   #shown = ""; // what is drawn, as a word to compare
   #active = 0; // place in the row
   #watch = new Stopwatch();
@@ -80,15 +80,16 @@ export class Answering {
     const card = this.feed.cards[0];
     if (!card?.ready) return;
     if (this.feed.layout === "row" && value !== "bad_query") return this.mark(this.#active, value);
+    if (!isOpen(card.items[0], value)) return;
     this.#flash(value);
     this.#keep(card, [[card.items[0].question, value]]);
   }
 
-  /** Send the row: what is not marked differs. */
+  /** Send the row: what is not marked differs, as far as it was seen. */
   sendRow() {
     const card = this.feed.cards[0];
     if (this.feed.layout !== "row" || !card?.ready) return;
-    this.#keep(card, card.items.map((item) => [item.question, item.mark || "different"]));
+    this.#keep(card, card.items.map((item) => [item.question, markOf(item)]));
   }
 
   #keep(card, answers) {
@@ -112,8 +113,8 @@ export class Answering {
   /** Mark a candidate of the row, then go to the next. */
   mark(place, value, next = place + 1) {
     const { items = [] } = this.feed.cards[0] || {};
-    if (!items[place]) return;
-    items[place].mark = items[place].mark === value && value !== "same" ? "different" : value;
+    if (!items[place] || !isOpen(items[place], value)) return;
+    items[place].mark = items[place].mark === value && value !== "same" ? undefined : value;
     this.#move(next);
   }
 
@@ -126,15 +127,20 @@ export class Answering {
   /** Take the latest answer back; before this visit's first one the server knows which that is. */
   undo() {
     const last = this.#history.pop();
-    if (!last) return void this.outbox.add("undo", { key: newKey() });
+    if (!last?.given) return void this.outbox.add("undo", { key: newKey() });
     for (const [of, expects] of [...last.given].reverse()) this.outbox.add("undo", { key: newKey() }, { of, expects });
     this.feed.unshift(last.card);
     this.draw();
   }
 
-  /** An edit was made on another page: Backspace takes that back first. */
-  noteEdit() {
-    this.#history.push(null);
+  /** An edit was made on another page: Backspace takes that back first. @param {string} kind as in a path of the API */
+  noteEdit(kind) {
+    this.#history.push({ edit: kind });
+  }
+
+  /** What the latest step of this visit was where that is an edit of another page, else null. */
+  get latestEdit() {
+    return this.#history.at(-1)?.edit ?? null;
   }
 
   useLayout(layout) {
@@ -170,10 +176,10 @@ export class Answering {
   #refused(entry, error) {
     if (entry.kind === "answer") {
       this.feed.acknowledge(entry.body.question);
-      for (const past of this.#history) if (past) past.given = past.given.filter(([key]) => key !== entry.body.key);
-      this.#history = this.#history.filter((past) => !past || past.given.length);
+      for (const past of this.#history) if (past.given) past.given = past.given.filter(([key]) => key !== entry.body.key);
+      this.#history = this.#history.filter((past) => past.edit || past.given.length);
     }
-    if (entry.kind === "undo") notice(error.status === 409 ? t("answer.nothing_to_undo") : errorWords(error), { id: "undone" });
+    if (entry.kind === "undo" && error.status === 409) notice(t("answer.nothing_to_undo"), { id: "undone", done: false });
     else if (error.status !== 409) notice(errorWords(error), { kind: "error" });
     this.feed.refill(this.feed.cards.length === 0);
   }
@@ -184,7 +190,7 @@ export class Answering {
   draw(anew = false) {
     const card = this.feed.cards[0];
     const words = card
-      ? card.items.map((item) => `${item.question}=${item.mark || ""}`).join(" ") + `@${this.#active}`
+      ? card.items.map((item) => `${item.question}=${item.mark || ""}${item.unseen ? "!" : ""}`).join(" ") + `@${this.#active}`
       : `${this.feed.waiting}:${this.feed.error?.message}`;
     const shown = `${this.feed.layout} ${words}`;
     if (shown === this.#shown && !anew) return;
@@ -216,10 +222,10 @@ export class Answering {
     const row = this.feed.layout === "row";
     this.title.textContent = t(row ? "answer.title_row" : "answer.title");
     this.switch.replaceChildren(icon(row ? "pair" : "row"), h("span", { text: t(row ? "answer.layout_pair" : "answer.layout_row") }), h("kbd", { text: "L" }));
-    const words = `${this.feed.layout} ${document.documentElement.lang} ${Boolean(card)} ${row ? marked(card) : ""}`;
+    const words = `${this.feed.layout} ${document.documentElement.lang} ${Boolean(card)} ${row ? marked(card) : card?.items[0].unseen}`;
     if (words === this.below.dataset.words) return;
     this.below.dataset.words = words;
-    this.below.replaceChildren(answerBar(this.feed.layout, (action) => this.act(action), () => marked(card)));
+    this.below.replaceChildren(answerBar(this.feed.layout, (action) => this.act(action), () => marked(card), (value) => row || !card || isOpen(card.items[0], value)));
     this.below.classList.toggle("idle", !card);
   }
 

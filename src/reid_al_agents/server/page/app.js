@@ -23,6 +23,7 @@ const status = new StatusPanel(at("status"));
 const saved = new SavedMark(at("saved"));
 let views = {};
 let lastStatus = null;
+let present = null; // the session
 let languages = LANGUAGES;
 
 function takeStatus(news) {
@@ -46,7 +47,8 @@ function route() {
 
 function markCurrent(link) {
   link.setAttribute("aria-current", "page");
-  link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the bar scrolls
+  const [bar, box] = [link.parentElement, link].map((element) => element.getBoundingClientRect()); // a narrow bar scrolls
+  link.parentElement.scrollLeft += Math.min(0, box.left - bar.left) + Math.max(0, box.right - bar.right);
 }
 
 function showView(moved = true) {
@@ -79,9 +81,15 @@ function drawTheme() {
   at("theme").setAttribute("aria-label", t(`theme.${theme()}`));
 }
 
+function tellWho() {
+  at("who").textContent = present ? t("shell.who", { who: present.annotator }) : "";
+  at("who").title = present ? `${present.run} · ${present.data} · ${present.version}` : "";
+}
+
 async function changeLanguage(code) {
   await useLanguage(code, true);
   drawTheme();
+  tellWho();
   status.render();
   saved.render();
   views.answer?.draw(true);
@@ -112,7 +120,7 @@ function lockOut() {
 // start
 
 function build(session) {
-  const shared = { onStatus: takeStatus, onEdit: () => views.answer.noteEdit() };
+  const shared = { onStatus: takeStatus, onEdit: (kind) => views.answer.noteEdit(kind) };
   const answering = new Answering(at("view-answer"), session, {
     ...shared,
     onSaved: (outbox) => saved.show(outbox),
@@ -123,7 +131,7 @@ function build(session) {
     answer: answering,
     contradictions: new Contradictions(at("view-contradictions"), shared),
     progress: new Progress(at("view-progress"), shared),
-    identities: new Identities(at("view-identities"), { ...shared, onUndo: () => answering.undo() }),
+    identities: new Identities(at("view-identities"), { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),
   };
   listen(() => (route().name === "answer" && at("gate").hidden ? answering.feed.layout : null), (action) => answering.act(action));
   window.addEventListener("hashchange", () => showView());
@@ -153,8 +161,8 @@ async function enter() {
   at("gate").hidden = true;
   languages = session.languages;
   fillLanguages();
-  at("who").textContent = t("shell.who", { who: session.annotator });
-  at("who").title = `${session.run} · ${session.data} · ${session.version}`;
+  present = session;
+  tellWho();
   build(session);
   showView(false);
   views.answer.draw();

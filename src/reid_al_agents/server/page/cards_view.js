@@ -2,7 +2,7 @@
 
 import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
-import { thumbnail, timeWords } from "./pictures.js";
+import { imageWords, thumbnail, timeWords } from "./pictures.js";
 
 const THUMBNAILS = { pair: 6, row: 3 };
 
@@ -33,7 +33,8 @@ function panesOf(...columns) {
   return columns.map((column) => column.querySelector(".pane-picture"));
 }
 
-function column(label, image, picture, group, layout) {
+function column(label, image, picture, group, layout, spoken = label) {
+  picture.element.alt = t("answer.picture", { what: spoken, words: imageWords(image) });
   return h("figure.pane", {}, pictureBox(picture), caption(label, image), group && groupStrip(group, layout));
 }
 
@@ -61,22 +62,32 @@ export function groupStrip(group, layout = "pair") {
 }
 
 function candidateColumn(item, place, { active, onToggle, onMark }) {
-  const mark = item.mark || "different";
-  const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row");
+  const mark = markOf(item);
+  const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row", t("answer.candidate_number", { number: place + 1 }));
   figure.querySelector(".pane-picture").addEventListener("click", () => onToggle(place));
   const toggle = button(
-    { class: "mark", keepFocus: true, "aria-pressed": String(mark === "same"), on: { click: () => onToggle(place) } },
+    { class: "mark", keepFocus: true, disabled: !isOpen(item, "same"), "aria-pressed": String(mark === "same"), on: { click: () => onToggle(place) } },
     icon(iconOf(mark)), h("span", { text: t(`answer.${mark}`) }),
   );
   const others = ["cannot_tell", "incomparable", "bad_candidate"].map((value) => {
     const words = t(`answer.${value}`);
     const on = { click: () => onMark(place, value) };
     const pressed = String(mark === value);
-    return button({ class: "icon-button", keepFocus: true, "aria-label": words, title: words, "aria-pressed": pressed, on }, icon(iconOf(value)));
+    return button({ class: "icon-button", keepFocus: true, disabled: !isOpen(item, value), "aria-label": words, title: words, "aria-pressed": pressed, on }, icon(iconOf(value)));
   });
   const marks = h("div.marks", { role: "group", "aria-label": t("answer.for_candidate", { number: place + 1 }) }, toggle, ...others);
   const li = h("li", { data: { mark, place }, "aria-current": place === active ? "true" : null }, figure, marks);
   return li;
+}
+
+/** Whether an answer is open: of a picture that could not be loaded nobody can say who is on it. */
+export function isOpen(item, value) {
+  return !item.unseen || value === "cannot_tell" || value.startsWith("bad_");
+}
+
+/** @returns {string} what a row answers about a candidate as it stands */
+export function markOf(item) {
+  return item.mark || (item.unseen ? "cannot_tell" : "different");
 }
 
 /** @param {string} answer @returns {string} name of the drawing that stands for an answer */

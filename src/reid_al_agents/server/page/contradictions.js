@@ -7,7 +7,7 @@ import { edit, fill, head } from "./page.js";
 import { imageWords, thumbnail } from "./pictures.js";
 
 export class Contradictions {
-  /** @param {HTMLElement} element @param {{onStatus: (status: object) => void, onEdit: () => void}} handlers */
+  /** @param {HTMLElement} element @param {{onStatus: (status: object) => void, onEdit: (kind: string) => void}} handlers */
   constructor(element, handlers) {
     this.element = element;
     this.handlers = handlers;
@@ -65,7 +65,7 @@ export class Contradictions {
   async #change(path, body, words) {
     this.body.inert = true; // what is shown is out of date until it is loaded again
     const reply = await edit(path, body, t(words));
-    if (reply) this.handlers.onEdit();
+    if (reply) this.handlers.onEdit(path.split("/").at(-1));
     if (reply?.status) this.handlers.onStatus(reply.status);
     await this.show();
     this.body.inert = false;
@@ -73,7 +73,7 @@ export class Contradictions {
 }
 
 function bigPicture(image, letter) {
-  return h("figure", {}, thumbnail(image), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
+  return h("figure", {}, thumbnail(image, { alt: `${letter}, ${imageWords(image)}` }), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
 }
 
 function chainPicture(image, ends) {

@@ -3,7 +3,7 @@
 // A card is what is shown together: a query and one candidate (layout "pair") or up to five ("row").
 
 import { get } from "./api.js";
-import { decoded, imageWords, warm } from "./pictures.js";
+import { decoded, warm } from "./pictures.js";
 
 const AHEAD = { pair: 6, row: 15 }; // questions held
 const LOW = { pair: 3, row: 10 }; // fetch when fewer are left
@@ -11,8 +11,9 @@ const POLL = { planning: 1000, others: 4000, finished: 15_000 }; // milliseconds
 const AFTER_FAILURE = 3000;
 
 /**
- * @typedef {{question: string, candidate: object, candidate_group: object, picture: object, mark?: string}} Item
- * @typedef {{query: object, query_group: object, items: Item[], picture: object, ready: boolean, usable: boolean}} Card
+ * @typedef {{question: string, candidate: object, candidate_group: object, picture: object, mark?: string, unseen?: boolean}} Item
+ * @typedef {{query: object, query_group: object, items: Item[], picture: object, ready: boolean}} Card
+ * `unseen`: one of the two pictures could not be loaded.
  */
 export class Feed {
   /** @type {Card[]} */
@@ -102,15 +103,16 @@ export class Feed {
   }
 
   #prepare(card) {
-    card.picture = decoded(card.query, imageWords(card.query));
-    for (const item of card.items) item.picture = decoded(item.candidate, imageWords(item.candidate));
+    card.picture = decoded(card.query);
+    for (const item of card.items) item.picture = decoded(item.candidate);
     const groups = [card.query_group, ...card.items.map((item) => item.candidate_group)];
     for (const group of groups) warm(group?.images || []);
     card.ready = false;
-    const pictures = [card.picture, ...card.items.map((item) => item.picture)];
+    const items = [...card.items]; // some may be withdrawn meanwhile
+    const pictures = [card.picture, ...items.map((item) => item.picture)];
     Promise.all(pictures.map((picture) => picture.ready)).then((seen) => {
       card.ready = true;
-      card.usable = seen.every(Boolean);
+      items.forEach((item, i) => (item.unseen = !(seen[0] && seen[i + 1])));
       if (this.cards[0] === card) this.handlers.onChange();
     });
   }
@@ -173,5 +175,5 @@ function cardOf({ id, query, query_group, candidate, candidate_group }) {
 /** One card for each question of a card; each needs a picture element of its own. */
 function apart(card) {
   if (card.items.length === 1) return [card];
-  return card.items.map((item) => ({ ...card, items: [item], picture: decoded(card.query, imageWords(card.query)) }));
+  return card.items.map((item) => ({ ...card, items: [item], picture: decoded(card.query) }));
 }

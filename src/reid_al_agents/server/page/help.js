@@ -1,4 +1,4 @@
-// The help overlay: every key, what each answer means.
+// The help overlay: every key and gesture, what each answer means.
 
 import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
@@ -17,6 +17,18 @@ const REST = [
   ["layout", ["L"]],
   ["help", ["?"]],
 ];
+const TOUCH = [
+  ["same", ["keys.swipe_right"]],
+  ["different", ["keys.swipe_left"]],
+  ["cannot_tell", ["keys.swipe_up"]],
+  ["pinch", ["keys.pinch"]],
+];
+const MOUSE = [
+  ["wheel", ["keys.wheel"]],
+  ["drag", ["keys.drag"]],
+  ["double", ["keys.double"]],
+];
+const BY_TOUCH = "(pointer: coarse), (max-width: 1020px)"; // where swipes come first
 const ROW = [
   ["toggle", ["1", "…", "5"]],
   ["move", ["←", "→"]],
@@ -28,19 +40,21 @@ const ROW = [
 export function openHelp(dialog) {
   if (dialog.open) return;
   const close = button({ class: "icon-button", "aria-label": t("shell.close"), autofocus: true, on: { click: () => dialog.close() } }, icon("close"));
+  const keys = table(t("help.answers"), ANSWERS, meaning);
+  const touch = table(t("help.touch"), TOUCH, (name) => (name === "pinch" ? plain(name) : meaning(name)));
+  const more = [table(t("help.rest"), REST, plain), table(t("help.row"), ROW, plain), table(t("help.mouse"), MOUSE, plain)];
   dialog.replaceChildren(
     h("header", {}, h("h2", { id: "help-title", text: t("help.title") }), close),
     h("div.help-body", {},
-      table(t("help.answers"), ANSWERS, (name) => [t(`answer.${name}`), t(`help.${name}`)]),
-      h("div", {},
-        table(t("help.rest"), REST, (name) => [t(`help.${name}`), ""]),
-        table(t("help.row"), ROW, (name) => [t(`help.${name}`), ""])),
-    ),
-    h("p.remark", { text: t("help.touch") }),
+      h("div", {}, ...(matchMedia(BY_TOUCH).matches ? [touch, keys] : [keys, touch])),
+      h("div", {}, ...more)),
   );
   dialog.onclick = (event) => event.target === dialog && dialog.close();
   dialog.showModal();
 }
+
+const meaning = (name) => [t(`answer.${name}`), t(`help.${name}`)];
+const plain = (name) => [t(`help.${name}`), ""];
 
 function table(title, rows, words) {
   const lines = rows.map(([name, keys]) => {

@@ -10,19 +10,25 @@ import { thumbnail } from "./pictures.js";
 
 const PER_PAGE = 60;
 const SORTS = ["size", "recent", "name"];
+const UNDOABLE = ["merge", "split", "name"]; // what is edited here
 
 export class Identities {
   #offset = 0;
   #sort = "size";
   #picked = new Map(); // id to group, at most two
 
-  /** @param {HTMLElement} element @param {{onStatus: (status: object) => void, onEdit: () => void, onUndo: () => void}} handlers */
+  /**
+   * @param {HTMLElement} element
+   * @param {{onStatus: (status: object) => void, onEdit: (kind: string) => void, onUndo: () => void,
+   *   latestEdit: () => string|null}} handlers
+   */
   constructor(element, handlers) {
     this.element = element;
     this.handlers = handlers;
     this.head = h("div");
     this.body = h("div.page-body");
     this.merging = h("div.merging", { role: "region", hidden: true });
+    this.undo = button({ class: "secondary", on: { click: () => this.#undo() } }, icon("undo"), h("span"));
     element.append(this.head, this.body, this.merging);
     this.one = new IdentityPage(this.head, this.body, (path, body, words) => this.change(path, body, words));
   }
@@ -36,9 +42,23 @@ export class Identities {
   /** Send an edit; afterwards the grouping is another. @returns {Promise<boolean>} whether it was taken */
   async change(path, body, words) {
     const reply = await edit(path, body, words);
-    if (reply) this.handlers.onEdit();
+    if (reply) this.handlers.onEdit(path.split("/").at(-1));
+    this.#drawUndo();
     if (reply?.status) this.handlers.onStatus(reply.status);
     return Boolean(reply);
+  }
+
+  /** Only this visit's own edits are taken back here: an answer would be about a pair that is not in view. */
+  #undo() {
+    this.handlers.onUndo();
+    this.#drawUndo();
+  }
+
+  #drawUndo() {
+    const kind = this.handlers.latestEdit();
+    this.undo.disabled = !UNDOABLE.includes(kind);
+    this.undo.lastChild.textContent = t(this.undo.disabled ? "identities.undo" : `identities.undo_${kind}`);
+    this.undo.title = this.undo.disabled ? t("identities.undo_none") : "";
   }
 
   async #sheet() {
@@ -49,8 +69,8 @@ export class Identities {
       this.#sheet();
     };
     const sort = h("label.field", {}, h("span", { text: t("identities.sort") }), h("select", { on: { change: onChange } }, ...options));
-    const undo = button({ class: "secondary", on: { click: () => this.handlers.onUndo() } }, icon("undo"), h("span", { text: t("identities.undo") }));
-    this.head.replaceChildren(head("identities-title", t("identities.title"), t("identities.text"), sort, undo));
+    this.#drawUndo();
+    this.head.replaceChildren(head("identities-title", t("identities.title"), t("identities.text"), sort, this.undo));
     const path = `/api/identities?offset=${this.#offset}&limit=${PER_PAGE}&sort=${this.#sort}`;
     await fill(this.body, () => get(path), ({ total, items }) => {
       if (!items.length) return [h("div.empty", {}, h("h2", { text: t("identities.none") }))];
@@ -61,7 +81,7 @@ export class Identities {
   #group(group) {
     const pictures = h("a.mosaic", { href: `#/identities/${encodeURIComponent(group.id)}`, "aria-label": t("identities.open", { who: titleOf(group) }) },
       ...group.images.slice(0, 8).map((image) => thumbnail(image, { lazy: true })));
-    const box = h("input", { type: "checkbox", checked: this.#picked.has(group.id), on: { change: (event) => this.#pick(group, event.target) } });
+    const box = h("input", { type: "checkbox", "aria-label": t("identities.pick_one", { who: titleOf(group) }), checked: this.#picked.has(group.id), on: { change: (event) => this.#pick(group, event.target) } });
     const words = [t("group.size", { n: group.size }), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
     const name = nameField(group, (name) => this.change("/api/identities/name", { identity: group.id, name }, t("identities.named")));
     return h("li", { data: { id: group.id } }, pictures,

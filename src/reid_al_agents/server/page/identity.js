@@ -44,8 +44,8 @@ export class IdentityPage {
       else this.selected.delete(image.id);
       tell();
     };
-    const box = h("input", { type: "checkbox", on: { change: onChange } });
-    return h("li", {}, h("label", {}, box, thumbnail(image, { lazy: true }), h("span", { text: imageWords(image), title: image.name })));
+    const box = h("input", { type: "checkbox", "aria-label": [...new Set([imageWords(image), image.name])].join(", "), on: { change: onChange } });
+    return h("li", {}, h("label", {}, box, thumbnail(image, { lazy: true, alt: "", title: null }), h("span", { text: imageWords(image), title: image.name })));
   }
 
   async #split(group) {

@@ -7,15 +7,16 @@ const SHOWN_FOR = 5000;
 
 /**
  * @param {string} text one line
- * @param {{kind?: "note"|"error", action?: {label: string, run: () => void}, id?: string}} [options] a notice
- *   with an `id` replaces the one before it
+ * @param {{kind?: "note"|"error", action?: {label: string, run: () => void}, id?: string, done?: boolean}} [options] a
+ *   notice with an `id` replaces the one before it; `done` ticks it off
  */
-export function notice(text, { kind = "note", action, id = kind } = {}) {
+export function notice(text, { kind = "note", action, id = kind, done = true } = {}) {
   const place = document.getElementById("notices");
   place.querySelector(`[data-id="${id}"]`)?.remove();
   const line = h("p.notice", { role: kind === "error" ? "alert" : "status", data: { id, kind } });
   const close = button({ class: "icon-button", "aria-label": t("shell.close"), on: { click: () => line.remove() } }, icon("close"));
-  line.append(kind === "error" ? icon("warn") : icon("same"), h("span", { text }));
+  const sign = kind === "error" ? icon("warn") : done && icon("same");
+  line.append(...[sign, h("span", { text })].filter(Boolean));
   if (action) {
     const run = () => {
       line.remove();

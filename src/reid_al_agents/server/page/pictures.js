@@ -18,21 +18,23 @@ export function warm(images) {
 }
 
 /**
- * A picture that is decoded before `ready` resolves; `ready` resolves to whether it can be seen.
+ * A picture that is decoded before `ready` resolves; `ready` resolves to whether it can be seen. Who draws it says
+ * in words what it is.
  * @returns {{element: HTMLImageElement, ready: Promise<boolean>}}
  */
-export function decoded(image, alt) {
-  const element = h("img", { src: image.url, alt, draggable: "false", decoding: "sync" });
+export function decoded(image) {
+  const element = h("img", { src: image.url, alt: "", draggable: "false", decoding: "sync" });
   const ready = element.decode().then(() => true, () => false);
   return { element, ready };
 }
 
-/** A small picture with its caption as a title. */
+/** A small picture with its caption as a title; one that cannot be loaded is left out. */
 export function thumbnail(image, options = {}) {
   const { lazy, ...rest } = options;
   const alt = imageWords(image);
   const size = { width: image.width || 64, height: image.height || 128 };
-  return h("img", { src: image.url, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", ...rest });
+  const on = { error: (event) => (event.target.hidden = true) };
+  return h("img", { src: image.url, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", on, ...rest });
 }
 
 /** @returns {string} camera and time of an image, as far as they are known; else its name */

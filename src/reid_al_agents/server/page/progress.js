@@ -7,7 +7,7 @@ import { duration, number, percent, t } from "./i18n.js";
 import { edit, fill, head } from "./page.js";
 import { refreshLine } from "./status.js";
 
-const EXPORTS = ["pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "wildlife.csv"];
+const EXPORTS = ["pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "labelstudio.xml", "wildlife.csv"];
 const STOP_BELOW = 0.05;
 const AGAIN = 5000; // milliseconds between two looks while the page is shown
 const AGAIN_BUSY = 1500;

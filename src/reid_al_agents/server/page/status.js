@@ -72,7 +72,9 @@ function contradictionLine(count) {
 }
 
 function modelLine(model) {
-  return model && h("p", { text: t("status.model", { n: model.answers, round: model.round }) });
+  if (!model) return null;
+  const words = model.answers ? t("status.model", { n: model.answers, round: model.round }) : t("status.model_none", { round: model.round });
+  return h("p", { text: words });
 }
 
 function stopLine(chance) {
