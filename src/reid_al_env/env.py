@@ -15,7 +15,7 @@ from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.inquiry import Inquiry
 from reid_al_env.node_features import NodeFeatures
-from reid_al_env.oracle import Oracle
+from reid_al_env.oracle import AnswerFunction, Oracle
 from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
@@ -101,9 +101,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         shrinkage: Of the covariance, in (0, 1]; ``None`` is Ledoit–Wolf.
         empty_negatives: ``"neutral"`` or ``"farthest"``.
         reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.reward.Reward`).
-        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`, such as
-            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`);
-            ``None`` answers from the identities.
+        oracle: Who answers: an object with ``answer`` (:class:`reid_al_env.oracle.Oracle`, such as
+            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`) or a
+            function ``(queries, galleries) -> answers``; ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
         cross_camera: Candidates come from other cameras than the query's.
         index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
@@ -139,7 +139,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         shrinkage: float | None = None,
         empty_negatives: str = "neutral",
         reward: Any = "hinge",
-        oracle: Oracle | None = None,
+        oracle: Oracle | AnswerFunction | None = None,
         constraints: ConstraintGraph | None = None,
         cross_camera: bool = False,
         index: str = "Flat",

@@ -17,7 +17,7 @@ from reid_al_env.env import ObsType, as_feature_set, observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.node_features import NodeFeatures
-from reid_al_env.oracle import Oracle
+from reid_al_env.oracle import AnswerFunction, Oracle
 from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
@@ -60,7 +60,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         shrinkage: float | None = None,
         empty_negatives: str = "neutral",
         reward: Any = "hinge",
-        oracle: Oracle | None = None,
+        oracle: Oracle | AnswerFunction | None = None,
         constraints: ConstraintGraph | None = None,
         cross_camera: bool = False,
         index: str = "Flat",
