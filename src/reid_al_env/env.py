@@ -105,7 +105,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
             :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`) or a
             function ``(queries, galleries) -> answers``; ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
-        cross_camera: Candidates come from other cameras than the query's.
+        cross_camera: Candidates come from other cameras than the query's; all cameras must be known.
         index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
         render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or ``None``; see Rendering.
         node_features: Describes each node by F numbers when an episode begins, zeros for padding

@@ -266,6 +266,24 @@ def test_bad_settings_are_named_in_one_line(kwargs, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("cameras", "words"),
+    [
+        (np.zeros(40, int), "all images are from camera 0"),
+        (np.full(40, -1), r"image 0 \(a0\) has the unknown camera -1"),
+        (np.where(np.arange(40) < 25, np.arange(40) % 2, -1), r"image 25 \(a25\) has the unknown camera"),
+    ],
+)
+def test_cameras_that_cannot_be_crossed_are_named_at_once(cameras, words):
+    names = np.array([f"a{i}" for i in range(40)])
+    features = FeatureSet(np.eye(40), np.arange(40) // 4, cameras, names)
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(InputError, match=words) as caught:
+            make(VARIANTS[2], features=features)
+        assert "\n" not in str(caught.value)
+    assert gym.make(ID, features=features).reset()[1]["action_mask"].all()
+
+
 def test_torch_is_not_needed():
     import subprocess
     import sys
