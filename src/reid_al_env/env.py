@@ -11,8 +11,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from reid_al_env.constraints import ConstraintGraph
-from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
+from reid_al_env.indices import as_index
 from reid_al_env.inquiry import Inquiry
 from reid_al_env.node_features import NodeFeatures
 from reid_al_env.oracle import AnswerFunction, Oracle
@@ -112,7 +112,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
             (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.
 
     Raises:
-        InputError: If the features cannot be used or a setting is out of range.
+        InputError: If the features cannot be used or a setting is out of range; of ``reset`` and ``step``, if
+            a query or an action is no whole number in its range.
         DependencyNotInstalled: If the render mode needs a package that is not there.
 
     ## References
@@ -169,12 +170,14 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ObsType, dict[str, Any]]:
         """Begin the next query's episode; see the class for ``options["query"]``."""
+        chosen = (options or {}).get("query")
+        if chosen is not None:
+            chosen = as_index(chosen, "query", len(self._inquiry.features))
         super().reset(seed=seed)
         if seed is not None or not self._started:
             self._inquiry.shuffle(self.np_random)
         self._started, self._over = True, False
-        chosen = (options or {}).get("query")
-        query = self._inquiry.next_query() if chosen is None else int(chosen)
+        query = self._inquiry.next_query() if chosen is None else chosen
         queries = np.array([query], dtype=np.int64)
         self._inquiry.begin(_ROW, queries)
         if self._renderer is not None:
@@ -186,10 +189,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         """Have one pool item answered; see the class."""
         if not self._started or self._over:
             raise gym.error.ResetNeeded("Call reset() first: no episode has begun, or the last one is over.")
-        position = int(action)
-        if not 0 <= position < self._pool_size:
-            raise InputError(f"action: {position} is outside 0..{self._pool_size - 1}")
-        actions = np.array([position], dtype=np.int64)
+        actions = np.array([as_index(action, "action", self._pool_size)], dtype=np.int64)
         outcome = self._inquiry.step(actions)
         info = self._info()
         info["picked"] = int(outcome.picked[0])

@@ -145,7 +145,7 @@ class Inquiry:
         if len(queries) and not (queries.min() >= 0 and queries.max() < len(self.features)):
             raise InputError(
                 f"query: {queries.tolist()[:5]} is outside the {len(self.features)} images of "
-                f"{self.features.source}"
+                f"{self.features.source}; choose from 0..{len(self.features) - 1}"
             )
         self._refit_metric()
         starts = self._starts.get(queries)
