@@ -69,7 +69,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     Dataset indices, never pool positions alone. At reset: ``query``, ``candidates`` (pool_size,) with −1 for
     padding, and ``action_mask`` int8. At a step also ``picked``, ``answer`` (+1, −1, 0), ``asked`` (False if
     the pick was masked or its answer implied) and ``invalid_action``. :meth:`action_masks` gives the mask as
-    bool, where sb3-contrib looks for it.
+    bool, where sb3-contrib looks for it. What contradicts earlier answers stops nothing and is told by the
+    graph given as ``constraints``: ``constraints.contradictions`` lists such answers, and
+    ``constraints.disputes()`` what they leave unsettled (:class:`~reid_al_env.constraints.ConstraintGraph`).
 
     ## Rendering
     ``render_mode="human"`` opens a window (pygame) and shows each step in it; ``"rgb_array"`` gives frames
