@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -61,12 +62,17 @@ def main() -> None:
             large = large_index(files[sizes[-1]], options.scale_index, 2, 1000, options.seed)
     figures = _figures(rates, kernel, resets, table, large)
     if options.out is not None:
-        write_result(options.out, (options.seed,), vars(options), figures)
+        write_result(options.out, (options.seed,), settings(options), figures)
         _plot(options.out.with_suffix(".png"), resets, kernel)
     if options.json:
         print(json.dumps(figures))
     else:
         _show(figures)
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options, and the number of threads that the environment variable allows; ``None`` is all."""
+    return {**vars(options), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
 
 
 def _figures(

@@ -20,7 +20,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--env", default="reid_al_env:ReIDActiveLearningSmall-v0")
     parser.add_argument("--num-envs", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=12_000, help="answers in all")
+    parser.add_argument("--steps", type=int, default=6000, help="answers in all")
     parser.add_argument("--buffer", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--warm-up", type=int, default=1000, help="answers before learning starts")

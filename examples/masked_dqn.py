@@ -30,7 +30,7 @@ def mean_return(choose: object, queries: int = 200) -> float:
     return float(np.mean(returns))
 
 
-def main(steps: int = 6000) -> None:
+def main(steps: int = 2000) -> None:
     rng = np.random.default_rng(0)
     model = MaskedDQN(
         GraphPolicy,

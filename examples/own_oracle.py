@@ -1,4 +1,4 @@
-"""Answer yourself, or let any system answer: an oracle is one method on a batch of pairs."""
+"""Answer yourself, or let any system answer: an oracle is a function, or an object with one, on pairs."""
 
 import gymnasium as gym
 import numpy as np
@@ -38,3 +38,13 @@ for _ in range(3):
         _, _, terminated, _, info = env.step(env.action_space.sample(info["action_mask"]))
         print(env.render())
 print(f"{len(known.must_links)} matches, {len(known.cannot_links)} non-matches")
+
+
+def nobody_matches(queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+    """What remembers nothing need not be an object."""
+    return np.full(len(queries), -1, dtype=np.int8)
+
+
+env = gym.make("reid_al_env:ReIDActiveLearning-v0", features=features, oracle=nobody_matches)
+env.reset(seed=0)
+print("a function answers", env.step(0)[4]["answer"])

@@ -19,7 +19,7 @@ from reid_al_env.feature_set import FeatureSet
 from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.min_cut import minimum_cut
 from reid_al_env.node_features import NodeFeatures, StaticNodeFeatures
-from reid_al_env.oracle import LabelOracle, NoisyOracle, Oracle
+from reid_al_env.oracle import CallableOracle, LabelOracle, NoisyOracle, Oracle
 from reid_al_env.recorded import RecordedOracle
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
@@ -27,6 +27,7 @@ from reid_al_env.vector_env import ReIDActiveLearningVectorEnv
 from reid_al_env.wrappers import FlattenGraph, FlattenGraphVector, GraphObservation
 
 __all__ = [
+    "CallableOracle",
     "ConstraintGraph",
     "Dispute",
     "EpisodeSettings",

@@ -11,11 +11,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from reid_al_env.constraints import ConstraintGraph
-from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
+from reid_al_env.indices import as_index
 from reid_al_env.inquiry import Inquiry
 from reid_al_env.node_features import NodeFeatures
-from reid_al_env.oracle import Oracle
+from reid_al_env.oracle import AnswerFunction, Oracle
 from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
@@ -69,7 +69,9 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     Dataset indices, never pool positions alone. At reset: ``query``, ``candidates`` (pool_size,) with −1 for
     padding, and ``action_mask`` int8. At a step also ``picked``, ``answer`` (+1, −1, 0), ``asked`` (False if
     the pick was masked or its answer implied) and ``invalid_action``. :meth:`action_masks` gives the mask as
-    bool, where sb3-contrib looks for it.
+    bool, where sb3-contrib looks for it. What contradicts earlier answers stops nothing and is told by the
+    graph given as ``constraints``: ``constraints.contradictions`` lists such answers, and
+    ``constraints.disputes()`` what they leave unsettled (:class:`~reid_al_env.constraints.ConstraintGraph`).
 
     ## Rendering
     ``render_mode="human"`` opens a window (pygame) and shows each step in it; ``"rgb_array"`` gives frames
@@ -101,18 +103,19 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         shrinkage: Of the covariance, in (0, 1]; ``None`` is Ledoit–Wolf.
         empty_negatives: ``"neutral"`` or ``"farthest"``.
         reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.reward.Reward`).
-        oracle: Who answers (:class:`reid_al_env.oracle.Oracle`, such as
-            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`);
-            ``None`` answers from the identities.
+        oracle: Who answers: an object with ``answer`` (:class:`reid_al_env.oracle.Oracle`, such as
+            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`) or a
+            function ``(queries, galleries) -> answers``; ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
-        cross_camera: Candidates come from other cameras than the query's.
+        cross_camera: Candidates come from other cameras than the query's; all cameras must be known.
         index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
         render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or ``None``; see Rendering.
         node_features: Describes each node by F numbers when an episode begins, zeros for padding
             (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.
 
     Raises:
-        InputError: If the features cannot be used or a setting is out of range.
+        InputError: If the features cannot be used or a setting is out of range; of ``reset`` and ``step``, if
+            a query or an action is no whole number in its range.
         DependencyNotInstalled: If the render mode needs a package that is not there.
 
     ## References
@@ -139,7 +142,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         shrinkage: float | None = None,
         empty_negatives: str = "neutral",
         reward: Any = "hinge",
-        oracle: Oracle | None = None,
+        oracle: Oracle | AnswerFunction | None = None,
         constraints: ConstraintGraph | None = None,
         cross_camera: bool = False,
         index: str = "Flat",
@@ -169,12 +172,14 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ObsType, dict[str, Any]]:
         """Begin the next query's episode; see the class for ``options["query"]``."""
+        chosen = (options or {}).get("query")
+        if chosen is not None:
+            chosen = as_index(chosen, "query", len(self._inquiry.features))
         super().reset(seed=seed)
         if seed is not None or not self._started:
             self._inquiry.shuffle(self.np_random)
         self._started, self._over = True, False
-        chosen = (options or {}).get("query")
-        query = self._inquiry.next_query() if chosen is None else int(chosen)
+        query = self._inquiry.next_query() if chosen is None else chosen
         queries = np.array([query], dtype=np.int64)
         self._inquiry.begin(_ROW, queries)
         if self._renderer is not None:
@@ -186,10 +191,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         """Have one pool item answered; see the class."""
         if not self._started or self._over:
             raise gym.error.ResetNeeded("Call reset() first: no episode has begun, or the last one is over.")
-        position = int(action)
-        if not 0 <= position < self._pool_size:
-            raise InputError(f"action: {position} is outside 0..{self._pool_size - 1}")
-        actions = np.array([position], dtype=np.int64)
+        actions = np.array([as_index(action, "action", self._pool_size)], dtype=np.int64)
         outcome = self._inquiry.step(actions)
         info = self._info()
         info["picked"] = int(outcome.picked[0])

@@ -15,7 +15,7 @@ from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.metric import l2_normalise
 from reid_al_env.node_features import DescribedNodes, NodeFeatures
-from reid_al_env.oracle import LabelOracle, Oracle, check_answers
+from reid_al_env.oracle import AnswerFunction, LabelOracle, Oracle, as_oracle, check_answers
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.starts import StartTable
 
@@ -50,7 +50,8 @@ class Inquiry:
     Args:
         features: The images.
         settings: Of the episodes.
-        oracle: Who answers; ``None`` answers from ``features.identities``.
+        oracle: Who answers: an oracle, or a function (:class:`reid_al_env.oracle.CallableOracle`);
+            ``None`` answers from ``features.identities``.
         constraints: What is known already; every answer is added to it, and what it implies is never asked.
             ``None`` asks everything, as the paper does.
         size: B, number of episodes side by side.
@@ -66,7 +67,7 @@ class Inquiry:
         self,
         features: FeatureSet,
         settings: EpisodeSettings,
-        oracle: Oracle | None = None,
+        oracle: Oracle | AnswerFunction | None = None,
         constraints: ConstraintGraph | None = None,
         size: int = 1,
         known_matches: Sequence[tuple[int, int]] = (),
@@ -82,7 +83,7 @@ class Inquiry:
                 f"constraints: made for {len(constraints)} images but {features.source} has {len(features)}"
             )
         self.features = features
-        self.oracle = LabelOracle(features.identities) if oracle is None else oracle
+        self.oracle = LabelOracle(features.identities) if oracle is None else as_oracle(oracle)
         self.constraints = constraints
         self.batch = EpisodeBatch(size, settings)
         self._described: DescribedNodes | None = None
@@ -144,7 +145,7 @@ class Inquiry:
         if len(queries) and not (queries.min() >= 0 and queries.max() < len(self.features)):
             raise InputError(
                 f"query: {queries.tolist()[:5]} is outside the {len(self.features)} images of "
-                f"{self.features.source}"
+                f"{self.features.source}; choose from 0..{len(self.features) - 1}"
             )
         self._refit_metric()
         starts = self._starts.get(queries)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import reprlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from reid_al_env.errors import InputError
 
@@ -27,6 +30,45 @@ class Oracle(Protocol):
             int8, shape (M,): +1 match, −1 no match, 0 can't tell.
         """
         ...
+
+
+AnswerFunction: TypeAlias = Callable[[NDArray[np.int64], NDArray[np.int64]], ArrayLike]
+
+
+@dataclass(frozen=True)
+class CallableOracle:
+    """Answers by a function of the queries and the galleries; it pickles if the function does.
+
+    Args:
+        function: Takes what :meth:`Oracle.answer` takes and gives what it gives.
+    """
+
+    function: AnswerFunction
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """See :meth:`Oracle.answer`.
+
+        Raises:
+            InputError: If the function does not give one of −1, 0, +1 for each pair.
+        """
+        return check_answers(self.function(queries, galleries), len(queries))
+
+
+def as_oracle(oracle: Oracle | AnswerFunction) -> Oracle:
+    """The oracle itself, or one that answers by the function.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    if not isinstance(oracle, type):
+        if callable(getattr(oracle, "answer", None)):
+            return cast("Oracle", oracle)
+        if callable(oracle):
+            return CallableOracle(oracle)
+    raise InputError(
+        f"oracle: {reprlib.repr(oracle)} cannot answer; pass a function (queries, galleries) -> answers "
+        "or an object with such a method 'answer'"
+    )
 
 
 class LabelOracle:
@@ -53,7 +95,7 @@ class NoisyOracle:
     """Answers like another oracle, with independent mistakes.
 
     Args:
-        oracle: Whose answers are spoilt.
+        oracle: Whose answers are spoilt; a function too (:class:`CallableOracle`).
         false_match: Chance that a non-match is called a match, in [0, 1].
         false_non_match: Chance that a match is called a non-match, in [0, 1].
         cannot_tell: Chance of "can't tell" whatever the truth, in [0, 1].
@@ -61,12 +103,12 @@ class NoisyOracle:
         answered: Answers that were given before a stop; the mistakes go on after those.
 
     Raises:
-        InputError: If a rate is outside [0, 1].
+        InputError: If a rate is outside [0, 1], or ``oracle`` cannot answer.
     """
 
     def __init__(
         self,
-        oracle: Oracle,
+        oracle: Oracle | AnswerFunction,
         *,
         false_match: float = 0.0,
         false_non_match: float = 0.0,
@@ -78,7 +120,7 @@ class NoisyOracle:
         for name, rate in rates.items():
             if not 0.0 <= rate <= 1.0:
                 raise InputError(f"{name}: {rate} is outside [0, 1]")
-        self._oracle = oracle
+        self._oracle = as_oracle(oracle)
         self._rates = rates
         self._rng = np.random.default_rng(seed)
         self._rng.random((answered, 2))

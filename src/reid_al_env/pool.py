@@ -14,6 +14,7 @@ from reid_al_env.errors import InputError
 # (distance, dataset index) is settled exactly among them.
 _SLACK = 5
 _ROWS = 65_536
+_TRAINED_ON = 1 << 18  # rows at most, evenly spaced
 
 
 class PoolTable:
@@ -52,6 +53,9 @@ class PoolTable:
         self._exact = index == "Flat"
         wanted = min(pool_size + 1 + _SLACK, len(points))
         self._neighbours = np.full((len(points), wanted), -1, dtype=np.int32)
+        self._centre = np.zeros(points.shape[1])
+        if "L2norm" not in index:  # lengths count there, and otherwise only differences
+            self._centre = points.mean(axis=0, dtype=np.float64)
         self._fill(index)
 
     def candidates(self, query: int) -> NDArray[np.int64]:
@@ -97,23 +101,29 @@ class PoolTable:
                 self._search(index, np.flatnonzero(~same), np.flatnonzero(same))
 
     def _search(self, factory: str, database: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
-        everything = len(database) == len(self._points)
-        points = np.ascontiguousarray(self._points if everything else self._points[database])
         try:
             description, _, parameters = factory.partition(";")
-            searcher = faiss.index_factory(points.shape[1], description)
+            searcher = faiss.index_factory(self._points.shape[1], description)
             if parameters:
                 space: Any = faiss.ParameterSpace()  # its stubs know one of two signatures
                 space.set_index_parameters(searcher, parameters)
-            searcher.train(points)
-            searcher.add(points)
+            if not searcher.is_trained:
+                searcher.train(self._centred(database[:: -(-len(database) // _TRAINED_ON)]))
+            for start in range(0, len(database), _ROWS):
+                searcher.add(self._centred(database[start : start + _ROWS]))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(
-                f"index: FAISS cannot build {factory!r} on {len(points)} images ({reason})"
+                f"index: FAISS cannot build {factory!r} on {len(database)} images ({reason})"
             ) from error
-        wanted = min(self._neighbours.shape[1], len(points))
+        wanted = min(self._neighbours.shape[1], len(database))
         for start in range(0, len(queries), _ROWS):
             rows = queries[start : start + _ROWS]
-            _, found = searcher.search(np.ascontiguousarray(self._points[rows]), wanted)
+            _, found = searcher.search(self._centred(rows), wanted)
             self._neighbours[rows, :wanted] = np.where(found >= 0, database[found], -1)
+
+    def _centred(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Points about their mean: FAISS adds up squares, in which a large common offset would drown them."""
+        centred = self._points[rows]
+        centred -= self._centre
+        return np.ascontiguousarray(centred)

@@ -50,7 +50,7 @@ class StartTable:
         batch: The most queries that are asked for at once.
 
     Raises:
-        InputError: If the pool is larger than the set, or cameras are needed and missing.
+        InputError: If the pool is larger than the set, or cameras are needed and one is missing.
     """
 
     def __init__(
@@ -60,15 +60,11 @@ class StartTable:
         match_differences: NDArray[np.float64] | None = None,
         batch: int = 1,
     ) -> None:
-        if settings.cross_camera and features.cameras is None:
-            raise InputError(
-                f"{features.source}: cross_camera=True but there are no cameras; add a 'cameras' column"
-            )
         self._settings = settings
         self._points = to_metric_space(
             features.features, settings.metric, settings.shrinkage, match_differences
         )
-        cameras = features.cameras if settings.cross_camera else None
+        cameras = _cameras(features) if settings.cross_camera else None
         self._pool = PoolTable(self._points, settings.pool_size, cameras, settings.index)
         nodes = settings.pool_size + 1
         bytes_each = nodes * nodes * 8 + nodes * 24
@@ -147,6 +143,25 @@ def full_rows(
     weakest_at = len(gallery) - 1 - np.argmin(entries[:, ::-1], axis=1)
     weakest = np.take_along_axis(gallery, weakest_at[:, None], axis=1)[:, 0]
     return full, weakest, weakest_at
+
+
+def _cameras(features: FeatureSet) -> NDArray[np.int64]:
+    """The cameras, where all are known and every image has others to be compared with."""
+    cameras, source = features.cameras, features.source
+    if cameras is None:
+        raise InputError(f"{source}: cross_camera=True but there are no cameras; add a 'cameras' column")
+    if (cameras < 0).any():
+        first = int(np.argmax(cameras < 0))
+        raise InputError(
+            f"{source}: cross_camera=True but image {first} ({features.names[first]}) has the unknown camera "
+            f"{cameras[first]}; give every image a camera of 0 or more, or leave such images out"
+        )
+    if (cameras == cameras[0]).all():
+        raise InputError(
+            f"{source}: cross_camera=True but all images are from camera {cameras[0]}; add images of another "
+            "camera, or choose cross_camera=False"
+        )
+    return cameras
 
 
 def _empty_starts(count: int, pool_size: int) -> Starts:

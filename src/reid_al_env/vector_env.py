@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.env import ObsType, as_feature_set, observation_space
 from reid_al_env.errors import InputError
+from reid_al_env.indices import as_indices, as_queries
 from reid_al_env.inquiry import Inquiry, Outcome
 from reid_al_env.node_features import NodeFeatures
-from reid_al_env.oracle import Oracle
+from reid_al_env.oracle import AnswerFunction, Oracle
 from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.settings import EpisodeSettings
 from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
@@ -60,7 +61,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         shrinkage: float | None = None,
         empty_negatives: str = "neutral",
         reward: Any = "hinge",
-        oracle: Oracle | None = None,
+        oracle: Oracle | AnswerFunction | None = None,
         constraints: ConstraintGraph | None = None,
         cross_camera: bool = False,
         index: str = "Flat",
@@ -98,12 +99,15 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             options: ``query`` (one number or one for each sub-environment) and ``reset_mask``.
         """
         first = next(iter(seed), None) if isinstance(seed, Sequence) else seed
+        options = dict(options or {})
+        rows = np.flatnonzero(check_reset_mask(options.get("reset_mask"), self.num_envs))
+        chosen = options.get("query")
+        if chosen is not None:
+            chosen = as_queries(chosen, self.num_envs, len(self._inquiry.features))[rows]
         super().reset(seed=first)
         if first is not None or not self._started:
             self._inquiry.shuffle(self.np_random)
-        options = dict(options or {})
-        rows = np.flatnonzero(check_reset_mask(options.get("reset_mask"), self.num_envs))
-        self._begin(rows, options.get("query"))
+        self._begin(rows, chosen)
         self._started = True
         return self._inquiry.observation(), self._start_info(rows)
 
@@ -113,7 +117,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         """Have one item answered in every sub-environment; see the single environment."""
         if not self._started:
             raise ResetNeeded("Call reset() before step().")
-        actions = self._check_actions(actions)
+        pool_size = self._inquiry.batch.settings.pool_size
+        actions = as_indices(actions, "actions", self.num_envs, pool_size)
         active = ~self._done
         if self.autoreset_mode is AutoresetMode.DISABLED and not active.all():
             raise InputError(
@@ -152,21 +157,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             raise ResetNeeded("Call reset() before render().")
         return tuple(self._renderer.render(self._inquiry, row) for row in range(self.num_envs))
 
-    def _check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
-        pool_size = self._inquiry.batch.action_mask.shape[1]
-        array = np.asarray(actions, dtype=np.int64)
-        if array.shape != (self.num_envs,) or array.min() < 0 or array.max() >= pool_size:
-            raise InputError(
-                f"actions: shape {array.shape}, values {array.ravel()[:5].tolist()}; "
-                f"expected {self.num_envs} numbers in 0..{pool_size - 1}"
-            )
-        return array
-
-    def _begin(self, rows: NDArray[np.int64], chosen: Any = None) -> None:
-        if chosen is None:
-            queries = self._inquiry.next_queries(len(rows))
-        else:
-            queries = np.broadcast_to(np.asarray(chosen, dtype=np.int64), (self.num_envs,))[rows]
+    def _begin(self, rows: NDArray[np.int64], chosen: NDArray[np.int64] | None = None) -> None:
+        queries = self._inquiry.next_queries(len(rows)) if chosen is None else chosen
         self._inquiry.begin(rows, queries)
         self._done[rows] = False
         if self._renderer is not None:

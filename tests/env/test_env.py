@@ -1,8 +1,10 @@
 """The registered environment as its users meet it."""
 
 import copy
+import inspect
 import json
 import pickle
+import re
 import warnings
 from importlib.util import find_spec
 
@@ -189,17 +191,48 @@ def test_what_a_user_holds_is_never_changed():
     assert (info["action_mask"] == held[1]["action_mask"]).all()
 
 
-def test_pickle_and_deepcopy_in_mid_episode_go_on_alike():
-    env = gym.make(ID).unwrapped
+def noisy_and_constrained():
+    """Everything that an episode remembers or draws: noise, answers, and a metric that follows them."""
+    features = synthetic_features(6, 5, seed=3)
+    noisy = NoisyOracle(
+        LabelOracle(features.identities), false_match=0.3, false_non_match=0.3, cannot_tell=0.2
+    )
+    constraints = ConstraintGraph(len(features))
+    return {
+        "features": features,
+        "pool_size": 12,
+        "metric": "verified",
+        "oracle": noisy,
+        "constraints": constraints,
+    }
+
+
+@pytest.mark.parametrize("more", [dict, noisy_and_constrained])
+def test_pickle_and_deepcopy_in_mid_episode_go_on_alike(more):
+    env = gym.make(ID, **more()).unwrapped
     env.reset(seed=3)
-    env.step(2)
+    for action in (2, 5, 0):
+        env.step(action)
     twins = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
-    for twin in twins:
-        assert (
-            twin.step(7)[0]["similarity"].tobytes() == copy.deepcopy(env).step(7)[0]["similarity"].tobytes()
-        )
-        assert twin.reset()[1]["query"] == copy.deepcopy(env).reset()[1]["query"]
     assert twins[0]._inquiry.features is env._inquiry.features
+    expected = goes_on(env)
+    for twin in twins:
+        assert goes_on(twin) == expected
+
+
+def goes_on(env):
+    """All that is seen of the rest of an episode and of two more, arrays as bytes."""
+    events = [env.step(action) for action in (7, 7, 1, 4)]
+    for _ in range(2):
+        events.append(env.reset())
+        events += [env.step(action) for action in range(8)]
+    return [as_bytes(part) for event in events for part in event]
+
+
+def as_bytes(part):
+    if isinstance(part, dict):
+        return {name: as_bytes(value) for name, value in part.items()}
+    return (part.dtype.str, part.shape, part.tobytes()) if isinstance(part, np.ndarray) else part
 
 
 def test_spec_goes_to_json(tmp_path):
@@ -243,6 +276,93 @@ def test_known_answers_are_filled_in_and_never_asked():
     assert len(asked) < 12 * 11 // 2
 
 
+def test_a_query_about_which_all_is_known_is_skipped():
+    features = synthetic_features(6, 4, seed=2)
+    constraints = ConstraintGraph(len(features))
+    same = features.identities == features.identities[0]
+    for image in range(1, len(features)):
+        constraints.add(0, image, 1 if same[image] else -1)
+    kwargs = {"features": features, "pool_size": 23, "constraints": constraints}
+    single = gym.make(ID, **kwargs)
+    batched = gym.make_vec(ID, num_envs=5, vectorization_mode="vector_entry_point", **kwargs)
+    alone = [single.reset(seed=None if i else 0)[1] for i in range(20)]
+    together = [batched.reset(seed=None if i else 0)[1] for i in range(4)]
+    for queries in (
+        [info["query"] for info in alone],
+        np.concatenate([infos["query"] for infos in together]),
+    ):
+        assert sorted(queries) == np.flatnonzero(~same).tolist()
+    assert all(info["action_mask"].any() for info in alone)
+    assert all(infos["action_mask"].any(axis=1).all() for infos in together)
+
+
+def test_a_pair_that_could_not_be_told_is_closed_from_the_start():
+    features = synthetic_features(2, 4)
+    constraints = ConstraintGraph(8)
+
+    def nobody_can_tell(queries, galleries):
+        return np.zeros(len(queries), dtype=np.int8)
+
+    env = gym.make(ID, features=features, pool_size=7, oracle=nobody_can_tell, constraints=constraints)
+    asked = set()
+    for query in range(8):
+        _, info = env.reset(options={"query": query})
+        closed = [frozenset((query, image)) in asked for image in info["candidates"].tolist()]
+        assert info["action_mask"].tolist() == [0 if shut else 1 for shut in closed]
+        assert sum(closed) == query
+        for action in np.flatnonzero(info["action_mask"])[: 7 if query < 7 else None]:
+            _, reward, _, _, info = env.step(action)
+            assert info["asked"]
+            assert (info["answer"], reward) == (0, 0.0)
+            asked.add(frozenset((query, info["picked"])))
+    assert len(asked) == len(constraints.asked_pairs()) == 28
+
+
+def test_the_defaults_are_the_papers():
+    """Liu et al., ICCV 2019, section 4.1."""
+    paper = {
+        "pool_size": 30,
+        "budget": 10,
+        "k": 15,
+        "margin": 0.2,
+        "metric": "mahalanobis",
+        "empty_negatives": "neutral",
+        "reward": "hinge",
+        "cross_camera": False,
+        "index": "Flat",
+    }
+    environments = (reid_al_env.ReIDActiveLearningEnv, reid_al_env.ReIDActiveLearningVectorEnv)
+    for made in (EpisodeSettings, *environments):
+        taken = inspect.signature(made).parameters
+        assert {name: taken[name].default for name in paper} == paper
+    for made in environments:
+        assert inspect.signature(made).parameters["constraints"].default is None
+    assert gym.spec(ID).kwargs == {}
+
+
+def test_the_docstring_answers_what_gymnasiums_users_ask():
+    found = re.findall(r"^ *## (.+)$", reid_al_env.ReIDActiveLearningEnv.__doc__, flags=re.MULTILINE)
+    asked = [
+        "Description",
+        "Action Space",
+        "Observation Space",
+        "Starting State",
+        "Rewards",
+        "Episode End",
+        "Information",
+        "Arguments",
+        "References",
+        "Version History",
+    ]
+    assert [heading for heading in found if heading in asked] == asked
+    information = reid_al_env.ReIDActiveLearningEnv.__doc__.split("## Information")[1].split("##")[0]
+    for key in gym.make(ID).reset(seed=0)[1]:
+        assert f"``{key}``" in information
+    for name in ("contradictions", "disputes"):
+        assert name in information
+        assert hasattr(ConstraintGraph(2), name)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "words"),
     [
@@ -264,6 +384,24 @@ def test_bad_settings_are_named_in_one_line(kwargs, words):
     with pytest.raises(InputError, match=words) as caught:
         reid_al_env.ReIDActiveLearningEnv(**kwargs)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "words"),
+    [
+        (np.zeros(40, int), "all images are from camera 0"),
+        (np.full(40, -1), r"image 0 \(a0\) has the unknown camera -1"),
+        (np.where(np.arange(40) < 25, np.arange(40) % 2, -1), r"image 25 \(a25\) has the unknown camera"),
+    ],
+)
+def test_cameras_that_cannot_be_crossed_are_named_at_once(cameras, words):
+    names = np.array([f"a{i}" for i in range(40)])
+    features = FeatureSet(np.eye(40), np.arange(40) // 4, cameras, names)
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(InputError, match=words) as caught:
+            make(VARIANTS[2], features=features)
+        assert "\n" not in str(caught.value)
+    assert gym.make(ID, features=features).reset()[1]["action_mask"].all()
 
 
 def test_torch_is_not_needed():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import reference_pool
 
 from reid_al_env import FeatureSet, InputError, LabelOracle, NoisyOracle
 from reid_al_env.browsing import QueryBrowser
@@ -159,3 +160,57 @@ def test_an_index_takes_search_parameters():
     assert recall("IVF20,Flat") < recall("IVF20,Flat;nprobe=5") < recall("IVF20,Flat;nprobe=20") == 1
     with pytest.raises(InputError, match="'IVF20,Flat;probes=5'"):
         PoolTable(points, 10, index="IVF20,Flat;probes=5")
+
+
+@pytest.mark.parametrize("cameras", [None, np.arange(2000) % 3])
+@pytest.mark.parametrize("index", ["Flat", "IVF8,Flat;nprobe=8"])
+def test_a_common_offset_leaves_the_neighbours_as_they_are(cameras, index):
+    rng = np.random.default_rng(0)
+    points = (rng.standard_normal((2000, 512)) + 1000).astype(np.float32)
+    table = PoolTable(points, 10, cameras, index)
+    for query in range(20):
+        distances = np.sum((points.astype(np.float64) - points[query]) ** 2, axis=1)
+        distances[query] = np.inf
+        if cameras is not None:
+            distances[cameras == cameras[query]] = np.inf
+        assert table.candidates(query).tolist() == np.argsort(distances)[:10].tolist()
+
+
+def test_lengths_count_where_the_index_normalises():
+    points = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32) + 3
+    unit = l2_normalise(points).astype(np.float64)
+    table = PoolTable(points, 5, index="L2norm,Flat")
+    fetched = 5 + 5  # besides the image itself; among them, distance decides
+    for query in range(10):
+        nearest = np.argsort(-unit @ unit[query], kind="stable")[1 : fetched + 1]
+        distances = np.sum((points[nearest].astype(np.float64) - points[query]) ** 2, axis=1)
+        assert table.candidates(query).tolist() == nearest[np.argsort(distances)][:5].tolist()
+
+
+class Truncating:
+    """FAISS's search, but in no order, and of equal distances any may be missing."""
+
+    is_trained = True
+
+    def __init__(self, width):
+        self.points = np.empty((0, width), dtype=np.float32)
+
+    def add(self, points):
+        self.points = np.concatenate([self.points, points])
+
+    def search(self, points, wanted):
+        distances = ((points[:, None] - self.points[None]) ** 2).sum(axis=2)
+        backwards = len(self.points) - 1 - np.argsort(distances[:, ::-1], axis=1, kind="stable")
+        return None, backwards[:, :wanted][:, ::-1]
+
+
+@pytest.mark.parametrize("cameras", [None, np.arange(60) % 2])
+@pytest.mark.parametrize("points", [np.ones((60, 2)), np.eye(60), np.arange(60)[:, None] // 20 + [[1.0, 0]]])
+def test_the_order_is_by_distance_and_index_whatever_the_search_returns(monkeypatch, points, cameras):
+    points = points.astype(np.float32)
+    monkeypatch.setattr("faiss.index_factory", lambda width, description: Truncating(width))
+    table = PoolTable(points, 6, cameras)
+    for query in range(60):
+        others = [i for i in range(60) if i != query and (cameras is None or cameras[i] != cameras[query])]
+        near = reference_pool([points[i] for i in [query, *others]], 0, 6)
+        assert table.candidates(query).tolist() == [others[i - 1] for i in near]

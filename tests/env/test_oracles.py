@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_al_env import FeatureSet, InputError, LabelOracle, NoisyOracle, RecordedOracle, synthetic_features
+from reid_al_env import (
+    CallableOracle,
+    FeatureSet,
+    InputError,
+    LabelOracle,
+    NoisyOracle,
+    RecordedOracle,
+    synthetic_features,
+)
 
 pairs_strategy = st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(lambda pair: pair[0] != pair[1])
 record_strategy = st.lists(st.tuples(pairs_strategy, st.sampled_from([-1, 0, 1])), max_size=40)
@@ -140,3 +148,42 @@ def test_answers_that_are_none_are_named(answers):
     env.reset(seed=0)
     with pytest.raises(InputError, match="oracle: answered 2 pairs"):
         env.step(np.array([0, 0]))
+
+
+def even_sums(queries, galleries):
+    """Plain Python numbers, in a list."""
+    return [1 if total % 2 == 0 else -1 for total in (queries + galleries).tolist()]
+
+
+def test_a_function_answers_as_an_object_does():
+    name = "ReIDActiveLearningSmall-v0"
+    bare = FeatureSet(synthetic_features().features)  # no identity is known, so nobody else can answer
+    single = gym.make(name, features=bare, oracle=even_sums)
+    batched = gym.make_vec(
+        name, num_envs=3, vectorization_mode="vector_entry_point", features=bare, oracle=even_sums
+    )
+    single.reset(options={"query": 7})
+    batched.reset(options={"query": 7})
+    for action in range(4):
+        _, reward, _, _, info = single.step(action)
+        assert info["answer"] == even_sums(np.array([7]), np.array([info["picked"]]))[0]
+        _, rewards, _, _, infos = batched.step(np.full(3, action))
+        assert rewards.tolist() == [reward] * 3
+        assert infos["answer"].tolist() == [info["answer"]] * 3
+    assert pickle.loads(pickle.dumps(single.unwrapped)).step(5)[1] == single.step(5)[1]
+
+
+def test_a_function_can_be_spoilt_and_checked():
+    pairs = np.arange(4), np.arange(4)
+    assert NoisyOracle(even_sums, false_non_match=1.0).answer(*pairs).tolist() == [-1] * 4
+    assert CallableOracle(even_sums).answer(*pairs).dtype == np.int8
+    with pytest.raises(InputError, match="oracle: answered 4 pairs"):
+        CallableOracle(lambda queries, galleries: queries / 2).answer(*pairs)
+
+
+@pytest.mark.parametrize("oracle", [3, "labels", NoisyOracle, object()])
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_what_cannot_answer_is_named_at_once(oracle, make):
+    with pytest.raises(InputError, match=r"oracle: .* cannot answer; pass a function") as caught:
+        make("ReIDActiveLearningSmall-v0", oracle=oracle)
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Frames say what the state says; the drawing itself is looked at, not tested."""
+"""Frames say what the state says; how it looks is looked at, not tested."""
 
 import copy
 import itertools
@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from reid_al_env import FeatureSet, InputError, synthetic_features
+from reid_al_env import frame as frame_module
+from reid_al_env.canvas import COLOURS, INK, Canvas
 from reid_al_env.frame import Scene
 
 pillow = pytest.importorskip("PIL.Image")
@@ -94,6 +96,115 @@ def test_what_an_item_is_called():
         line="",
     )
     assert [scene.status(item) for item in range(5)] == ["match", "no match", "can't tell", "open", ""]
+
+
+STATUSES = ["match", "no match", "can't tell", "open", ""]
+
+
+class Spy(Canvas):
+    """Notes what is drawn and draws it."""
+
+    def __init__(self, width, height):
+        super().__init__(width, height)
+        self.boxes, self.marks, self.words, self.discs = [], [], [], []
+
+    def box(self, x, y, w, h, **style):
+        self.boxes.append(((x, y, w, h), dict(style)))
+        super().box(x, y, w, h, **style)
+
+    def disc(self, x, y, radius, **style):
+        self.discs.append(((x, y), dict(style)))
+        super().disc(x, y, radius, **style)
+
+    def mark(self, x, y, status, size=9):
+        self.marks.append(((x, y), status))
+        super().mark(x, y, status, size)
+
+    def text(self, x, y, words, *args, **style):
+        self.words.append(((x, y), words))
+        return super().text(x, y, words, *args, **style)
+
+
+def drawn(monkeypatch, files=None):
+    """What is drawn of an episode with one item of each status."""
+    spies = []
+    monkeypatch.setattr(frame_module, "Canvas", lambda *size: spies.append(Spy(*size)) or spies[0])
+    similarity = np.zeros((6, 6), dtype=np.float32)
+    similarity[0, 1:] = similarity[1:, 0] = [1.0, 0.0, 0.41, 0.73, 0.0]
+    scene = Scene(
+        query=9,
+        candidates=np.array([3, 4, 5, 6, -1]),
+        similarity=similarity,
+        feedback=np.array([1, -1, 0, 0, 0], dtype=np.int8),
+        action_mask=np.array([0, 0, 0, 1, 0], dtype=np.int8),
+        picks=3,
+        budget=4,
+        last=2,
+        total=0.25,
+        line="what happened last",
+        files=files,
+    )
+    frame_module.draw(scene)
+    words = [said for _, said in spies[0].words]
+    assert "Query 9" in words
+    assert "step 3 of 4    return 0.25" in words
+    assert "what happened last" in words
+    legend = [said for said in words if said.startswith(("match ", "no match ", "can't tell ", "not asked "))]
+    assert legend == ["match 1", "no match 1", "can't tell 1", "not asked 1"]
+    bottom = [status for (_, y), status in spies[0].marks if y > 500]
+    assert bottom == STATUSES[:4]
+    spies[0].marks = [mark for mark in spies[0].marks if mark[0][1] < 500]
+    return spies[0]
+
+
+def test_crops_say_what_was_answered(monkeypatch, tmp_path):
+    files = tuple(str(tmp_path / f"{i}.png") for i in range(6))
+    for file in files[:4]:  # the open item's file is missing
+        pillow.new("RGB", (32, 64), "navy").save(file)
+    spy = drawn(monkeypatch, files)
+    borders = [(place, style["outline"]) for place, style in spy.boxes if style.get("outline")]
+    by_colour = {colour: place for place, colour in borders if colour in COLOURS.values()}
+    assert [colour for _, colour in borders if colour in COLOURS.values()] == [
+        COLOURS[status] for status in STATUSES[:4]
+    ]
+    numbers = {said: place for place, said in spy.words if said in ("1.00", "0.00", "0.41", "0.73")}
+    assert [status for _, status in spy.marks] == ["match", "no match", "can't tell"]
+    marks = {status: place for place, status in spy.marks}
+    for status, number in zip(STATUSES[:4], ("1.00", "0.00", "0.41", "0.73"), strict=True):
+        x, y, w, h = by_colour[COLOURS[status]]
+        assert x < numbers[number][0] < x + w  # below its own crop
+        assert y + h < numbers[number][1] < y + h + 20
+        if status != "open":
+            assert marks[status] == pytest.approx((x + w - 4, y + 4), abs=1)  # at its corner
+    x, y, w, h = by_colour[COLOURS["can't tell"]]  # the last pick has a frame around its border
+    assert [place for place, colour in borders if colour == INK] == [
+        pytest.approx((x - 3, y - 3, w + 6, h + 6))
+    ]
+    assert "6" in [said for _, said in spy.words]  # the image that cannot be read, by its index
+
+
+def test_the_graph_and_its_bars_say_what_was_answered(monkeypatch):
+    spy = drawn(monkeypatch)
+    ring = [mark for mark in spy.marks if mark[0][0] < 500]
+    bars = [mark for mark in spy.marks if mark[0][0] > 500]
+    assert [status for _, status in ring] == ["match", "no match", "can't tell"]
+    assert [status for _, status in bars] == STATUSES[:4]
+    (around,) = [place for place, style in spy.discs if style.get("outline") == INK and place[1] < 500]
+    assert around == ring[2][0]  # the last pick
+    beside = {place[1]: said for place, said in spy.words if place[0] == 520 + 122 and place[1] > 80}
+    assert [beside[place[1]] for place, _ in bars] == ["1.00", "0.00", "0.41", "0.73"]
+    images = {place[1]: said for place, said in spy.words if place[0] == 520 + 50 and place[1] > 80}
+    assert [images[place[1]] for place, _ in bars] == ["3", "4", "5", "6"]
+    widths = [place[2] for place, style in spy.boxes if place[0] == 520 + 158]
+    assert widths == pytest.approx([170, 170 * 0.41, 170 * 0.73])
+
+
+@pytest.mark.parametrize("status", STATUSES[:4])
+def test_a_mark_has_the_colour_of_its_status(status):
+    canvas = Canvas(40, 40)
+    canvas.mark(20, 20, status, 12)
+    red, green, blue = (int(COLOURS[status][place : place + 2], 16) for place in (1, 3, 5))
+    assert (canvas.pixels() == (red, green, blue)).all(axis=2).sum() > 10
 
 
 def test_lines_tell_each_pick():

@@ -9,7 +9,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import reid_al_env
-from reid_al_env import InputError, synthetic_features
+from reid_al_env import ConstraintGraph, InputError, LabelOracle, NoisyOracle, synthetic_features
 
 ID = "ReIDActiveLearning-v0"
 FEATURES = synthetic_features(12, 6, seed=4)
@@ -92,6 +92,32 @@ def test_equals_sync_vector_env(mode):
             assert_same(a, b, f"event {number}, part {part}")
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_one_sub_environment_draws_what_the_single_one_draws(mode):
+    """The same seeds, and no query is replayed; through more than two passes over the images."""
+    kwargs = {"features": synthetic_features(3, 4), "pool_size": 5, "budget": 2, "k": 3}
+    batched = gym.make_vec(
+        ID, num_envs=1, vectorization_mode="vector_entry_point", autoreset_mode=mode, **kwargs
+    )
+    sync = SyncVectorEnv([lambda: gym.make(ID, **kwargs)], autoreset_mode=AutoresetMode(mode))
+    rng = np.random.default_rng(0)
+    queries = []
+    for seed in (11, 12):
+        events = [(batched.reset(seed=seed), sync.reset(seed=seed))]
+        for _ in range(60):
+            picks = rng.integers(5, size=1)
+            events.append((batched.step(picks), sync.step(picks)))
+            if mode == "Disabled" and events[-1][0][2].any():
+                masks = [{"reset_mask": event[2]} for event in events[-1]]
+                events.append((batched.reset(options=masks[0]), sync.reset(options=masks[1])))
+        for number, event in enumerate(events):
+            for ours, theirs in zip(*event, strict=True):
+                assert_same(ours, theirs, f"seed {seed}, event {number}")
+        queries.append([int(ours[-1]["query"][0]) for ours, _ in events if "query" in ours[-1]])
+    assert set(queries[0]) == set(queries[1]) == set(range(12))
+    assert queries[0] != queries[1]
+
+
 def test_no_query_is_asked_twice_in_a_pass():
     env = make("SameStep")
     _, infos = env.reset(seed=0)
@@ -148,9 +174,19 @@ def test_registered_with_its_vector_entry_point():
     assert reid_al_env.ReIDActiveLearningVectorEnv is type(make("SameStep"))
 
 
+def noisy_and_constrained():
+    labels = LabelOracle(FEATURES.identities)
+    return {
+        "metric": "verified",
+        "oracle": NoisyOracle(labels, false_match=0.3, false_non_match=0.3, cannot_tell=0.2),
+        "constraints": ConstraintGraph(len(FEATURES)),
+    }
+
+
+@pytest.mark.parametrize("more", [dict, noisy_and_constrained])
 @pytest.mark.parametrize("mode", MODES)
-def test_pickle_and_deepcopy_in_mid_episode_go_on_alike(mode):
-    env = make(mode)
+def test_pickle_and_deepcopy_in_mid_episode_go_on_alike(mode, more):
+    env = make(mode, **more())
     env.reset(seed=3)
     for action in range(2):
         env.step(np.full(COUNT, action))

@@ -1,0 +1,66 @@
+"""Whole numbers that a user gives, actions and queries: refused in one line where they are none."""
+
+from __future__ import annotations
+
+import reprlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_env.errors import InputError
+
+_WHOLE = "iub"
+
+
+def as_index(value: object, name: str, count: int) -> int:
+    """One number in 0..count−1: Python's, numpy's, or an array of no dimensions.
+
+    Raises:
+        InputError: If it is none.
+    """
+    array = _as_array(value)
+    if array.ndim == 0 and array.dtype.kind in _WHOLE and 0 <= (index := int(array)) < count:
+        return index
+    raise InputError(_message(array, name, "a whole number", count))
+
+
+def as_indices(values: object, name: str, size: int, count: int) -> NDArray[np.int64]:
+    """Numbers in 0..count−1, shape (size,).
+
+    Raises:
+        InputError: If they are none, or not as many.
+    """
+    array = _as_array(values)
+    if (
+        array.shape != (size,)
+        or array.dtype.kind not in _WHOLE
+        or not (array.min() >= 0 and array.max() < count)
+    ):
+        raise InputError(_message(array, name, f"{size} whole numbers", count))
+    return array.astype(np.int64, copy=False)
+
+
+def as_queries(chosen: object, size: int, count: int) -> NDArray[np.int64]:
+    """``options["query"]`` for each of ``size`` sub-environments: one number for all, or one for each.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    if _as_array(chosen).ndim == 0:
+        return np.full(size, as_index(chosen, "query", count))
+    return as_indices(chosen, "query", size, count)
+
+
+def _as_array(values: object) -> NDArray[np.generic]:
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError):  # such as lists of different lengths
+        whole = np.empty((), dtype=object)
+        whole[()] = values
+        return whole
+
+
+def _message(array: NDArray[np.generic], name: str, expected: str, count: int) -> str:
+    shown = " ".join(reprlib.repr(array.tolist()).split())
+    what = f"{shown} of shape {array.shape} and type {array.dtype}"
+    return f"{name}: {what}; expected {expected} in 0..{count - 1}"
