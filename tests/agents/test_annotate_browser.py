@@ -10,6 +10,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason='needs playwright; 
 from served import Server  # noqa: E402
 
 from reid_al_agents.annotation.store import EventStore  # noqa: E402
+from reid_al_agents.live.exports import EXPORTS  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -135,7 +136,7 @@ def test_a_contradiction_is_shown_and_settled_and_files_are_handed_out(chromium,
         "async () => (await (await fetch('/api/contradictions')).json()).items.length === 0", timeout=60_000
     )
     assert len(stored(tmp_path, "retract")) == 1
-    for what in ("pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "labelstudio.xml", "wildlife.csv"):
+    for what in EXPORTS:
         reply = anna.page.request.get(f"{server.base}/api/export/{what}")
         assert reply.ok, what
         assert reply.text().strip()
