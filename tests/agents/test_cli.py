@@ -145,12 +145,12 @@ def test_embed_train_and_a_policy_used_on_other_data(tmp_path):
 
 def test_benchmark_on_images_writes_everything_and_logs_the_test_set(tmp_path):
     out = tmp_path / "bench"
-    arguments = [TINY, *SMALL, *FEW, "--selectors", "random,entropy", "--answers", "20,40", "--seeds", "0,1"]
+    arguments = [TINY, *SMALL, *FEW, "--selectors", "random,entropy", "--answers", "12,24", "--seeds", "0,1"]
     result = succeeded("benchmark", *arguments, "--refresh-steps", 3, "--all-labels", "--final", "--out", out)
     names = [(row["selector"], row["answers"]) for row in result["rows"] if row["seed"] == 0]
     assert names == [
         ("start", 0), ("no answers", 0), ("all labels", 0),
-        ("random", 20), ("random", 40), ("entropy", 20), ("entropy", 40)
+        ("random", 12), ("random", 24), ("entropy", 12), ("entropy", 24)
     ]  # fmt: skip
     assert {p.name for p in out.iterdir()} >= {
         "results.json", "results.csv", "results.png", "report.html", "test_uses.jsonl"
