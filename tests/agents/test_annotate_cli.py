@@ -19,9 +19,9 @@ from reid_al_agents.cli import main
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.live.opening import open_session
 from reid_al_agents.live.settings import LiveSettings
-from reid_al_agents.live.terminal import answer_here
+from reid_al_agents.live.terminal import TerminalOracle, answer_here
 from reid_al_agents.server.serving import addresses, free_port
-from reid_al_env import InputError, synthetic_features
+from reid_al_env import InputError, ReIDActiveLearningEnv, synthetic_features
 
 TINY = "synthetic:tiny?identities=14&cameras=3"
 SMALL = ["--backbone", "small_cnn", "--size", "64x32", "--no-open", "--refresh", "none"]
@@ -129,6 +129,19 @@ def test_a_team_s_session_lives_in_postgresql_and_goes_on_there(tmp_path, postgr
     code, shown, told = reid_al("export", folder, "--out", tmp_path / "out", "--store", store, "--json")
     assert code == 0, told
     assert json.loads(shown)["answers"] == 12
+
+
+def test_a_person_at_a_terminal_is_an_oracle_like_any_other(tmp_path):
+    features = pool(8, 4)
+    with opened(tmp_path, features) as made:
+        shown, keys = io.StringIO(), iter("y?Bn q")
+        person = TerminalOracle(made.pictures, Console(file=shown, width=120), lambda: next(keys))
+        env = ReIDActiveLearningEnv(features, pool_size=6, budget=4, k=3, oracle=person)
+        env.reset(seed=0)
+        assert [env.step(action)[-1]["answer"] for action in range(3)] == [1, -1, 0]
+        assert shown.getvalue().count("Same one?") == 3
+        with pytest.raises(KeyboardInterrupt):
+            env.step(3)
 
 
 def test_everything_can_be_exported_and_pairs_come_back_in(tmp_path):

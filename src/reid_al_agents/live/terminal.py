@@ -16,6 +16,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 
 from reid_al_agents.annotation.events import Question
+from reid_al_agents.live.ledger import SIGNS
 from reid_al_agents.live.opening import Opened
 from reid_al_agents.live.pictures import Pictures
 from reid_al_agents.live.records import Conflict
@@ -82,10 +83,54 @@ def answer_here(
         opened.refreshing.start_if_due()
 
 
+class TerminalOracle:
+    """A person at this terminal, as an :class:`~reid_al_env.oracle.Oracle`: for environments and loops.
+
+    Neither knows that a person answers. Wrapped in :class:`~reid_al_agents.annotation.LoggedOracle`, every
+    answer is on disk before the next pair is shown. There is no undo, since whoever asked has gone on;
+    :func:`answer_here` has one.
+
+    Args:
+        pictures: The images, by the dataset indices that are asked about.
+        console: Where to show; ``None`` is standard output.
+        key: Gives the next key; ``None`` reads the keyboard.
+    """
+
+    def __init__(
+        self, pictures: Pictures, console: Console | None = None, key: Callable[[], str] | None = None
+    ) -> None:
+        import click
+
+        self._pictures, self._console = pictures, console or Console()
+        self._key = key or (lambda: str(click.getchar()))
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Show one pair after the other; see :meth:`reid_al_env.oracle.Oracle.answer`.
+
+        Raises:
+            KeyboardInterrupt: The person wants to stop (``q``).
+        """
+        pairs = zip(queries.tolist(), galleries.tolist(), strict=True)
+        return np.array([self._ask(query, gallery) for query, gallery in pairs], dtype=np.int8)
+
+    def _ask(self, query: int, gallery: int) -> int:
+        _show_pair(self._console, self._pictures, query, gallery)
+        self._console.print(
+            "Same one?  [b]y[/] same  [b]n[/] different  [b]space[/] can't tell  [b]q[/] stop"
+        )
+        while (pressed := _known_key(self._key)) != "q":
+            if (sign := SIGNS.get(KEYS.get(pressed, ""))) is not None:
+                return sign
+        raise KeyboardInterrupt
+
+
+def _show_pair(console: Console, pictures: Pictures, query: int, candidate: int) -> None:
+    console.print(Columns([_panel(pictures, query, "query"), _panel(pictures, candidate, "candidate")]))
+
+
 def show(console: Console, pictures: Pictures, question: Question, answers: int) -> None:
     """Print the two images side by side with the keys under them."""
-    images = [_panel(pictures, question.query, "query"), _panel(pictures, question.candidate, "candidate")]
-    console.print(Columns(images))
+    _show_pair(console, pictures, question.query, question.candidate)
     console.print(
         f"[dim]{answers} answers[/]  Same one?  [b]y[/] same  [b]n[/] different  [b]space[/] can't tell  "
         "[b]c[/] can't be compared  [b]b[/]/[b]B[/] bad crop  [b]backspace[/] undo  [b]q[/] quit"
