@@ -144,6 +144,14 @@ def test_a_person_at_a_terminal_is_an_oracle_like_any_other(tmp_path):
             env.step(3)
 
 
+@pytest.mark.parametrize("option", ["--market1501", "--store", "--image-prefix"])
+def test_what_only_a_session_can_export_is_refused_for_a_run(tmp_path, option):
+    code, shown, told = reid_al("export", tmp_path, option, "elsewhere")
+    assert code == 2
+    assert shown == ""
+    assert option in told
+
+
 def test_everything_can_be_exported_and_pairs_come_back_in(tmp_path):
     folder, out = tmp_path / "session", tmp_path / "out"
     answered(folder, 20)

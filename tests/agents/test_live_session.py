@@ -282,6 +282,35 @@ def test_after_an_undo_the_groups_beside_a_pair_are_those_of_now(store):
     assert live.supply.groups.of_image(first) != live.supply.groups.of_image(second)
 
 
+def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
+    class Later:
+        def __init__(self):
+            self.jobs = []
+
+        def submit(self, job):
+            self.jobs.append(job)
+
+        def run(self):
+            while self.jobs:
+                self.jobs.pop(0)()
+
+    later = Later()
+    live = session(store, pool(identities=20, images=6, noise=0.2), planner=later)
+    live.questions("anna", 1)
+    later.run()
+    sheet = live.supply.groups
+    a, b = sheet.ordered("size")[:2]
+    first, second = sheet.images(a)[0], sheet.images(b)[0]
+    live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
+    live.supply._plan()
+    live.undo("anna", "undo")
+    later.run()
+    assert live.supply.groups.of_image(first) == live.supply.groups.of_image(second)
+    live.questions("anna", 4)
+    later.run()
+    assert live.supply.groups.of_image(first) != live.supply.groups.of_image(second)
+
+
 def test_the_audit_goes_on_after_a_restart_about_the_same_groups(store):
     features = pool(identities=20, images=6, noise=0.3)
     live = session(store, features)

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from reid_al_agents.annotation import PairLog, export_identities_csv, export_pairs_csv
+from reid_al_agents.annotation.exchange_label_studio import LOCAL_FILES
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.files import make_folder
@@ -32,8 +33,10 @@ def export(
     ] = None,
     image_prefix: Annotated[
         str,
-        typer.Option("--image-prefix", help="Where Label Studio finds images: put before each one's name."),
-    ] = "/data/local-files/?d=",
+        typer.Option(
+            "--image-prefix", help="Put before an image's name where Label Studio finds it (of annotate)."
+        ),
+    ] = LOCAL_FILES,
     seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
@@ -44,8 +47,10 @@ def export(
     target = folder if out is None else make_folder(out)
     if (folder / "annotate.json").is_file():
         result = _of_session(folder, target, store, market1501, image_prefix)
-    elif market1501 is not None or store is not None:
-        raise InputError(f"{folder}: is not the folder of annotate; leave out --market1501 and --store")
+    elif market1501 is not None or store is not None or image_prefix != LOCAL_FILES:
+        raise InputError(
+            f"{folder}: is not the folder of annotate; leave out --market1501, --store and --image-prefix"
+        )
     else:
         result = _of_run(folder, target)
     if json:

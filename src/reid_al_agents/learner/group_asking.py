@@ -61,7 +61,7 @@ class GroupAsking:
         keeps: Whether answers are added to ``constraints`` and taught to ``model`` here; not where somebody
             else does that, such as a ledger that can take answers back.
         at_first: What was known when this model was first asked with, so that an audit that has begun goes on
-            about the same groups; ``None`` is ``constraints``.
+            about the same groups; ``None`` is ``constraints``, which nobody may then change meanwhile.
 
     Attributes:
         features: The pool, in the space in which images are compared.
@@ -69,7 +69,7 @@ class GroupAsking:
         constraints: See above.
         rows: See above.
         report: What has been asked.
-        formed: The groups of the present batch.
+        formed: The groups of the present batch; before the first, those of the audit.
         audit: The audit of the groups as they were at first.
         exhausted: Whether a batch brought no question.
     """
@@ -106,10 +106,9 @@ class GroupAsking:
         self._batch: GroupBatch | None = None
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
-        self.formed = self._form(constraints)
+        self.formed = self._form(constraints if at_first is None else at_first)
         near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
-        audited = self.formed if at_first is None else self._form(at_first)
-        self.audit = Audit(audited.groups, near, rng)
+        self.audit = Audit(self.formed.groups, near, rng)
         self._checks = Checks(self.audit, settings, self.report, monitor)
 
     def ask(

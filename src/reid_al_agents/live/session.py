@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -256,7 +257,8 @@ class LiveSession:
             latest = self.supply.identities
             if latest is not None and latest.changes == state.changes:
                 return latest
-            make, asking = self.supply.sheet_maker(), self.supply.asking
+            make = self.supply.sheet_maker(copy.deepcopy(state.ledger.constraints))
+            asking = self.supply.asking
         sheet = make(asking)
         with state.lock:
             self.supply.identities = sheet

@@ -24,7 +24,7 @@ from reid_al_agents.live.rows import ROW, companions
 from reid_al_agents.live.sheet import Sheet
 from reid_al_agents.live.state import State
 from reid_al_agents.selection import Selector
-from reid_al_env import EpisodeSettings, FeatureSet, InputError
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
 _AHEAD = 0.7  # share of a batch after which the next one is planned
@@ -71,7 +71,7 @@ class Supply:
         self._widened: set[str] = set()
         self.failure: str | None = None
         self._planning = self._planned = self._drained = self._plan_is_fresh = False
-        self._since_plan = 0
+        self._since_plan = self._replays = self._planned_at = 0
         self.groups: Sheet | None = None
         self.identities: Sheet | None = None
         self.asking: GroupAsking = self.make_asking(state.features, state.round)
@@ -176,7 +176,7 @@ class Supply:
         ledger = self._state.ledger
         self.asking.know(ledger.constraints, ledger.model)
         self.asking.exclude(ledger.excluded)
-        self._since_plan = len(self._state.features)  # the groups that are shown may be no more: plan anew
+        self._replays += 1  # the groups that are shown may be no more
 
     def put_back(self, question: str, annotator: str | None) -> Question:
         """An answer was taken back: its question is open again, first of all and for that person."""
@@ -204,9 +204,9 @@ class Supply:
         """An asking over the pool as the model of a round sees it; slow, and needs no lock."""
         settings, ledger = self._state.grouping, self._state.ledger
         looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
-        with self._state.lock:
+        with self._state.lock:  # answers go on coming in meanwhile
             said = [event for event in self._state.effective.values() if (event.round or 0) >= round_]
-            before = self._state.ledger_before(round_).constraints if said else None
+            began = self._state.ledger_before(round_).constraints
         asking = GroupAsking(
             features,
             looks,
@@ -219,7 +219,7 @@ class Supply:
             np.random.default_rng([self._seed, 3, round_, len(said)]),
             rows=max(2 * self._state.settings.ready, 64),
             keeps=False,  # the ledger does
-            at_first=before,
+            at_first=began,
         )
         for stratum, answer in _audited(said):
             asking.audit.record(stratum, answer)
@@ -242,7 +242,8 @@ class Supply:
         """Put up questions until enough are free, planning a batch where that is due."""
         state = self._state
         ahead = self._since_plan >= _AHEAD * state.grouping.batch(len(state.features))
-        if not self._planned or ahead or (self._drained and not self._plan_is_fresh):
+        outdated = self._planned_at != self._replays
+        if not self._planned or ahead or outdated or (self._drained and not self._plan_is_fresh):
             self._plan()
         wanted = state.settings.ready - self.board.free(state.clock())
         if wanted <= state.settings.ready // 2 or not self._planned:
@@ -296,9 +297,10 @@ class Supply:
             return
         self._planning = True
         state, asking, changes = self._state, self.asking, self._state.changes
-        known, make_sheet = copy.deepcopy(state.ledger.constraints), self.sheet_maker()
+        known, replays = copy.deepcopy(state.ledger.constraints), self._replays
+        make_sheet = self.sheet_maker(known)
         if self._planner is None:
-            self._begin(asking, asking.plan(known), make_sheet(asking), changes)
+            self._begin(asking, asking.plan(known), make_sheet(asking), changes, replays)
             return
 
         def plan() -> None:
@@ -311,17 +313,23 @@ class Supply:
                     self._planning, self.failure = False, f"{type(error).__name__}: {error}"
                 return
             with state.lock:
-                self._begin(asking, batch, identities, changes)
+                self._begin(asking, batch, identities, changes, replays)
 
         self._planner.submit(plan)
 
-    def sheet_maker(self) -> Callable[[GroupAsking], Sheet]:
-        """Makes the sheet of the identities by what is known now; slow, and needs no lock."""
+    def sheet_maker(self, known: ConstraintGraph) -> Callable[[GroupAsking], Sheet]:
+        """Makes the sheet of the identities as of now; slow, and needs no lock.
+
+        Args:
+            known: A copy of what is known now.
+        """
         ledger, settings, changes = self._state.ledger, self._state.grouping, self._state.changes
-        known, names, edited = copy.deepcopy(ledger.constraints), dict(ledger.names), tuple(ledger.edited)
+        names, edited = dict(ledger.names), tuple(ledger.edited)
         return lambda asking: Sheet.of_identities(asking, known, names, settings, changes, edited)
 
-    def _begin(self, asking: GroupAsking, batch: GroupBatch, identities: Sheet, changes: int) -> None:
+    def _begin(
+        self, asking: GroupAsking, batch: GroupBatch, identities: Sheet, changes: int, replays: int
+    ) -> None:
         if asking is not self.asking:
             return
         asking.begin_batch(batch=batch)
@@ -330,7 +338,7 @@ class Supply:
             self.identities = identities
         self._planning, self._planned, self._drained = False, True, False
         self._plan_is_fresh = changes == self._state.changes
-        self._since_plan = 0
+        self._since_plan, self._planned_at = 0, replays
 
 
 def _audited(events: Iterable[Event]) -> Iterator[tuple[int, int]]:

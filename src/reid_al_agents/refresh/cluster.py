@@ -59,10 +59,10 @@ Clustering = Callable[[NDArray[np.float32]], Clusters]
 class ClusterRefresher:
     """Learns from groups that look alike and agree with every answer; without answers, from looks alone.
 
-    An epoch embeds the images, forms groups under the constraints (:func:`form_groups`) and trains with a
-    memory of the groups (:class:`ClusterMemory`): SpCL's and Cluster Contrast's scheme (Ge et al., NeurIPS
-    2020; Dai et al., ACCV 2022), with answers as constraints and average linkage in place of DBSCAN. Groups
-    of one image do not train.
+    An epoch embeds the images, forms groups under the constraints and trains with a memory of the groups
+    (:class:`ClusterMemory`): SpCL's and Cluster Contrast's scheme (Ge et al., NeurIPS 2020; Dai et al., ACCV
+    2022), with answers as constraints. Where the settings give DBSCAN no reach, average linkage takes its
+    place (:func:`form_dense_groups`, :func:`form_groups`). Small groups do not train.
 
     Args:
         settings: How to train.
