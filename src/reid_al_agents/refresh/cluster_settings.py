@@ -65,7 +65,7 @@ class ClusterSettings:
     k1: int = 30
     k2: int = 6
     piece_similarity: float = 0.6
-    group_similarity: float = 0.15
+    group_similarity: float = 0.03
     reach: float = 0.0
     dense_images: int = 4
     least_images: int = 4
