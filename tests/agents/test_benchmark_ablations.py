@@ -1,0 +1,126 @@
+"""What the ablation scripts change, and that they change nothing else."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reid_al_agents.clustering import compare_looks
+from reid_al_agents.grouping import GroupSettings
+from reid_al_env.synthetic import synthetic_features
+
+_FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def script(name):
+    """Import a script as it is when run: beside the modules of its folder."""
+    sys.path.insert(0, str(_FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", _FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(_FOLDER))
+
+
+refresh = script("refresh_ablation")
+asking = script("asking_ablation")
+
+
+@pytest.fixture(scope="module")
+def pool():
+    features = synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.7, seed=3)
+    settings = GroupSettings()
+    looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+    return asking.Pool(features, looks)
+
+
+def as_sets(labels):
+    kept = np.unique(labels[labels >= 0])
+    return {frozenset(np.flatnonzero(labels == label).tolist()) for label in kept}
+
+
+def test_errors_are_taken_away_one_kind_at_a_time():
+    identities = np.array([0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1])
+    groups = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2, 3, 3])  # one wrong image in 0; 1 and 2 are fragments of 0
+    found = {name: as_sets(labels) for name, labels in refresh.variants(groups, identities, least=3)}
+    first, second = frozenset(range(5)), frozenset({5, 6, 7})
+    last = frozenset({9, 10})
+    assert found["groups"] == {first, second, frozenset({8}), last}
+    assert found["groups, no wrong image"] == {
+        frozenset(range(4)), frozenset({4}), second, frozenset({8}), last,
+    }  # fmt: skip
+    assert found["groups, no fragment"] == {first | second | {8}, last}
+    assert found["groups, no large fragment"] == {first | second}  # the rest is small, and left out
+    assert found["groups, no small fragment"] == {first | {8}, second, last}
+
+
+def test_small_groups_do_not_train_and_left_out_images_are_judged_alone():
+    labels = np.array([7, 7, 7, 4, 4, -1, -1])
+    row = refresh._fixed("x", labels, least=3)
+    assert row.cluster(np.empty((7, 1), np.float32)).labels.tolist() == [0, 0, 0, -1, -1, -1, -1]
+    assert as_sets(row.labels) == {
+        frozenset({0, 1, 2}), frozenset({3, 4}), frozenset({5}), frozenset({6}),
+    }  # fmt: skip
+
+
+BUDGETS = 40, 200
+
+
+def rows(pool, variant, budgets=BUDGETS, seed=0):
+    return list(asking.measure(variant, pool, budgets, seed))
+
+
+@pytest.fixture(scope="module")
+def measured(pool):
+    return {variant.name: rows(pool, variant) for variant in asking._variants([0.2])}
+
+
+def test_every_variant_gives_the_answers_it_was_asked_for(measured):
+    for name, found in measured.items():
+        assert [row["answers"] for row in found] == list(BUDGETS), name
+
+
+def test_same_seed_same_figures(pool, measured):
+    assert rows(pool, next(iter(asking._variants([])))) == measured["default"]
+
+
+def test_what_is_changed_makes_a_difference(measured):
+    def figures(name):
+        return {key: value for key, value in measured[name][-1].items() if key != "variant"}
+
+    usual = figures("default")
+    assert usual["contradictions"] == 0
+    for name in measured:
+        if name not in ("default", "no label-free start"):  # that one differs in its features alone
+            assert figures(name) != usual, name
+    assert usual["match_rate"] > figures("random")["match_rate"] + 0.1
+    assert usual["pairwise_f1"] > figures("images, no closure")["pairwise_f1"]
+
+
+def test_first_guess_learns_nothing():
+    model = asking.FirstGuess()
+    rng = np.random.default_rng(0)
+    described = rng.normal(size=(400, 10))
+    before = model.probabilities(described)
+    for row in described:
+        model.add(row, 0.5, 1 if row[0] > 0 else -1)
+    model.fit()
+    assert np.array_equal(model.probabilities(described), before)
+
+
+def test_means_are_over_seeds(pool):
+    variant = next(iter(asking._variants([])))
+    both = [row for seed in (0, 1) for row in rows(pool, variant, budgets=(40,), seed=seed)]
+    (line,) = asking.summarise(both)
+    assert line["seeds"] == [0, 1]
+    assert line["pairwise_f1"]["mean"] == pytest.approx(np.mean([row["pairwise_f1"] for row in both]))
+
+
+def test_a_folder_without_a_run_is_one_line(tmp_path):
+    with pytest.raises(refresh.InputError, match="holds no label-free start"):
+        refresh.World(tmp_path, 10, "cpu")
