@@ -50,7 +50,6 @@ class Groups:
         order = np.lexsort((np.arange(len(labels)), -closeness, labels))
         self._by_closeness = order
         self.typical: NDArray[np.int64] = order[self._starts[:-1]]
-        self._second = order[self._starts[:-1] + (self.sizes > 1)]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -62,10 +61,6 @@ class Groups:
     def by_closeness(self, group: int) -> NDArray[np.int64]:
         """Dataset indices of a group's images, the nearest to the mean first."""
         return self._by_closeness[self._starts[group] : self._starts[group + 1]]
-
-    def second(self, group: int) -> int:
-        """The image second nearest the mean, another witness; the typical one if it is alone."""
-        return int(self._second[group])
 
     def nodes(self) -> FeatureSet:
         """The groups as the environment takes them: their means, named and identified by typical images.

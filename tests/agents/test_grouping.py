@@ -70,7 +70,7 @@ def test_groups_by_hand():
     np.testing.assert_allclose(groups.means[0], summed / np.linalg.norm(summed), atol=1e-6)
     np.testing.assert_allclose(groups.means[1:], [[0, 1], [0, -1]], atol=1e-6)
     assert groups.typical.tolist() == [4, 2, 3]
-    assert [groups.second(group) for group in range(3)] == [1, 2, 3]
+    assert [groups.by_closeness(group).tolist() for group in range(3)] == [[4, 1, 0], [2], [3]]
     assert [groups.members(group).tolist() for group in range(3)] == [[0, 1, 4], [2], [3]]
     nodes = groups.nodes()
     assert nodes.names.tolist() == ["e", "c", "d"]
@@ -88,7 +88,7 @@ def test_groups_are_those_of_loops(seen):
         mean /= np.linalg.norm(mean)
         np.testing.assert_allclose(view.groups.means[group], mean, atol=1e-5)
         assert view.groups.members(group).tolist() == members
-        typical, second = int(view.groups.typical[group]), view.groups.second(group)
+        typical, second = int(view.groups.typical[group]), int(view.groups.by_closeness(group)[:2][-1])
         assert {typical, second} <= set(members)
         assert (typical == second) == (len(members) == 1)
         near = sorted((float(units[i] @ mean) for i in members), reverse=True)  # two are equally near

@@ -7,10 +7,12 @@ from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.linkage import average_linkage, group_sums
 from reid_al_agents.clustering.looks import Looks, compare_looks
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
+from reid_al_agents.clustering.sides import Sides, sides_of
 
 __all__ = [
     "FormedGroups",
     "Looks",
+    "Sides",
     "average_linkage",
     "compare_looks",
     "dbscan",
@@ -19,6 +21,7 @@ __all__ = [
     "group_sums",
     "jaccard_similarities",
     "nearest_neighbours",
+    "sides_of",
     "standardise_by_camera",
     "unit_rows",
 ]

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from reid_al_agents.clustering.cameras import standardise_by_camera
 from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.sides import Sides
 
 
 @dataclass(frozen=True)
@@ -17,16 +18,22 @@ class Looks:
     """The pool as one model sees it.
 
     Attributes:
-        points: (N, D) float32, features standardised by camera.
-        similarities: (N, N) sparse Jaccard similarities of the points.
+        points: (N, D) float32, features standardised by camera and, where sides are known, set apart by them.
+        similarities: (N, N) sparse Jaccard similarities of the points; none between different sides.
+        sides: Which images can be compared; ``None`` where all can.
     """
 
     points: NDArray[np.float32]
     similarities: sparse.csr_matrix
+    sides: Sides | None = None
 
 
 def compare_looks(
-    features: NDArray[np.float32], cameras: NDArray[np.int64] | None, k1: int = 20, k2: int = 4
+    features: NDArray[np.float32],
+    cameras: NDArray[np.int64] | None,
+    k1: int = 20,
+    k2: int = 4,
+    sides: Sides | None = None,
 ) -> Looks:
     """Standardise features by camera and compare them by the neighbours they share.
 
@@ -35,6 +42,10 @@ def compare_looks(
         cameras: (N,) int64, or None.
         k1: Neighbour lists of the Jaccard similarity.
         k2: Neighbours over which it averages.
+        sides: Which images can be compared; ``None`` where all can.
     """
     points = standardise_by_camera(features, cameras)
-    return Looks(points, jaccard_similarities(points, k1, k2))
+    if sides is None:
+        return Looks(points, jaccard_similarities(points, k1, k2))
+    points = sides.set_apart(points)
+    return Looks(points, sides.cut(jaccard_similarities(points, k1, k2)), sides)

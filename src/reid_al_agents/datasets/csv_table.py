@@ -17,10 +17,11 @@ def load_csv(file: str | Path) -> ImageSet:
     """Load images that a CSV file lists.
 
     The first line names the columns: ``path`` (relative to the CSV file, or absolute), ``identity`` (any
-    text; blank or -1 where unknown) and, optionally, ``camera`` (a whole number) and ``sequence`` (any
+    text; blank or -1 where unknown) and, optionally, ``camera`` (a whole number), ``sequence`` (any
     text, blank for none: images of one sequence at one camera are a tracklet, known to show one identity,
-    whoever it is). Other columns are ignored. Names are the paths as written. Whole-number identities are
-    kept; others are numbered in sorted order.
+    whoever it is) and ``side`` (any text, such as left and right, blank where unknown: images of different
+    sides cannot be compared, so groups do not ask about them). Other columns are ignored. Names are the paths
+    as written. Whole-number identities are kept; others are numbered in sorted order.
 
     Args:
         file: The CSV file, UTF-8.
@@ -52,6 +53,7 @@ def load_csv(file: str | Path) -> ImageSet:
         source=f"csv:{file}",
         identity_names=identity_names,
         tracklets=_tracklets(rows) if "sequence" in columns else None,
+        sides=_sides(rows) if "side" in columns else None,
     )
 
 
@@ -63,7 +65,7 @@ def _read_rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
             columns = [column.strip() for column in reader.fieldnames or ()]
             reader.fieldnames = columns
             _check_columns(table, columns)
-            wanted = [column for column in (*_NEEDED, "camera", "sequence") if column in columns]
+            wanted = [column for column in (*_NEEDED, "camera", "sequence", "side") if column in columns]
             rows = [{column: (row[column] or "").strip() for column in wanted} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -91,6 +93,12 @@ def _tracklets(rows: list[dict[str, str]]) -> list[int]:
     keys = [(row.get("camera", ""), row["sequence"]) for row in rows]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(key for key in keys if key[1]))}
     return [numbers.get(key, -1) for key in keys]
+
+
+def _sides(rows: list[dict[str, str]]) -> list[int]:
+    """Number of each row's side, in sorted order; -1 where it is blank."""
+    names = sorted({row["side"] for row in rows} - {""})
+    return [names.index(row["side"]) if row["side"] else -1 for row in rows]
 
 
 def _camera(text: str, table: Path, line: int) -> int:

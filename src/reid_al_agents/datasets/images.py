@@ -29,6 +29,8 @@ class ImageSet:
         cameras: (N,) int64, or None where cameras are unknown.
         tracklets: (N,) int64, images of equal number from 0 are known to show one identity; -1 where
             nothing is known. None where there are no tracklets.
+        sides: (N,) int64, which side of an animal or a vehicle an image shows, from 0; -1 where unknown.
+            Images of different sides cannot be compared. None where there are no sides.
         paths: (N,) str, absolute files, or None for images that exist in memory only.
         source: Where the images come from, as written on the command line, for messages and configurations.
         identity_names: What the data calls identity i, where it names people other than by number; else None.
@@ -57,11 +59,13 @@ class ImageSet:
         pixels: NDArray[np.uint8] | None = None,
         identity_names: Sequence[str] | None = None,
         tracklets: ArrayLike | None = None,
+        sides: ArrayLike | None = None,
     ) -> None:
         self.names: NDArray[np.str_] = _frozen(names, np.str_)
         self.identities: NDArray[np.int64] = _frozen(identities, np.int64)
         self.cameras: NDArray[np.int64] | None = None if cameras is None else _frozen(cameras, np.int64)
         self.tracklets: NDArray[np.int64] | None = None if tracklets is None else _frozen(tracklets, np.int64)
+        self.sides: NDArray[np.int64] | None = None if sides is None else _frozen(sides, np.int64)
         self.paths: NDArray[np.str_] | None = None if paths is None else _frozen(paths, np.str_)
         self.source = source
         self.identity_names = None if identity_names is None else tuple(identity_names)
@@ -102,6 +106,7 @@ class ImageSet:
         part.identities = _frozen(self.identities[chosen], np.int64)
         part.cameras = None if self.cameras is None else _frozen(self.cameras[chosen], np.int64)
         part.tracklets = None if self.tracklets is None else _frozen(self.tracklets[chosen], np.int64)
+        part.sides = None if self.sides is None else _frozen(self.sides[chosen], np.int64)
         part.paths = None if self.paths is None else _frozen(self.paths[chosen], np.str_)
         part._rows = _frozen(self._rows[chosen], np.int64)
         part._check()
@@ -157,6 +162,7 @@ class ImageSet:
             ("identities", self.identities),
             ("cameras", self.cameras),
             ("tracklets", self.tracklets),
+            ("sides", self.sides),
             ("paths", self.paths),
         ):
             if column is not None and column.shape != self.names.shape:

@@ -9,6 +9,7 @@ from scipy import sparse
 from reid_al_agents.clustering.forming import FormedGroups
 from reid_al_agents.clustering.linkage import group_sums
 from reid_al_agents.clustering.neighbours import nearest_neighbours
+from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_env import ConstraintGraph, FeatureSet
 from reid_al_env.groups import Groups
@@ -30,12 +31,14 @@ class GroupView:
         model: Gives the match probabilities.
         neighbours: Candidates of a group.
         excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
+        sides: Which images can be compared; ``None`` where all can.
 
     Attributes:
         groups: The groups as nodes.
         candidates: (G, n) int64, the nearest groups of each by cosine, nearest first.
         probabilities: (G, n) of a match with each candidate.
-        open: (G, n) bool, whether a candidate can be asked about: not known to differ, not asked before.
+        open: (G, n) bool, whether a candidate can be asked about: not known to differ, not asked before, and
+            seen from a side that both show.
         conflicts: (M, 2) int64 pairs of groups known to differ.
         worth: (G, n) expected gain of asking, ``p √(|A| |B|)``; 0 where it cannot be asked.
     """
@@ -49,8 +52,11 @@ class GroupView:
         model: MatchModel,
         neighbours: int = 15,
         excluded: NDArray[np.bool_] | None = None,
+        sides: Sides | None = None,
     ) -> None:
         self.groups = Groups(features, formed.groups)
+        self._sides = sides
+        self._shown = None if sides is None else sides.of_groups(formed.groups)
         self._model = model
         self._sums = group_sums(similarities, formed.groups)
         self._cameras = _cameras_of(self.groups, features.cameras)
@@ -71,7 +77,7 @@ class GroupView:
             a, b = np.repeat(gone, count), np.tile(np.arange(count), len(gone))
             self._closed = np.union1d(self._closed, _keys(a[a != b], b[a != b], count))
         closed = np.isin(_keys(rows, columns, count), self._closed).reshape(self.candidates.shape)
-        self.open = ~closed
+        self.open = ~closed & self.comparable(rows, columns).reshape(self.candidates.shape)
         sizes = self.groups.sizes
         reach = np.sqrt(sizes[:, None] * sizes[self.candidates])
         self.worth = np.where(self.open, self.probabilities * reach, 0.0)
@@ -117,6 +123,44 @@ class GroupView:
             cosine is below the best of either, likewise; logarithms of the sizes; whether a camera is shared.
         """
         return self._describe(a, b, *self._looks(a, b))
+
+    def comparable(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether both groups of each pair show one side, (M,)."""
+        if self._shown is None:
+            return np.ones(len(a), dtype=bool)
+        return np.asarray((self._shown[a] & self._shown[b]).any(axis=1))
+
+    def incomparable(self, reach: int) -> NDArray[np.int64]:
+        """(M, 2) pairs of groups that show no common side, one among the ``reach`` nearest of the other."""
+        if self._shown is None:
+            return np.empty((0, 2), dtype=np.int64)
+        near = nearest_neighbours(self.groups.means, min(reach + 1, len(self.groups)))[:, 1:]
+        rows, columns = np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()
+        apart = ~self.comparable(rows, columns)
+        return np.unique(np.sort(np.stack([rows[apart], columns[apart]], axis=1), axis=1), axis=0)
+
+    def witnesses(self, a: int, b: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """The two images that a person is shown for two groups, and two others where there are.
+
+        Returns:
+            An image of ``a`` and one of ``b``, the most typical that can be compared; and the next of each,
+            or the same where a group has no other. ``None`` where no two can be compared.
+        """
+        ours, theirs = self.groups.by_closeness(a), self.groups.by_closeness(b)
+        if self._sides is not None:
+            facing = self._sides.facing(ours, theirs)
+            if facing is None:
+                return None
+            ours, theirs = facing
+        first = int(ours[0]), int(theirs[0])
+        return first, (int(ours[min(1, len(ours) - 1)]), int(theirs[min(1, len(theirs) - 1)]))
+
+    def facing(self, image: int, group: int) -> int | None:
+        """The most typical image of a group that can be compared with ``image``; ``None`` where none can."""
+        members = self.groups.by_closeness(group)
+        if self._sides is not None:
+            members = members[self._sides.comparable(np.full(len(members), image), members)]
+        return int(members[0]) if len(members) else None
 
     def match_probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of a match, (M,), for pairs described by :meth:`describe_pairs`."""

@@ -43,6 +43,7 @@ class FeatureSubject:
         return self._pool.identities
 
     tracklets: NDArray[np.int64] | None = None
+    sides: NDArray[np.int64] | None = None
 
     def pool(self) -> FeatureSet:
         """See :class:`Subject`."""

@@ -109,7 +109,7 @@ class GroupAsking:
         self.formed = self._form(constraints if at_first is None else at_first)
         near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
         self.audit = Audit(self.formed.groups, near, rng)
-        self._checks = Checks(self.audit, settings, self.report, monitor)
+        self._checks = Checks(self.audit, settings, self.report, monitor, looks.sides)
 
     def ask(
         self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
@@ -176,6 +176,7 @@ class GroupAsking:
             self.rows,
             getattr(self._selector, "needs_node_features", False),
             self._excluded,
+            self._looks.sides,
         )
 
     def know(self, constraints: ConstraintGraph, model: MatchModel) -> None:
@@ -283,17 +284,19 @@ class GroupAsking:
 
     def _compare(self, batch: GroupBatch, a: int, b: int) -> Generator[Question, int, int]:
         """Put the question about two groups; learns, and remembers doubts."""
-        groups = batch.view.groups
         described = batch.view.describe_pairs(np.array([a]), np.array([b]))
         probability = float(self._model.probabilities(described)[0])
-        first = int(groups.typical[a]), int(groups.typical[b])
+        shown = batch.view.witnesses(a, b)
+        if shown is None:
+            return 0
+        first, second = shown
         if self.constraints.asked(first[0], np.array(first[1:]))[0] or self.constraints.relation(*first):
             # The audit, a repeat or a dispute has told since the view was made, and nobody is asked twice.
             self.report.implied += 1
             return self.constraints.relation(*first)
         answer = yield Question(*first, probability, "policy", described[0])
         self._monitor.add(answer > 0)
-        self._checks.doubt(batch, a, b, answer, probability)
+        self._checks.doubt(batch, (a, b), (first, second), answer, probability)
         return answer
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from reid_al_agents.clustering import FormedGroups
+from reid_al_agents.clustering import FormedGroups, Sides
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.view import GroupView
@@ -68,6 +68,7 @@ class GroupBatch:
         rows: How many groups may ask side by side.
         node_features: Whether the observation describes the groups.
         excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
+        sides: Which images can be compared; ``None`` where all can.
 
     Attributes:
         view: The groups with their candidates.
@@ -87,10 +88,11 @@ class GroupBatch:
         rows: int = 1,
         node_features: bool = False,
         excluded: NDArray[np.bool_] | None = None,
+        sides: Sides | None = None,
     ) -> None:
         self.formed = formed
         self.view = GroupView(
-            features, similarities, formed, constraints, model, settings.neighbours, excluded
+            features, similarities, formed, constraints, model, settings.neighbours, excluded, sides
         )
         self.free = list(range(rows))[::-1]
         self._given: dict[tuple[int, int], int] = {}
@@ -135,7 +137,8 @@ class GroupBatch:
         known = ConstraintGraph(count)
         for a, b in view.conflicts.tolist():
             known.add(a, b, -1)
-        for a, b in view.closed_pairs().tolist():
+        masked = np.concatenate([view.closed_pairs(), view.incomparable(episode.pool_size)])
+        for a, b in masked.tolist():
             if known.relation(a, b) == 0:
                 known.add(a, b, 0)
         described = view if node_features else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping.audit import Audit
 from reid_al_agents.grouping.evidence import chance_of_error, is_decided
 from reid_al_agents.grouping.settings import GroupSettings
@@ -45,11 +46,18 @@ class Checks:
         settings: Share of the audit, rate of wrong answers, and whether doubts are asked about.
         report: Counts what is asked.
         monitor: Is told whether the audit's answers change groups.
+        sides: Which images can be compared; the audit passes over the others.
     """
 
     def __init__(
-        self, audit: Audit, settings: GroupSettings, report: AskingReport, monitor: ChangeMonitor
+        self,
+        audit: Audit,
+        settings: GroupSettings,
+        report: AskingReport,
+        monitor: ChangeMonitor,
+        sides: Sides | None = None,
     ) -> None:
+        self._sides = sides
         self._audit, self._settings = audit, settings
         self._report, self._monitor = report, monitor
         self._doubts: list[_Doubt] = []
@@ -62,7 +70,8 @@ class Checks:
         for dispute in constraints.disputes():
             # Who errs the same way each time would else be asked about one pair until the budget is spent.
             doubtful = not is_decided(dispute.weight, dispute.cut_weight)
-            if room() and doubtful and self._settled[dispute.ask] < _SETTLING:
+            told = self._comparable(*dispute.ask)  # a sequence that joins two sides is nobody's to judge
+            if room() and doubtful and told and self._settled[dispute.ask] < _SETTLING:
                 self._settled[dispute.ask] += 1
                 self._report.repeated += 1
                 yield _once(Question(*dispute.ask, 0.5, "dispute"))
@@ -81,16 +90,28 @@ class Checks:
             self._doubts.remove(doubt)
             yield self._repeat(doubt, room)
 
-    def doubt(self, batch: GroupBatch, a: int, b: int, answer: int, probability: float) -> None:
-        """Remember the answer about two groups where it may be wrong."""
+    def doubt(
+        self,
+        batch: GroupBatch,
+        asked: tuple[int, int],
+        witnesses: tuple[tuple[int, int], tuple[int, int]],
+        answer: int,
+        probability: float,
+    ) -> None:
+        """Remember the answer about two groups where it may be wrong.
+
+        Args:
+            batch: The groups.
+            asked: The two.
+            witnesses: The images that were compared, and those to be compared next.
+            answer: +1, −1 or 0.
+            probability: Of a match, as it was held likely.
+        """
         wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
         if not self._settings.repeat or wrong <= 0:
             return
-        groups = batch.view.groups
-        reach = float(np.sqrt(groups.sizes[a] * groups.sizes[b]))
-        first = int(groups.typical[a]), int(groups.typical[b])
-        second = groups.second(a), groups.second(b)
-        self._doubts.append(_Doubt(wrong * reach, first, second, answer, probability))
+        reach = float(np.sqrt(np.prod(batch.view.groups.sizes[list(asked)])))
+        self._doubts.append(_Doubt(wrong * reach, *witnesses, answer, probability))
 
     def _repeat(self, doubt: _Doubt, room: Room) -> Steps:
         self._report.repeated += 1
@@ -105,6 +126,8 @@ class Checks:
         if drawn is None:
             return
         stratum, i, j = drawn
+        if not self._comparable(i, j):
+            return
         known = constraints.relation(i, j)
         if known != 0:
             self._known.append((stratum, known))
@@ -116,6 +139,9 @@ class Checks:
             together = batch.formed.groups[i] == batch.formed.groups[j]
             self._monitor.add(known != 0 and (known < 0) == together)
         self._audit.record(stratum, known)
+
+    def _comparable(self, i: int, j: int) -> bool:
+        return self._sides is None or bool(self._sides.comparable(np.array([i]), np.array([j]))[0])
 
     def _error_rate(self) -> float:
         """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""

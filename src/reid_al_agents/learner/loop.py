@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reid_al_agents.clustering import sides_of
 from reid_al_agents.evaluation import evaluate_groups
 from reid_al_agents.grouping.evidence import answer_weight
 from reid_al_agents.learner.asking import AskingLimits, AskingReport
@@ -83,8 +84,12 @@ class Loop:
                 f"a query has at most {count - 1} others, so choose a smaller one"
             )
         self.constraints = known_beforehand(subject)
-        mode = GroupMode if config.nodes == "groups" else ImageMode
-        self.mode: AskingMode = mode(config, self.constraints, oracle, lambda: self.selector)
+        self.mode: AskingMode
+        if config.nodes == "groups":
+            sides = sides_of(subject.sides)
+            self.mode = GroupMode(config, self.constraints, oracle, lambda: self.selector, sides)
+        else:
+            self.mode = ImageMode(config, self.constraints, oracle, lambda: self.selector)
         self.selector: Selector = choose(config, self.mode.true_rewards)
         self._in_answers = ends is not None or config.answers is not None or config.nodes == "groups"
         self._ends = ends or boundaries(config.answers or count, config.rounds)

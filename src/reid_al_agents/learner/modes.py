@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import compare_looks, form_groups
+from reid_al_agents.clustering import Sides, compare_looks, form_groups
 from reid_al_agents.files import write_arrays
 from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
 from reid_al_agents.learner.asking import AskingLimits, AskingReport, ask
@@ -138,6 +138,7 @@ class GroupMode:
         constraints: What is known; answers are added.
         oracle: Who answers.
         selector: Chooses among a group's candidates.
+        sides: Which images can be compared; ``None`` where all can.
     """
 
     drawn = 0
@@ -148,9 +149,10 @@ class GroupMode:
         constraints: ConstraintGraph,
         oracle: Oracle,
         selector: Callable[[], Selector],
+        sides: Sides | None = None,
     ) -> None:
         self._config, self._constraints, self._selector = config, constraints, selector
-        self._oracle = oracle
+        self._oracle, self._sides = oracle, sides
         self._settings: GroupSettings = config.grouping()
         self._model = MatchModel()
         self._monitor = ChangeMonitor()
@@ -170,7 +172,9 @@ class GroupMode:
             self._over = self._over or features is self._features
         self._features = features
         settings = self._settings
-        self._looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+        self._looks = compare_looks(
+            features.features, features.cameras, settings.k1, settings.k2, self._sides
+        )
         self._asking = None
 
     def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:

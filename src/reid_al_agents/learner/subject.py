@@ -52,6 +52,11 @@ class Subject(Protocol):
         """Tracklet of each image, shape (N,), −1 for none; ``None`` where there are no tracklets."""
         ...
 
+    @property
+    def sides(self) -> NDArray[np.int64] | None:
+        """Side that each image shows, shape (N,), −1 for unknown; ``None`` where there are no sides."""
+        ...
+
     def pool(self) -> FeatureSet:
         """The pool as the present model sees it."""
         ...
@@ -168,6 +173,11 @@ class ImageSubject:
     def tracklets(self) -> NDArray[np.int64] | None:
         """See :class:`Subject`."""
         return self._pool.tracklets
+
+    @property
+    def sides(self) -> NDArray[np.int64] | None:
+        """See :class:`Subject`."""
+        return self._pool.sides
 
     def pool(self) -> FeatureSet:
         """See :class:`Subject`."""

@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.clustering import sides_of
 from reid_al_agents.datasets import ImageSet, Split, load_data, load_split, save_split
 from reid_al_agents.embedding import embed
 from reid_al_agents.files import make_folder, write_arrays, write_text
@@ -112,6 +113,7 @@ def open_session(
             grouping=config.grouping(),
             episode=config.episode(),
             known=lambda: known_beforehand(images),
+            sides=sides_of(images.sides),
             planner=planner,
             selector_name=config.selector,
             round_=len(rounds),

@@ -40,6 +40,7 @@ def companions(
     described = view.describe_pairs(np.full(len(others), group), np.array(others))
     probabilities = view.match_probabilities(described)
     return [
-        (int(view.groups.typical[other]), float(probability), line.tolist())
+        (shown, float(probability), line.tolist())
         for other, probability, line in zip(others, probabilities, described, strict=True)
+        if (shown := view.facing(query, other)) is not None
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from reid_al_agents.annotation.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
 from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping import GroupSettings
 from reid_al_agents.live.ledger import Evidence, Ledger, excluded_image
 from reid_al_agents.live.records import Answered, Conflict, Served, Undone, Unknown
@@ -39,6 +40,7 @@ class LiveSession:
         grouping: How groups are formed and asked about.
         episode: Of the environment.
         known: Gives what is known before the first answer, such as tracklets.
+        sides: Which images can be compared; ``None`` where all can.
         planner: Where batches are planned; ``None`` plans at once, in the thread that needs one.
         selector_name: Kept with the answers.
         round_: Refreshes behind the model.
@@ -64,6 +66,7 @@ class LiveSession:
         grouping: GroupSettings | None = None,
         episode: EpisodeSettings | None = None,
         known: Callable[[], ConstraintGraph] | None = None,
+        sides: Sides | None = None,
         planner: Executor | None = None,
         selector_name: str = "gain",
         round_: int = 0,
@@ -78,6 +81,7 @@ class LiveSession:
             grouping or GroupSettings(),
             known or (lambda: ConstraintGraph(len(features))),
             clock,
+            sides,
             round=round_,
         )
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from reid_al_agents.annotation.events import Event
 from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping import GroupSettings
 from reid_al_agents.live.ledger import Ledger
 from reid_al_agents.live.settings import LiveSettings
@@ -28,6 +29,7 @@ class State:
         grouping: How groups are formed and asked about.
         known: Gives what is known before the first answer.
         clock: Seconds since 1970-01-01 UTC.
+        sides: Which images can be compared; ``None`` where all can.
 
     Attributes:
         effective: Events that count, by id, in order.
@@ -47,6 +49,7 @@ class State:
     grouping: GroupSettings
     known: Callable[[], ConstraintGraph]
     clock: Callable[[], float]
+    sides: Sides | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     effective: dict[int, Event] = field(default_factory=dict)
     keys: dict[str, Event] = field(default_factory=dict)

@@ -202,8 +202,8 @@ class Supply:
 
     def make_asking(self, features: FeatureSet, round_: int) -> GroupAsking:
         """An asking over the pool as the model of a round sees it; slow, and needs no lock."""
-        settings, ledger = self._state.grouping, self._state.ledger
-        looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+        settings, ledger, sides = self._state.grouping, self._state.ledger, self._state.sides
+        looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2, sides)
         with self._state.lock:  # answers go on coming in meanwhile
             said = [event for event in self._state.effective.values() if (event.round or 0) >= round_]
             began = self._state.ledger_before(round_).constraints

@@ -1,5 +1,6 @@
 """The cluster refresher: images learn to be near their group, groups being formed anew as they learn."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from torch.nn import functional as F
 from reid_al_agents.clustering import (
     FormedGroups,
     Looks,
+    Sides,
     compare_looks,
     form_dense_groups,
     form_groups,
     group_sums,
+    sides_of,
 )
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
@@ -85,7 +88,9 @@ class ClusterRefresher:
         return train_on_clusters(
             model,
             images,
-            lambda features: constrained_clusters(features, images.cameras, constraints, self.settings),
+            lambda features: constrained_clusters(
+                features, images.cameras, constraints, self.settings, sides_of(images.sides)
+            ),
             known,
             self.settings,
             seed=seed,
@@ -137,14 +142,15 @@ def constrained_clusters(
     cameras: NDArray[np.int64] | None,
     constraints: ConstraintGraph,
     settings: ClusterSettings,
+    sides: Sides | None = None,
 ) -> Clusters:
     """Clusters of images that look alike and agree with every answer; small groups are left out.
 
     Two clusters that look alike and that no answer tells apart are often one identity in two parts. To push
     them apart would undo what the next answer joins, so they are marked as unsure; an answer "no match" makes
-    them the hardest negatives there are.
+    them the hardest negatives there are. Neither can be said of clusters of different ``sides``.
     """
-    looks = compare_looks(features, cameras, settings.k1, settings.k2)
+    looks = compare_looks(features, cameras, settings.k1, settings.k2, sides)
     if settings.reach > 0:
         formed = form_dense_groups(looks.similarities, constraints, settings.reach, settings.dense_images)
     else:
@@ -155,13 +161,16 @@ def constrained_clusters(
     kept = sizes >= settings.least_images
     number = np.where(kept, np.cumsum(kept) - 1, -1)
     labels = number[formed.groups]
-    if settings.unsure_similarity == 0 or not kept.any():
+    if not kept.any() or (settings.unsure_similarity == 0 and sides is None):
         return Clusters(labels)
-    return Clusters(labels, _unsure(looks, formed, number, settings.unsure_similarity))
+    return Clusters(labels, _unsure(looks, formed, number, settings.unsure_similarity or math.inf))
 
 
 def _unsure(looks: Looks, formed: FormedGroups, number: NDArray[np.int64], least: float) -> NDArray[np.bool_]:
-    """(C, C) which clusters look alike though no answer tells them apart; ``number`` (G,) is −1 for none."""
+    """(C, C) which clusters look alike, or cannot be compared, though no answer tells them apart.
+
+    ``number`` (G,) is −1 for groups that are no cluster.
+    """
     count = int(number.max()) + 1
     sizes = np.bincount(formed.groups)
     sums = group_sums(looks.similarities, formed.groups).tocoo()
@@ -170,6 +179,9 @@ def _unsure(looks: Looks, formed: FormedGroups, number: NDArray[np.int64], least
     pairs = pairs[:, (pairs >= 0).all(axis=0)]
     unsure = np.zeros((count, count), dtype=bool)
     unsure[pairs[0], pairs[1]] = True
+    if looks.sides is not None:
+        shown = looks.sides.of_groups(number[formed.groups])
+        unsure |= ~(shown.astype(int) @ shown.T.astype(int) > 0)
     a, b = number[formed.conflicts].T
     told = (a >= 0) & (b >= 0)
     unsure[a[told], b[told]] = unsure[b[told], a[told]] = False
