@@ -33,7 +33,8 @@ class ClusterSettings:
         k2: Neighbours over which it averages.
         piece_similarity: Least average similarity within pieces; see
             :func:`~reid_al_agents.clustering.forming.form_groups`.
-        group_similarity: Least average similarity of groups that train as one cluster.
+        group_similarity: Least average similarity of groups that train as one cluster. It is bold: images of
+            others in a cluster cost the model little, parts of one identity pushed apart cost it much.
         reach: Jaccard distance within which DBSCAN finds neighbours; where it is above 0, DBSCAN forms the
             clusters and the two similarities above are not looked at.
         dense_images: Images within ``reach``, itself included, of one that a cluster of DBSCAN grows from.
