@@ -8,7 +8,8 @@ model is trained, so that features stay and nothing but the part differs:
 - ``groups ask in random order``: no schedule;
 - ``probability not learned``: the first guess of :class:`MatchModel` throughout;
 - ``single images``: no pieces, so groups grow by answers alone;
-- ``no label-free start``: the features of the start weights (``--start-features``);
+- ``no label-free start``: the features of the start weights (left out without ``--start-features``; they are
+  to be made by ``reid-al embed`` at the same size, since others are another model's);
 - ``images, closure`` and ``images, no closure``: images ask as in the paper, ten answers each, about the
   nearest; answers that follow from earlier ones are never asked, or are;
 - ``wrong answers``: uniformly, at each rate of ``--noise``; and without asking doubtful answers again.
@@ -45,7 +46,6 @@ from reid_al_agents.report.summary import estimate
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, NoisyOracle, Oracle
 
-START = "../shared/data/features/market1501_osnet_x0_25_msmt17.npz"
 MEASURES = ("pairwise_precision", "pairwise_recall", "pairwise_f1", "bcubed_f1", "ari")
 
 
@@ -219,7 +219,7 @@ def _estimate(values: Iterator[float]) -> dict[str, Any]:
 
 def _files(options: argparse.Namespace) -> Iterator[tuple[bool, Path]]:
     yield True, options.features
-    if options.start_features.is_file():
+    if options.start_features is not None:
         yield False, options.start_features
 
 
@@ -249,7 +249,7 @@ def _table(summary: Sequence[dict[str, Any]], title: str) -> Table:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--features", type=Path, required=True, help="features .npz of the label-free start")
-    parser.add_argument("--start-features", type=Path, default=Path(START), help="of the start weights")
+    parser.add_argument("--start-features", type=Path, help="of the start weights, at the same size")
     parser.add_argument("--split", help="split file; without it all images are the pool")
     parser.add_argument("--answers", type=int, nargs="+", default=[2500, 5000, 8400])
     parser.add_argument("--noise", type=float, nargs="*", default=[0.02, 0.05])
