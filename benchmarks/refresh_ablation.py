@@ -12,8 +12,8 @@ other clusters:
 - ``joined down to X``: clusters formed anew each epoch, as the refresh does, with ``group_similarity`` X,
   with the answers and (``no answers``) without.
 
-The first two kinds see labels and stay as they are during the training: they say what is to be won, not what
-a method reaches. Scores are on the validation identities.
+All but the last kind stay as they are during the training and, but for ``groups``, see labels: they say what
+is to be won, not what a method reaches. Scores are on the validation identities.
 
 ``python benchmarks/refresh_ablation.py RUN --out FILE``, RUN being the folder of ``reid-al run`` with groups
 and the cluster refresh.
@@ -36,7 +36,7 @@ from rich.table import Table
 
 from reid_al_agents.annotation import PairLog
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering import compare_looks, form_groups
+from reid_al_agents.clustering import compare_looks, form_groups, sides_of
 from reid_al_agents.datasets import load_data, load_split
 from reid_al_agents.embedding import embed, load_weights
 from reid_al_agents.evaluation import evaluate_groups, evaluate_ranking
@@ -64,7 +64,7 @@ def main() -> None:
     options = _parse()
     world = World(options.run, options.answers, options.device)
     settings = ClusterSettings(size=world.size).scaled(options.steps / ClusterSettings().steps)
-    work = [row for row in world.rows(settings, options.similarities) if _wanted(row, options.only)]
+    work = _wanted(list(world.rows(settings, options.similarities)), options.only)
     rows: list[dict[str, Any]] = []
     with Bars() as bars:
         for number, row in enumerate(work):
@@ -104,10 +104,11 @@ class World:
         height, width = config["size"]
         self.size = height, width
         self._pool = images.subset(split.pool(images)).cached(self.size)
-        sides = split.validation(images)
-        members = np.union1d(sides.query, sides.gallery)
+        judged = split.validation(images)
+        members = np.union1d(judged.query, judged.gallery)
         self._judged = images.subset(members).cached(self.size)
-        self._sides = np.searchsorted(members, sides.query), np.searchsorted(members, sides.gallery)
+        self._query = np.searchsorted(members, judged.query)
+        self._gallery = np.searchsorted(members, judged.gallery)
         self._model = load_model(config["backbone"], None, 0, device)
         self._start = starts[-1]
         self.constraints = ConstraintGraph(len(self._pool))
@@ -125,7 +126,8 @@ class World:
         asking = GroupSettings()
         load_weights(self._model, self._start)
         features = embed(self._model, self._pool, size=self.size)
-        looks = compare_looks(features, self._pool.cameras, asking.k1, asking.k2)
+        sides = sides_of(self._pool.sides)
+        looks = compare_looks(features, self._pool.cameras, asking.k1, asking.k2, sides)
         groups = form_groups(looks.similarities, self.constraints, asking.piece_similarity).groups
         identities = self._pool.identities
         for name, labels in (
@@ -150,7 +152,7 @@ class World:
         seconds = time.perf_counter() - started
         features = embed(self._model, self._judged, size=self.size)
         people, cameras = self._judged.identities, self._judged.cameras
-        scores = evaluate_ranking(features, people, cameras, *self._sides)
+        scores = evaluate_ranking(features, people, cameras, self._query, self._gallery)
         groups = None if row.labels is None else asdict(evaluate_groups(row.labels, self._pool.identities))
         return {
             "row": row.name,
@@ -161,7 +163,8 @@ class World:
         }
 
     def _forming(self, known: ConstraintGraph, settings: ClusterSettings) -> Clustering:
-        return lambda features: constrained_clusters(features, self._pool.cameras, known, settings)
+        pool, sides = self._pool, sides_of(self._pool.sides)
+        return lambda features: constrained_clusters(features, pool.cameras, known, settings, sides)
 
 
 def variants(groups: Labels, identities: Labels, least: int) -> Iterator[tuple[str, Labels]]:
@@ -195,16 +198,25 @@ def _fixed(name: str, labels: Labels, least: int) -> Row:
     return Row(name, lambda _: clusters, np.where(kept, number, alone))
 
 
-def _wanted(row: Row, only: list[str]) -> bool:
-    return not only or row.name in only
+def _wanted(rows: list[Row], only: list[str]) -> list[Row]:
+    """The rows named, or all.
+
+    Raises:
+        InputError: A name is no row's.
+    """
+    names = [row.name for row in rows]
+    for name in only:
+        if name not in names:
+            raise InputError(f"--only: there is no row {name!r}; choose among {', '.join(map(repr, names))}")
+    return [row for row in rows if not only or row.name in only]
 
 
 def _table(rows: list[dict[str, Any]], title: str) -> Table:
     table = new_table(title, ("clusters",), ("mAP", "rank-1", "precision", "recall", "seconds"))
     for row in rows:
         groups = row["groups"]
-        shares = ("", "") if groups is None else (groups["pairwise_precision"], groups["pairwise_recall"])
-        cells = (f"{share:.3f}" if share != "" else "" for share in shares)
+        names = ("pairwise_precision", "pairwise_recall")
+        cells = ("" if groups is None else f"{groups[name]:.3f}" for name in names)
         table.add_row(row["row"], f"{row['map']:.1f}", f"{row['rank1']:.1f}", *cells, f"{row['seconds']:.0f}")
     return table
 

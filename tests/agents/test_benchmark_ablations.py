@@ -124,3 +124,12 @@ def test_means_are_over_seeds(pool):
 def test_a_folder_without_a_run_is_one_line(tmp_path):
     with pytest.raises(refresh.InputError, match="holds no label-free start"):
         refresh.World(tmp_path, 10, "cpu")
+
+
+def test_a_row_that_does_not_exist_is_named():
+    labels = np.array([0, 0, 1, 1])
+    rows = [refresh._fixed(name, labels, least=2) for name in ("one", "two")]
+    assert refresh._wanted(rows, []) == rows
+    assert refresh._wanted(rows, ["two"]) == rows[1:]
+    with pytest.raises(refresh.InputError, match="no row 'three'; choose among 'one', 'two'"):
+        refresh._wanted(rows, ["two", "three"])

@@ -14,9 +14,11 @@ from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.clustering import Sides, compare_looks, form_groups, sides_of
 from reid_al_agents.datasets import ImageSet, load_data
 from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
+from reid_al_agents.learner.asking import AskingReport
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.feature_subject import FeatureSubject
 from reid_al_agents.learner.group_asking import GroupAsking
+from reid_al_agents.learner.group_checks import Checks
 from reid_al_agents.learner.loop import Loop
 from reid_al_agents.live.session import LiveSession
 from reid_al_agents.live.settings import LiveSettings
@@ -57,17 +59,31 @@ def test_no_known_side_is_no_sides():
     assert sides_of(np.array([-1, 0])).sides.tolist() == [-1, 0]
 
 
+def cosines(points):
+    units = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return units @ units.T
+
+
 @given(st.integers(0, 10_000))
-def test_points_are_nearest_to_what_they_can_be_compared_with(seed):
+def test_an_image_is_nearer_to_all_of_its_side_than_to_any_of_another(seed):
     rng = np.random.default_rng(seed)
-    points, numbers = rng.normal(size=(12, 4)), rng.integers(0, 3, 12)
+    points, numbers = rng.normal(size=(12, 2)), rng.integers(0, 3, 12)
+    numbers[0] = 2
     apart = Sides(numbers).set_apart(points)
-    before = points @ points.T / np.outer(*[np.linalg.norm(points, axis=1)] * 2)
-    after = apart @ apart.T / np.outer(*[np.linalg.norm(apart, axis=1)] * 2)
+    before, after = cosines(points), cosines(apart)
     same = numbers[:, None] == numbers
-    np.testing.assert_allclose(after, np.where(same, (before + 1) / 2, before / 2), atol=1e-9)
+    np.testing.assert_allclose(after, np.where(same, (before + 2) / 3, before / 3), atol=1e-9)
     for row, alike in zip(after, same, strict=True):
-        assert row[alike].min() > row[~alike].max(initial=-1) - 0.5  # c/2 <= 1/2, (c+1)/2 >= 0
+        assert row[alike].min() >= row[~alike].max(initial=-1) - 1e-9
+
+
+def test_an_unknown_side_lies_between():
+    same_look = np.ones((4, 3), dtype=np.float32)
+    apart = Sides(np.array([0, 1, -1, -1])).set_apart(same_look)
+    assert apart.dtype == np.float32
+    left = cosines(apart)[0]
+    assert left[1] < left[2] < left[0]
+    assert cosines(apart)[2, 3] == pytest.approx(1)
 
 
 def test_similarities_across_sides_are_cut_and_the_others_kept():
@@ -141,10 +157,10 @@ def test_nobody_is_asked_about_what_cannot_be_compared(selector, changes):
 
 
 def test_all_that_can_be_told_is_told_and_sides_are_joined_where_a_sequence_joins_them():
-    spell = Spell(linked=6, pool=100, neighbours=100, piece_similarity=0.95)
+    spell = Spell(linked=6, pool=100, neighbours=100, piece_similarity=1.0)  # answers alone
     spell.asking.ask(spell, 100_000)
     assert spell.asking.exhausted
-    groups = form_groups(spell.looks.similarities, spell.constraints, 0.95).groups
+    groups = form_groups(spell.looks.similarities, spell.constraints, 1.0).groups
     known = spell.sides.sides >= 0
     for animal in range(20):
         own = np.flatnonzero(spell.features.identities == animal)
@@ -167,6 +183,31 @@ def test_without_sides_such_pairs_are_asked():
     )  # fmt: skip
     spell.asking.ask(spell, 120)
     assert not spell.sides.comparable(*np.array(spell.pairs).T).all()
+
+
+def test_a_sequence_that_joins_two_sides_is_nobodys_to_judge():
+    constraints = ConstraintGraph(4)
+    for i, j, answer, weight in [(0, 1, 1, 0.5), (1, 2, 1, 5.0), (2, 3, 1, 5.0), (0, 3, -1, 3.0)]:
+        constraints.add(i, j, answer, weight)
+    (dispute,) = constraints.disputes()
+    assert set(dispute.ask) == {0, 1}  # the lightest, which joins left and right
+
+    def asked(sides):
+        checks = Checks(None, GroupSettings(), AskingReport(), ChangeMonitor(), sides)
+        return len(list(checks.disputes(constraints, lambda: True)))
+
+    assert asked(None) == 1
+    assert asked(Sides(np.array([0, 0, 1, 1]))) == 1
+    assert asked(Sides(np.array([0, 1, 1, 0]))) == 0
+
+
+def test_nothing_is_alike_across_sides_however_few_there_are():
+    features, sides = animals(identities=4)
+    rows, columns = compare_looks(features.features, None, sides=Sides(sides)).similarities.nonzero()
+    assert len(rows)
+    assert Sides(sides).comparable(rows, columns).all()
+    rows, columns = compare_looks(features.features, None).similarities.nonzero()
+    assert not Sides(sides).comparable(rows, columns).all()
 
 
 def test_clusters_of_different_sides_are_no_negatives_unless_answers_tell_them_apart():

@@ -23,13 +23,14 @@ class Sides:
 
     def __init__(self, sides: NDArray[np.int64]) -> None:
         self.sides = np.asarray(sides, dtype=np.int64)
-        self._count = int(self.sides.max(initial=-1)) + 1
+        self._count = max(int(self.sides.max(initial=-1)) + 1, 1)
 
     def set_apart(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Add a coordinate for every side, so that each image is nearest to those it can be compared with.
+        """Add a coordinate for every side, so that an image is nearer to all of its side than to another.
 
-        With one as long as the point itself, cosines c become ``(c + 1) / 2`` within a side and ``c / 2``
-        across, which is always less.
+        With coordinates √2 times as long as the point itself, cosines c become ``(c + 2) / 3`` within a side,
+        at least 1/3, and ``c / 3`` across, at most 1/3. An unknown side is an equal part of all, so that such
+        images lie between.
 
         Args:
             points: (N, D).
@@ -37,10 +38,11 @@ class Sides:
         Returns:
             (N, D + S) for S sides.
         """
-        block = np.zeros((len(points), self._count), dtype=points.dtype)
-        known = np.flatnonzero(self.sides >= 0)
-        block[known, self.sides[known]] = np.linalg.norm(points[known], axis=1)
-        return np.concatenate([points, block], axis=1)
+        shown = np.full((len(points), self._count), self._count**-0.5, dtype=points.dtype)
+        known = self.sides >= 0
+        shown[known] = np.eye(self._count)[self.sides[known]]
+        lengths = np.sqrt(2) * np.linalg.norm(points, axis=1, keepdims=True)
+        return np.concatenate([points, shown * lengths], axis=1).astype(points.dtype)
 
     def cut(self, similarities: sparse.csr_matrix) -> sparse.csr_matrix:
         """``similarities`` (N, N) without those of images that cannot be compared."""
@@ -60,7 +62,7 @@ class Sides:
         Args:
             labels: (N,) int64 group of each image, 0 to G − 1; −1 for images that are left out.
         """
-        seen = np.zeros((int(labels.max(initial=-1)) + 1, max(self._count, 1)), dtype=bool)
+        seen = np.zeros((int(labels.max(initial=-1)) + 1, self._count), dtype=bool)
         kept = labels >= 0
         known = kept & (self.sides >= 0)
         seen[labels[known], self.sides[known]] = True
@@ -82,7 +84,7 @@ class Sides:
             The images of each; ``None`` where none can be compared.
         """
         best: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
-        for side in range(max(self._count, 1)):
+        for side in range(self._count):
             found = tuple(part[np.isin(self.sides[part], (side, -1))] for part in (ours, theirs))
             fewest = min(len(found[0]), len(found[1]))
             if fewest > (0 if best is None else min(len(best[0]), len(best[1]))):
