@@ -5,6 +5,7 @@ import { button, h, icon } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { IdentityPage } from "./identity.js";
 import { nameField } from "./name_field.js";
+import { notice } from "./notices.js";
 import { edit, fill, head } from "./page.js";
 import { thumbnail } from "./pictures.js";
 
@@ -39,7 +40,7 @@ export class Identities {
     return id ? this.one.show(id) : this.#sheet();
   }
 
-  /** Send an edit; afterwards the grouping is another. @returns {Promise<boolean>} whether it was taken */
+  /** Send an edit; afterwards the grouping is another, and `words`, if any, are said. @returns {Promise<boolean>} whether it was taken */
   async change(path, body, words) {
     const reply = await edit(path, body, words);
     if (reply) this.handlers.onEdit(path.split("/").at(-1));
@@ -121,9 +122,13 @@ export class Identities {
     for (const box of this.body.querySelectorAll(".pick input")) box.checked = false;
   }
 
+  /** A name typed into the old sheet would be lost with it: nothing is taken until the new one stands. */
   async #merge([a, b]) {
-    await this.change("/api/identities/merge", { a: a.id, b: b.id }, t("identities.merged"));
-    this.show();
+    this.body.inert = true;
+    const merged = await this.change("/api/identities/merge", { a: a.id, b: b.id });
+    await this.show();
+    this.body.inert = false;
+    if (merged) notice(t("identities.merged"));
   }
 }
 
