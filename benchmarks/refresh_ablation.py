@@ -44,7 +44,8 @@ from reid_al_agents.grouping import GroupSettings
 from reid_al_agents.learner.assembly import load_model
 from reid_al_agents.learner.loop import record
 from reid_al_agents.refresh import ClusterSettings
-from reid_al_agents.refresh.cluster import Clustering, Clusters, constrained_clusters, train_on_clusters
+from reid_al_agents.refresh.cluster import train_on_clusters
+from reid_al_agents.refresh.clusters import Clustering, Clusters, constrained_clusters
 from reid_al_agents.refresh.known_pairs import KnownPairs
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 

@@ -32,7 +32,8 @@ from reid_al_agents.datasets import ImageSet
 from reid_al_agents.embedding import EmbeddingNet, normalise, to_pixels
 from reid_al_agents.learner.assembly import load_model
 from reid_al_agents.refresh import ClusterSettings
-from reid_al_agents.refresh.cluster import Clusters, train_on_clusters
+from reid_al_agents.refresh.cluster import train_on_clusters
+from reid_al_agents.refresh.clusters import Clusters
 from reid_al_agents.refresh.known_pairs import KnownPairs
 from reid_al_env import ConstraintGraph, InputError
 

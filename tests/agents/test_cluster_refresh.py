@@ -17,8 +17,9 @@ from reid_al_agents.embedding import build_backbone, embed, normalise
 from reid_al_agents.evaluation import evaluate_ranking
 from reid_al_agents.refresh import ClusterRefresher, ClusterSettings, SupervisedClusterRefresher
 from reid_al_agents.refresh.augment import ERASED_SHARE, MEAN_PIXEL, Augmentation
-from reid_al_agents.refresh.cluster import Clusters, constrained_clusters, train_on_clusters
+from reid_al_agents.refresh.cluster import train_on_clusters
 from reid_al_agents.refresh.cluster_sampler import sample_clusters
+from reid_al_agents.refresh.clusters import Clusters, constrained_clusters
 from reid_al_agents.refresh.known_pairs import KnownPairs
 from reid_al_agents.refresh.memory import ClusterMemory, Entries
 from reid_al_env.constraints import ConstraintGraph

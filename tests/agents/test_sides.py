@@ -23,7 +23,7 @@ from reid_al_agents.learner.loop import Loop
 from reid_al_agents.live.session import LiveSession
 from reid_al_agents.live.settings import LiveSettings
 from reid_al_agents.refresh import ClusterSettings
-from reid_al_agents.refresh.cluster import constrained_clusters
+from reid_al_agents.refresh.clusters import constrained_clusters
 from reid_al_agents.selection import make_selector
 from reid_al_env import (
     ConstraintGraph,

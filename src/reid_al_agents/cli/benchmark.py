@@ -42,6 +42,16 @@ def benchmark(
     refresh: opt.Refresh = "cluster",
     adapt: opt.Adapt = True,
     refresh_steps: opt.RefreshSteps = None,
+    quick_every: Annotated[
+        int | None,
+        typer.Option(
+            "--quick-every",
+            min=0,
+            help="Answers between quick refreshes, which only choose what is asked next (cluster); "
+            "0 for none. [default: a 14th of the images]",
+            show_default=False,
+        ),
+    ] = None,
     all_labels: Annotated[
         bool,
         typer.Option(
@@ -98,6 +108,7 @@ def benchmark(
         (seed,) if seed is not None else opt.parse_numbers(seeds, "--seeds"),
         all_labels,
         make_folder(out / "weights") if keep_weights else None,
+        quick_every,
     )
     results = ResultsFolder(out, plan)
     with Bars() as bars:
@@ -117,6 +128,7 @@ class ResultsFolder:
 
     def __init__(self, path: Path, plan: Plan) -> None:
         settings = {**plan.base.as_dict(), "selectors": plan.selectors, "budgets": plan.budgets}
+        settings["quick_every"] = plan.quick_every
         self.path = make_folder(path)
         self.provenance = Provenance.of_this_process(opt.typed_command(), plan.seeds, settings)
         if plan.base.evaluate_on == "test":

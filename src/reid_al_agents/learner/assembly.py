@@ -27,8 +27,8 @@ from reid_al_env import FeatureSet, InputError
 
 REFRESHERS = ("cluster", "triplet", "none")
 
-EARLY = 0.25
-"""Steps of a run's refreshes before the last, by those of the last: they only choose the next questions."""
+QUICK = 0.125
+"""Steps of a quick refresh, by those of one whose model is wanted. Each goes on from the one before."""
 
 
 def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
@@ -132,5 +132,5 @@ def _cluster_refreshers(config: RunConfig) -> Refreshers:
         ClusterRefresher(settings),
         SupervisedClusterRefresher(settings),
         ClusterRefresher(settings.label_free()),
-        ClusterRefresher(settings.scaled(EARLY)),
+        ClusterRefresher(settings.scaled(QUICK)),
     )

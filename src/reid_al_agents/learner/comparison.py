@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from reid_al_agents.learner.choosing import POLICY_PREFIX
-from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.config import RunConfig, boundaries
 from reid_al_agents.learner.loop import Loop, Metrics
 from reid_al_agents.learner.run import label_oracle
 from reid_al_agents.learner.subject import Progress, Subject, known_beforehand
@@ -19,6 +21,9 @@ from reid_al_agents.report.series import NO_ANSWERS, START
 from reid_al_env import InputError
 
 ALL_LABELS = "all labels"
+
+_QUICK_PARTS = 14
+"""Quick refreshes in as many answers as there are images."""
 
 Returns = dict[str, list[list[float]]]
 """By selector, for each seed the return of each query in the order they were asked."""
@@ -36,6 +41,8 @@ class Plan:
         all_labels: Also train on every label of the pool, as a reference; with the cluster refresh also
             without any answer, so that the share of the gap that answers close can be told.
         keep_weights: Folder in which the model behind every row is kept; ``None`` keeps none.
+        quick_every: With the cluster refresh: most answers before a quick refresh lets the next questions be
+            chosen by what has been learned; 0 for none between the budgets, ``None`` for a 14th of the pool.
 
     Raises:
         InputError: If there is nothing to compare or the budgets do not ascend.
@@ -47,6 +54,7 @@ class Plan:
     seeds: tuple[int, ...]
     all_labels: bool = False
     keep_weights: Path | None = None
+    quick_every: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("selectors", "budgets", "seeds"):
@@ -58,6 +66,19 @@ class Plan:
             raise InputError(f"selectors: {', '.join(labels)} names one twice; give policy files other names")
         if self.budgets[0] < 1 or list(self.budgets) != sorted(self.budgets):
             raise InputError(f"answers: {self.budgets} must ascend from at least 1")
+        if self.quick_every is not None and self.quick_every < 0:
+            raise InputError(f"quick_every: {self.quick_every} is below 0; 0 is for none")
+
+    def ends(self, subject: Subject) -> tuple[int, ...]:
+        """Where rounds of asking end: at every budget and, between them, where quick refreshes come."""
+        every = round(len(subject) / _QUICK_PARTS) if self.quick_every is None else self.quick_every
+        if every < 1 or self.base.refresh != "cluster" or not subject.trains:
+            return self.budgets
+        ends: list[int] = []
+        for first, last in pairwise((0, *self.budgets)):
+            parts = math.ceil((last - first) / every)
+            ends += [first + end for end in boundaries(last - first, parts)]
+        return tuple(ends)
 
 
 def label(selector: str) -> str:
@@ -82,7 +103,8 @@ def compare(
     """Measure every row of the plan.
 
     One trajectory of asking is made for each selector and seed. At each budget the model is refreshed from
-    the start weights, scored, and its features choose the next questions. Once every image was the query, the
+    the start weights, scored, and its features choose the next questions; quick refreshes between the budgets
+    do the same without being scored in a row. Once every image was the query, the
     row says how many answers there were, and the selector's larger budgets are left out.
 
     Args:
@@ -141,7 +163,8 @@ def _measure(
 ) -> None:
     config = replace(plan.base, selector=selector, seed=seed, warm=False)
     oracle = label_oracle(subject, config)
-    loop = Loop(subject, config, oracle, plan.budgets, _named(progress, f"{selector}, seed {seed}"))
+    told = _named(progress, f"{selector}, seed {seed}")
+    loop = Loop(subject, config, oracle, plan.ends(subject), plan.budgets, told)
     loop.begin()
     seconds = 0.0
     played = returns.setdefault(label(selector), [])
@@ -150,6 +173,8 @@ def _measure(
         metrics = loop.play_round(number)
         seconds += metrics["seconds"]
         played[-1].extend(metrics["returns"])
+        if metrics["quick"]:
+            continue
         row = _row(metrics, played[-1], seconds)
         seen = getattr(loop.selector, "seen", {})
         add(replace(row, labels_before=seen.get("labels")), subject)

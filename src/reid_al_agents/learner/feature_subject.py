@@ -49,7 +49,14 @@ class FeatureSubject:
         """See :class:`Subject`."""
         return self._pool
 
-    def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
+    def refresh(
+        self,
+        constraints: ConstraintGraph,
+        seed: int,
+        *,
+        quick: bool = False,
+        held: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
         """Nothing to train."""
         return {}
 

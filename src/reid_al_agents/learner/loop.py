@@ -58,9 +58,10 @@ class Loop:
         subject: The images or features with their model, at the start weights.
         config: The settings.
         oracle: Who answers.
-        ends: Where the rounds end, in answers; the model of each is wanted, so all train alike. ``None`` cuts
-            ``config.answers`` into ``config.rounds``, or the queries where there is no number of answers;
-            then only the last model is wanted, and those before it train more quickly.
+        ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``, or
+            the queries where there is no number of answers.
+        wanted: Those of the ends whose models are wanted; ``None`` is the last. With the cluster refresh the
+            others only choose the next questions: they go on from the model before, in fewer steps.
         progress: Told of long work.
     """
 
@@ -70,6 +71,7 @@ class Loop:
         config: RunConfig,
         oracle: Oracle,
         ends: tuple[int, ...] | None = None,
+        wanted: tuple[int, ...] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.subject = subject
@@ -93,7 +95,7 @@ class Loop:
         self.selector: Selector = choose(config, self.mode.true_rewards)
         self._in_answers = ends is not None or config.answers is not None or config.nodes == "groups"
         self._ends = ends or boundaries(config.answers or count, config.rounds)
-        self._quick_between = ends is None  # models at given ends are compared, so they train alike
+        self._wanted = frozenset(self._ends[-1:] if wanted is None else wanted)
 
     def begin(self) -> Metrics:
         """Adapt the model where that is wanted, see the pool and score it; the metrics of round 0."""
@@ -129,10 +131,13 @@ class Loop:
         self.totals.add(report)
         self.returns.append(report.returns)
         clock.lap("ask_seconds")
-        if not config.warm:
+        wanted = self._ends[number - 1] in self._wanted or self.exhausted
+        quick = config.refresh == "cluster" and not wanted
+        if not (config.warm or quick):
             self.subject.restart()
-        quick = self._quick_between and number < self.rounds
-        training = self.subject.refresh(self.constraints, config.seed * 1000 + number, quick=quick)
+        seed = config.seed * 1000 + number
+        training: Metrics = {"quick": quick}
+        training |= self.subject.refresh(self.constraints, seed, quick=quick, held=self.mode.held())
         clock.lap("refresh_seconds")
         scores = self.subject.scores()
         clock.lap("score_seconds")

@@ -50,6 +50,10 @@ class AskingMode(Protocol):
         """(N,) the identities formed, as the last model seen tells them."""
         ...
 
+    def held(self) -> NDArray[np.int64] | None:
+        """(N,) groups that are taken for one identity while asking; ``None`` where single images are."""
+        ...
+
     def figures(self) -> Figures:
         """Figures about the last spell of asking, for the metrics."""
         ...
@@ -112,6 +116,9 @@ class ImageMode:
     def groups(self) -> NDArray[np.int64]:
         """(N,) what follows from must-links."""
         return self._constraints.groups()
+
+    def held(self) -> None:
+        """Nothing: images are compared with images."""
 
     def figures(self) -> Figures:
         """Nothing beyond the report."""
@@ -221,6 +228,12 @@ class GroupMode:
             settings.group_similarity,
         )
         return formed.groups
+
+    def held(self) -> NDArray[np.int64]:
+        """(N,) pieces joined by answers, as the last model seen tells them."""
+        return form_groups(
+            self._looks.similarities, self._constraints, self._settings.piece_similarity
+        ).groups
 
     def figures(self) -> Figures:
         """Changes, calibration and audit of the last spell."""

@@ -20,6 +20,8 @@ from reid_al_env import ConstraintGraph, FeatureSet
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)``."""
 
+HeldGroups = Callable[[ImageSet, NDArray[np.int64], ConstraintGraph], NDArray[np.int64]]
+"""Gives groups (M,) of M images of the pool, from these, their places in it, and what is known of them."""
 
 _DECODED_BYTES = 4 << 30
 
@@ -61,8 +63,22 @@ class Subject(Protocol):
         """The pool as the present model sees it."""
         ...
 
-    def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
-        """Let the model learn from the answers, in fewer steps where ``quick``; figures about it."""
+    def refresh(
+        self,
+        constraints: ConstraintGraph,
+        seed: int,
+        *,
+        quick: bool = False,
+        held: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
+        """Let the model learn from the answers; figures about it.
+
+        Args:
+            constraints: What is known of the pool's images.
+            seed: Of everything drawn.
+            quick: Whether in fewer steps.
+            held: (N,) groups that are taken for one identity each, as in :meth:`.Refresher.refresh`.
+        """
         ...
 
     @property
@@ -186,13 +202,24 @@ class ImageSubject:
             features, self._pool.identities, self._pool.cameras, self._pool.names, source=self._pool.source
         )
 
-    def refresh(self, constraints: ConstraintGraph, seed: int, *, quick: bool = False) -> dict[str, Any]:
+    def refresh(
+        self,
+        constraints: ConstraintGraph,
+        seed: int,
+        *,
+        quick: bool = False,
+        held: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
         """See :class:`Subject`."""
         refresher = self._quick if quick else self._refresher
-        return self._train(refresher, self._pool, constraints, seed, "train")
+        return self._train(refresher, self._pool, constraints, seed, "train", held)
 
     def refresh_without(
-        self, excluded: NDArray[np.int64], links: Iterable[tuple[int, int, int, float]], seed: int
+        self,
+        excluded: NDArray[np.int64],
+        links: Iterable[tuple[int, int, int, float]],
+        seed: int,
+        held: HeldGroups | None = None,
     ) -> dict[str, Any]:
         """Let the model learn from a part of the pool.
 
@@ -201,6 +228,7 @@ class ImageSubject:
             links: Two images of the pool, +1, −1 or 0, and the weight, for each answer; what concerns
                 excluded images is passed over.
             seed: Of everything drawn.
+            held: Gives the groups that are taken for one identity each; ``None`` takes none.
 
         Returns:
             Figures about the training.
@@ -213,7 +241,8 @@ class ImageSubject:
         for i, j, sign, weight in links:
             if place[i] >= 0 and place[j] >= 0:
                 constraints.add(int(place[i]), int(place[j]), sign, weight)
-        return self._train(self._refresher, images, constraints, seed, "train")
+        groups = None if held is None else held(images, kept, constraints)
+        return self._train(self._refresher, images, constraints, seed, "train", groups)
 
     def _train(
         self,
@@ -222,11 +251,14 @@ class ImageSubject:
         constraints: ConstraintGraph,
         seed: int,
         what: str,
+        held: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Train the model; figures about it."""
         if refresher is None:
             return {}
-        report = refresher.refresh(self.model, images, constraints, seed=seed, progress=self._bar(what))
+        report = refresher.refresh(
+            self.model, images, constraints, seed=seed, progress=self._bar(what), held=held
+        )
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 
     def adapt(self, seed: int) -> dict[str, Any]:

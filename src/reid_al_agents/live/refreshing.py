@@ -144,12 +144,13 @@ class Refreshing:
                 "excluded": np.array(sorted(excluded), dtype=np.int64),
             }
             write_arrays(known, arrays)
-        last = self._folder / self.rounds[-1]["folder"] / WEIGHTS if self.rounds else None
+        seen = self._folder / self.rounds[-1]["folder"] if self.rounds else self._folder
         spec = {
             "config": self._config.as_dict(),
             "out": str(out),
             "start": str(self._folder / START),
-            "last": None if last is None else str(last),
+            "last": str(seen / WEIGHTS) if self.rounds else None,
+            "seen": str(seen / FEATURES),
             "evidence": None if known is None else str(known),
             "round": number,
             "device": self._device,

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from reid_al_agents.clustering import compare_looks, form_groups, sides_of
+from reid_al_agents.datasets import ImageSet
 from reid_al_agents.files import write_arrays, write_text
 from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.subject import ImageSubject
-from reid_al_env import InputError
+from reid_al_agents.learner.subject import HeldGroups, ImageSubject
+from reid_al_env import ConstraintGraph, InputError
 
 _TOLD_EVERY = 0.2  # seconds between two lines on one thing
 
@@ -41,9 +44,9 @@ def refresh(spec: dict[str, Any]) -> dict[str, Any]:
     Args:
         spec: ``config`` (of :class:`RunConfig`), ``out`` (folder for ``weights.safetensors`` and
             ``features.npz``), ``start`` (start weights, made where they are missing and the configuration
-            adapts), ``last`` (weights of the last refresh, or ``None``), ``evidence`` (``.npz`` with
-            ``pairs``, ``signs``, ``weights`` and ``excluded``; ``None`` before the first answer), ``round``
-            and ``device``.
+            adapts), ``last`` (weights of the last refresh, or ``None``), ``seen`` (``.npz`` with the features
+            of the pool that were asked with), ``evidence`` (``.npz`` with ``pairs``, ``signs``, ``weights``
+            and ``excluded``; ``None`` before the first answer), ``round`` and ``device``.
 
     Returns:
         Figures about the training and, where identities are known, the scores.
@@ -73,7 +76,8 @@ def refresh(spec: dict[str, Any]) -> dict[str, Any]:
             if config.warm and spec["last"] is not None:
                 subject.load(Path(spec["last"]))
             seed = config.seed * 1000 + spec["round"]
-            figures |= subject.refresh_without(kept["excluded"], links, seed)
+            held = _held_by(Path(spec["seen"]), config)
+            figures |= subject.refresh_without(kept["excluded"], links, seed, held)
     pool = subject.pool()
     scores = subject.scores()
     subject.save(out / "weights.safetensors")
@@ -81,6 +85,20 @@ def refresh(spec: dict[str, Any]) -> dict[str, Any]:
     figures = {**figures, **scores}
     write_text(out / "figures.json", json.dumps(figures) + "\n")
     return figures
+
+
+def _held_by(seen: Path, config: RunConfig) -> HeldGroups:
+    """The groups of the asking, formed anew of the images that train."""
+    grouping = config.grouping()
+    with np.load(seen, allow_pickle=False) as kept:
+        features = kept["features"]
+
+    def held(images: ImageSet, places: NDArray[np.int64], known: ConstraintGraph) -> NDArray[np.int64]:
+        sides = sides_of(images.sides)
+        looks = compare_looks(features[places], images.cameras, grouping.k1, grouping.k2, sides)
+        return form_groups(looks.similarities, known, grouping.piece_similarity).groups
+
+    return held
 
 
 class _Bar:

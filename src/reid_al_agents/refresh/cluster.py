@@ -1,31 +1,26 @@
-"""The cluster refresher: images learn to be near their group, groups being formed anew as they learn."""
+"""The cluster refresher: images learn to be near their group."""
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from reid_al_agents.clustering import (
-    FormedGroups,
-    Looks,
-    Sides,
-    compare_looks,
-    form_dense_groups,
-    form_groups,
-    group_sums,
-    sides_of,
-)
+from reid_al_agents.clustering import sides_of
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
 from reid_al_agents.embedding.extraction import embed
 from reid_al_agents.refresh.augment import Augmentation
 from reid_al_agents.refresh.cluster_sampler import sample_clusters
 from reid_al_agents.refresh.cluster_settings import ClusterSettings
+from reid_al_agents.refresh.clusters import (
+    Clustering,
+    Clusters,
+    constrained_clusters,
+    held_clusters,
+    settled_share,
+)
 from reid_al_agents.refresh.known_pairs import KnownPairs, PairRelation
 from reid_al_agents.refresh.memory import ClusterMemory
 from reid_al_agents.refresh.objective import KnownTripletLoss
@@ -42,30 +37,15 @@ from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.errors import InputError
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """What an epoch trains on.
-
-    Attributes:
-        labels: (N,) int64 cluster of each image, 0 to C − 1; −1 for images that do not train.
-        unsure: (C, C) bool, pairs of clusters that may be one identity; None where there are none.
-    """
-
-    labels: NDArray[np.int64]
-    unsure: NDArray[np.bool_] | None = None
-
-
-Clustering = Callable[[NDArray[np.float32]], Clusters]
-"""Gives the clusters from the features (N, D) of the model as it is."""
-
-
 class ClusterRefresher:
     """Learns from groups that look alike and agree with every answer; without answers, from looks alone.
 
     An epoch embeds the images, forms groups under the constraints and trains with a memory of the groups
     (:class:`ClusterMemory`): SpCL's and Cluster Contrast's scheme (Ge et al., NeurIPS 2020; Dai et al., ACCV
     2022), with answers as constraints. Where the settings give DBSCAN no reach, average linkage takes its
-    place (:func:`form_dense_groups`, :func:`form_groups`). Small groups do not train.
+    place (:func:`form_dense_groups`, :func:`form_groups`). Once the answers have reached most images, the
+    groups that they made are better than any that looks could add to, and train as they are
+    (:func:`settled_share`, :func:`held_clusters`). Small groups do not train.
 
     Args:
         settings: How to train.
@@ -82,20 +62,20 @@ class ClusterRefresher:
         *,
         seed: int,
         progress: Progress | None = None,
+        held: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place; see ``Refresher.refresh``."""
+        settings, sides = self.settings, sides_of(images.sides)
         known = KnownPairs.from_constraints(constraints)
-        return train_on_clusters(
-            model,
-            images,
-            lambda features: constrained_clusters(
-                features, images.cameras, constraints, self.settings, sides_of(images.sides)
-            ),
-            known,
-            self.settings,
-            seed=seed,
-            progress=progress,
-        )
+
+        def formed(features: NDArray[np.float32]) -> Clusters:
+            return constrained_clusters(features, images.cameras, constraints, settings, sides)
+
+        cluster: Clustering = formed
+        if held is not None and settled_share(held, constraints, settings.told_apart) >= settings.settled:
+            kept = held_clusters(held, constraints, settings.least_images, sides)
+            cluster = lambda _: kept  # noqa: E731 -- the same in every epoch
+        return train_on_clusters(model, images, cluster, known, settings, seed=seed, progress=progress)
 
 
 class SupervisedClusterRefresher:
@@ -116,6 +96,7 @@ class SupervisedClusterRefresher:
         *,
         seed: int,
         progress: Progress | None = None,
+        held: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place on ``images.identities``; ``constraints`` are not looked at.
 
@@ -135,57 +116,6 @@ class SupervisedClusterRefresher:
             seed=seed,
             progress=progress,
         )
-
-
-def constrained_clusters(
-    features: NDArray[np.float32],
-    cameras: NDArray[np.int64] | None,
-    constraints: ConstraintGraph,
-    settings: ClusterSettings,
-    sides: Sides | None = None,
-) -> Clusters:
-    """Clusters of images that look alike and agree with every answer; small groups are left out.
-
-    Two clusters that look alike and that no answer tells apart are often one identity in two parts. To push
-    them apart would undo what the next answer joins, so they are marked as unsure; an answer "no match" makes
-    them the hardest negatives there are. Neither can be said of clusters of different ``sides``.
-    """
-    looks = compare_looks(features, cameras, settings.k1, settings.k2, sides)
-    if settings.reach > 0:
-        formed = form_dense_groups(looks.similarities, constraints, settings.reach, settings.dense_images)
-    else:
-        formed = form_groups(
-            looks.similarities, constraints, settings.piece_similarity, settings.group_similarity
-        )
-    sizes = np.bincount(formed.groups)
-    kept = sizes >= settings.least_images
-    number = np.where(kept, np.cumsum(kept) - 1, -1)
-    labels = number[formed.groups]
-    if not kept.any() or (settings.unsure_similarity == 0 and sides is None):
-        return Clusters(labels)
-    return Clusters(labels, _unsure(looks, formed, number, settings.unsure_similarity or math.inf))
-
-
-def _unsure(looks: Looks, formed: FormedGroups, number: NDArray[np.int64], least: float) -> NDArray[np.bool_]:
-    """(C, C) which clusters look alike, or cannot be compared, though no answer tells them apart.
-
-    ``number`` (G,) is −1 for groups that are no cluster.
-    """
-    count = int(number.max()) + 1
-    sizes = np.bincount(formed.groups)
-    sums = group_sums(looks.similarities, formed.groups).tocoo()
-    alike = (sums.data >= least * sizes[sums.row] * sizes[sums.col]) & (sums.row != sums.col)
-    pairs = number[np.stack([sums.row[alike], sums.col[alike]])]
-    pairs = pairs[:, (pairs >= 0).all(axis=0)]
-    unsure = np.zeros((count, count), dtype=bool)
-    unsure[pairs[0], pairs[1]] = True
-    if looks.sides is not None:
-        shown = looks.sides.of_groups(number[formed.groups])
-        unsure |= ~(shown.astype(int) @ shown.T.astype(int) > 0)
-    a, b = number[formed.conflicts].T
-    told = (a >= 0) & (b >= 0)
-    unsure[a[told], b[told]] = unsure[b[told], a[told]] = False
-    return unsure
 
 
 def train_on_clusters(

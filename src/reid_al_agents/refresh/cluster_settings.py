@@ -41,6 +41,10 @@ class ClusterSettings:
         least_images: Images below which a group does not train.
         unsure_similarity: Average similarity from which two clusters that no answer tells apart are no
             negatives of each other: they may be one identity. 0 leaves none out.
+        told_apart: Other groups that a group which the asking holds together must be known to differ from,
+            to count as settled.
+        settled: Share of the images in settled groups from which those that are held train as they are; until
+            then groups are formed by looks under the answers.
         shift: Pixels by which a random crop of the padded image shifts it at most.
         erasing: Chance that a rectangle of an image is erased.
         jitter: Largest relative change of each colour channel's strength, anew for each image.
@@ -71,6 +75,8 @@ class ClusterSettings:
     dense_images: int = 4
     least_images: int = 4
     unsure_similarity: float = 0.02
+    told_apart: int = 3
+    settled: float = 0.5
     shift: int = 4
     erasing: float = 0.0
     jitter: float = 0.0
@@ -82,6 +88,7 @@ class ClusterSettings:
             "images_per_cluster": 2,
             "least_images": 2,
             "dense_images": 2,
+            "told_apart": 1,
             "shift": 0,
             "camera_negatives": 1,
             "k2": 1,
@@ -95,7 +102,7 @@ class ClusterSettings:
         for name in ("temperature", "camera_temperature", "piece_similarity", "group_similarity"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected more than 0, up to 1")
-        for name in ("momentum", "erasing", "jitter", "reach"):
+        for name in ("momentum", "erasing", "jitter", "reach", "settled"):
             if getattr(self, name) > 1:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected a share from 0 to 1")
         if self.epochs > self.steps or self.k2 > self.k1:

@@ -1,6 +1,7 @@
 """Refreshers that train with the triplet loss: from answers, and from full labels."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
@@ -30,6 +31,7 @@ class TripletRefresher:
         *,
         seed: int,
         progress: Progress | None = None,
+        held: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place; see ``Refresher.refresh``. Without a known triplet nothing changes.
 
@@ -59,6 +61,7 @@ class SupervisedRefresher:
         *,
         seed: int,
         progress: Progress | None = None,
+        held: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place on ``images.identities``; the constraints are not looked at.
 

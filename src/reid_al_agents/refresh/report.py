@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reid_al_agents.datasets.images import ImageSet
 from reid_al_agents.embedding.backbones import EmbeddingNet
 from reid_al_env.constraints import ConstraintGraph
@@ -44,6 +47,7 @@ class Refresher(Protocol):
         *,
         seed: int,
         progress: Progress | None = None,
+        held: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place.
 
@@ -54,6 +58,9 @@ class Refresher(Protocol):
             seed: Seed of everything random; the same seed gives the same weights on the same machine with
                 the same number of threads.
             progress: Called after each step.
+            held: (N,) groups that the model that asked, and the answers, take for one identity each: less
+                certain than ``constraints``, but not to be formed anew. Who learns from known pairs alone
+                does not look at it.
 
         Returns:
             What was done.
