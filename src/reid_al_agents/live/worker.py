@@ -76,7 +76,7 @@ def refresh(spec: dict[str, Any]) -> dict[str, Any]:
             if config.warm and spec["last"] is not None:
                 subject.load(Path(spec["last"]))
             seed = config.seed * 1000 + spec["round"]
-            held = _held_by(Path(spec["seen"]), config)
+            held = held_by(Path(spec["seen"]), config)
             figures |= subject.refresh_without(kept["excluded"], links, seed, held)
     pool = subject.pool()
     scores = subject.scores()
@@ -87,7 +87,7 @@ def refresh(spec: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-def _held_by(seen: Path, config: RunConfig) -> HeldGroups:
+def held_by(seen: Path, config: RunConfig) -> HeldGroups:
     """The groups of the asking, formed anew of the images that train."""
     grouping = config.grouping()
     with np.load(seen, allow_pickle=False) as kept:
