@@ -254,12 +254,12 @@ def test_the_worker_holds_what_the_asking_holds(tmp_path):
     seen = tmp_path / "features.npz"
     write_arrays(seen, {"features": features.features})
     kept = np.arange(len(features))[3:]
-    images = ImageSet(
-        features.names[kept], features.identities[kept], features.cameras[kept], source="memory"
-    )
+    pixels = np.zeros((len(kept), 4, 2, 3), dtype=np.uint8)
+    identities, cameras = features.identities[kept], features.cameras[kept]
+    images = ImageSet(features.names[kept], identities, cameras, source="memory", pixels=pixels)
     graph = told(len(kept), [(0, 1)], sign=1)
     grouping = GroupSettings()
-    looks = compare_looks(features.features[kept], features.cameras[kept], grouping.k1, grouping.k2)
+    looks = compare_looks(features.features[kept], cameras, grouping.k1, grouping.k2)
     expected = form_groups(looks.similarities, graph, grouping.piece_similarity).groups
     assert (held_by(seen, config())(images, kept, graph) == expected).all()
     assert len(np.unique(expected)) < len(kept)
