@@ -254,6 +254,14 @@ def test_bad_settings_are_named(changes, words):
         config(**changes)
 
 
+def test_rounds_that_nobody_named_are_no_more_than_the_answers():
+    groups = {"nodes": "groups", "selector": "gain"}
+    assert [config(**groups, answers=n).rounds for n in (1, 4, 6, 5000, None)] == [1, 4, 6, 6, 6]
+    assert [config(answers=n).rounds for n in (1, 5000, None)] == [1, 1, 1]
+    with pytest.raises(InputError, match="cannot be cut into 6"):
+        config(**groups, answers=5, rounds=6)
+
+
 def test_unknown_selector_is_named():
     with pytest.raises(InputError, match="'oracle' is unknown"):
         choose(config(selector="oracle"), lambda: np.zeros((1, 12), np.float32))

@@ -46,7 +46,7 @@ def run(
     rounds: Annotated[
         int | None,
         typer.Option(
-            "--rounds", min=1, help="Refreshes; the asking is cut into as many parts. Default 3, images 1."
+            "--rounds", min=1, help="Refreshes; the asking is cut into as many parts. Default 6, images 1."
         ),
     ] = None,
     until_stable: Annotated[

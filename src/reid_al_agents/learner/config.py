@@ -14,7 +14,7 @@ NODES = ("groups", "images")
 UNSAID = -1
 """Stands for a number that follows from ``nodes``."""
 
-ROUNDS = {"groups": 3, "images": 1}
+ROUNDS = {"groups": 6, "images": 1}
 """Refreshes of a run where nobody says how many, by what asks."""
 
 BUDGETS = {"groups": 1, "images": 10}
@@ -43,7 +43,8 @@ class RunConfig:
         refresh_steps: Training steps of a refresh; ``None`` is the refresher's default.
         warm: Refresh from the last model instead of from the start weights.
         answers: Answers in all; ``None`` asks until every image was the query once.
-        rounds: Parts into which the asking is cut; a refresh follows each. Unsaid it is 3 or 1 by ``nodes``.
+        rounds: Parts into which the asking is cut; a refresh follows each. Unsaid it is 6 (no more
+            than answers) or 1 by ``nodes``.
         until_stable: Stop asking once the next answers are unlikely to change any group.
         audit: Share of the answers that goes to the audit of the groups.
         parallel: Queries that are open side by side, between images.
@@ -94,7 +95,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.nodes not in NODES:
             raise InputError(f"nodes: {self.nodes!r} is unknown; choose one of {', '.join(NODES)}")
-        for name, default in (("rounds", ROUNDS), ("budget", BUDGETS), ("selector", SELECTORS_OF)):
+        if self.rounds == UNSAID:
+            usual = ROUNDS[self.nodes]
+            most = usual if self.answers is None else max(1, self.answers)
+            object.__setattr__(self, "rounds", min(usual, most))
+        for name, default in (("budget", BUDGETS), ("selector", SELECTORS_OF)):
             if getattr(self, name) in (UNSAID, ""):
                 object.__setattr__(self, name, default[self.nodes])
         self._check_nodes()
