@@ -65,17 +65,18 @@ class ClusterRefresher:
         held: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place; see ``Refresher.refresh``."""
-        settings, sides = self.settings, sides_of(images.sides)
         known = KnownPairs.from_constraints(constraints)
+        cluster = self._clustering(images, constraints, held)
+        return train_on_clusters(model, images, cluster, known, self.settings, seed=seed, progress=progress)
 
-        def formed(features: NDArray[np.float32]) -> Clusters:
-            return constrained_clusters(features, images.cameras, constraints, settings, sides)
-
-        cluster: Clustering = formed
+    def _clustering(
+        self, images: ImageSet, constraints: ConstraintGraph, held: NDArray[np.int64] | None
+    ) -> Clustering:
+        settings, sides = self.settings, sides_of(images.sides)
         if held is not None and settled_share(held, constraints, settings.told_apart) >= settings.settled:
             kept = held_clusters(held, constraints, settings.least_images, sides)
-            cluster = lambda _: kept  # noqa: E731 -- the same in every epoch
-        return train_on_clusters(model, images, cluster, known, settings, seed=seed, progress=progress)
+            return lambda _: kept
+        return lambda features: constrained_clusters(features, images.cameras, constraints, settings, sides)
 
 
 class SupervisedClusterRefresher:
