@@ -534,7 +534,7 @@ def test_a_run_until_stable_is_that_run_cut_short(tmp_path, monkeypatch):
         ({"nodes": "people"}, "nodes: 'people' is unknown; choose one of groups, images"),
         ({"audit": 0.7}, "audit.*0.7 is outside"),
         ({"rounds": 0}, "rounds: 0 is below 1"),
-        ({"answers": 2}, "cannot be cut into 3 rounds"),
+        ({"answers": 2, "rounds": 3}, "cannot be cut into 3 rounds"),
         ({"budget": -2}, "budget"),
     ],
 )
@@ -545,7 +545,7 @@ def test_settings_that_do_not_go_together_are_named(changes, words):
 
 def test_what_nobody_says_is_chosen_by_what_asks():
     groups, images = config(), config(nodes="images")
-    assert (groups.nodes, groups.selector, groups.rounds, groups.budget) == ("groups", "gain", 3, 1)
+    assert (groups.nodes, groups.selector, groups.rounds, groups.budget) == ("groups", "gain", 6, 1)
     assert (images.selector, images.rounds, images.budget) == ("dqn", 1, 10)
     said = config(nodes="images", selector="random", rounds=2, budget=3)
     assert (said.selector, said.rounds, said.budget) == ("random", 2, 3)
