@@ -48,7 +48,7 @@ def benchmark(
             "--quick-every",
             min=0,
             help="Answers between quick refreshes, which only choose what is asked next (cluster); "
-            "0 for none. [default: a 14th of the images]",
+            "0 for none. Default a 14th of the images.",
             show_default=False,
         ),
     ] = None,

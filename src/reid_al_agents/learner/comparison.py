@@ -103,9 +103,9 @@ def compare(
     """Measure every row of the plan.
 
     One trajectory of asking is made for each selector and seed. At each budget the model is refreshed from
-    the start weights, scored, and its features choose the next questions; quick refreshes between the budgets
-    do the same without being scored in a row. Once every image was the query, the
-    row says how many answers there were, and the selector's larger budgets are left out.
+    the start weights, scored, and its features choose the next questions. Quick refreshes between the budgets
+    go on from the model before, only to choose the next questions; they get no row. Once every image was the
+    query, the row says how many answers there were, and the selector's larger budgets are left out.
 
     Args:
         plan: What is compared.

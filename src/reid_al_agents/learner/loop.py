@@ -136,8 +136,9 @@ class Loop:
         if not (config.warm or quick):
             self.subject.restart()
         seed = config.seed * 1000 + number
+        held = self.mode.held() if self.subject.trains else None
         training: Metrics = {"quick": quick}
-        training |= self.subject.refresh(self.constraints, seed, quick=quick, held=self.mode.held())
+        training |= self.subject.refresh(self.constraints, seed, quick=quick, held=held)
         clock.lap("refresh_seconds")
         scores = self.subject.scores()
         clock.lap("score_seconds")
