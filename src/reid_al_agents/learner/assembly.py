@@ -13,7 +13,8 @@ from reid_al_agents.embedding import EmbeddingNet, build_backbone, load_weights
 from reid_al_agents.files import make_folder
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.subject import ImageSubject, Progress, Subject
+from reid_al_agents.learner.image_subject import ImageSubject
+from reid_al_agents.learner.subject import Progress, Subject
 from reid_al_agents.refresh import (
     ClusterRefresher,
     ClusterSettings,

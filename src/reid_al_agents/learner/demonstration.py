@@ -10,7 +10,8 @@ from reid_al_agents.embedding import build_backbone, load_weights, save_weights
 from reid_al_agents.learner.assembly import make_refreshers
 from reid_al_agents.learner.comparison import Plan
 from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.subject import ImageSubject, Progress
+from reid_al_agents.learner.image_subject import ImageSubject
+from reid_al_agents.learner.subject import Progress
 from reid_al_agents.refresh import TripletSettings, pretrain
 
 SIZE = (64, 32)

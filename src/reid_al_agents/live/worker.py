@@ -21,7 +21,7 @@ from reid_al_agents.datasets import ImageSet
 from reid_al_agents.files import write_arrays, write_text
 from reid_al_agents.learner.assembly import assemble
 from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.subject import HeldGroups, ImageSubject
+from reid_al_agents.learner.image_subject import HeldGroups, ImageSubject
 from reid_al_env import ConstraintGraph, InputError
 
 _TOLD_EVERY = 0.2  # seconds between two lines on one thing
