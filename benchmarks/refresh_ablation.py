@@ -4,7 +4,8 @@ From a run's label-free start and its answers, the same training with the same n
 other clusters:
 
 - ``all labels``: the identities;
-- ``groups``: pieces joined by answers alone, as they ask;
+- ``groups``: pieces joined by answers alone, as they ask and as a refresh trains on them once answers have
+  said enough; pieces are those of the run's last model, or of its start with ``--looks start``;
 - ``groups, no wrong image``: these cut by identity, so that precision is 1 and recall stays;
 - ``groups, no fragment``: these joined where most of their images show one identity, so that recall is nearly
   1 and what is wrong stays wrong; ``no large fragment`` leaves out the small groups that would not train, and
@@ -63,7 +64,7 @@ class Row:
 
 def main() -> None:
     options = _parse()
-    world = World(options.run, options.answers, options.device)
+    world = World(options.run, options.answers, options.looks, options.device)
     settings = ClusterSettings(size=world.size).scaled(options.steps / ClusterSettings().steps)
     work = _wanted(list(world.rows(settings, options.similarities)), options.only)
     rows: list[dict[str, Any]] = []
@@ -85,13 +86,14 @@ class World:
     Args:
         folder: The run's folder.
         answers: How many of its answers are used, the oldest.
+        looks: Whose features tell pieces, ``last`` or ``start``: the run's last model or its start.
         device: As on the command line.
 
     Raises:
         InputError: The folder does not hold what is needed.
     """
 
-    def __init__(self, folder: Path, answers: int, device: str) -> None:
+    def __init__(self, folder: Path, answers: int, looks: str, device: str) -> None:
         starts = sorted(folder.glob("checkpoint/*/start.safetensors"))
         if not starts or not (folder / "pairs.sqlite").is_file():
             raise InputError(
@@ -112,6 +114,7 @@ class World:
         self._gallery = np.searchsorted(members, judged.gallery)
         self._model = load_model(config["backbone"], None, 0, device)
         self._start = starts[-1]
+        self._looks = starts[-1] if looks == "start" else starts[-1].with_name("weights.safetensors")
         self.constraints = ConstraintGraph(len(self._pool))
         with PairLog(folder / "pairs.sqlite") as log:
             kept = log.answers()[:answers]
@@ -125,7 +128,7 @@ class World:
     def rows(self, settings: ClusterSettings, similarities: list[float]) -> Iterator[Row]:
         """All trainings; the labels of the fixed ones are made now."""
         asking = GroupSettings()
-        load_weights(self._model, self._start)
+        load_weights(self._model, self._looks)
         features = embed(self._model, self._pool, size=self.size)
         sides = sides_of(self._pool.sides)
         looks = compare_looks(features, self._pool.cameras, asking.k1, asking.k2, sides)
@@ -226,6 +229,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of reid-al run")
     parser.add_argument("--answers", type=int, default=5000, help="the oldest of the run's answers")
+    parser.add_argument(
+        "--looks", choices=("last", "start"), default="last", help="the run's model that tells pieces"
+    )
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument(
         "--similarities", type=float, nargs="+", default=[0.15, 0.07, 0.03, 0.01], help="group_similarity"

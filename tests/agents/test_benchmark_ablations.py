@@ -123,7 +123,7 @@ def test_means_are_over_seeds(pool):
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
     with pytest.raises(refresh.InputError, match="holds no label-free start"):
-        refresh.World(tmp_path, 10, "cpu")
+        refresh.World(tmp_path, 10, "last", "cpu")
 
 
 def test_a_row_that_does_not_exist_is_named():
