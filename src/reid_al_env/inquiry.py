@@ -58,6 +58,7 @@ class Inquiry:
         known_matches: Pairs answered "match" before, to which the "verified" metric is fitted from the start;
             the must-links of ``constraints`` are added.
         node_features: What is observed of each image besides the graph; ``None`` adds nothing.
+        padded: Whether there may be fewer images than the settings' pool needs; the rest is then masked.
 
     Raises:
         InputError: If the set and the settings do not fit, or nobody can answer.
@@ -72,6 +73,7 @@ class Inquiry:
         size: int = 1,
         known_matches: Sequence[tuple[int, int]] = (),
         node_features: NodeFeatures | None = None,
+        padded: bool = False,
     ) -> None:
         if oracle is None and (features.identities < 0).all():
             raise InputError(
@@ -93,7 +95,8 @@ class Inquiry:
         if settings.metric == "verified":
             self._match_pairs += [*known_matches, *(constraints.must_links if constraints else ())]
         self._pairs_at_fit = 0
-        self._starts = StartTable(features, settings, batch=size)
+        self._padded = padded
+        self._starts = StartTable(features, settings, batch=size, padded=padded)
         self.browser = QueryBrowser(len(features), np.random.default_rng(0))
 
     @property
@@ -259,5 +262,5 @@ class Inquiry:
         left = l2_normalise(self.features.features[pairs[:, 0]]).astype(np.float64)
         right = l2_normalise(self.features.features[pairs[:, 1]])
         settings = self.batch.settings
-        self._starts = StartTable(self.features, settings, left - right, len(self.batch.query))
+        self._starts = StartTable(self.features, settings, left - right, len(self.batch.query), self._padded)
         self._pairs_at_fit = count

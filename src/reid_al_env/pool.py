@@ -30,9 +30,11 @@ class PoolTable:
             padded with −1.
         index: FAISS factory string, such as ``"Flat"`` (exact), ``"IVF1024,Flat"`` or ``"HNSW32"``; after a
             semicolon, FAISS's search parameters, as in ``"IVF1024,Flat;nprobe=16"``.
+        padded: Whether there may be too few images; every query is then padded with −1.
 
     Raises:
-        InputError: If ``pool_size`` is not below the number of images, or FAISS does not know ``index``.
+        InputError: If ``pool_size`` is not below the number of images and it is not ``padded``, or FAISS does
+            not know ``index``.
     """
 
     def __init__(
@@ -41,8 +43,9 @@ class PoolTable:
         pool_size: int,
         cameras: NDArray[np.int64] | None = None,
         index: str = "Flat",
+        padded: bool = False,
     ) -> None:
-        if pool_size >= len(points):
+        if pool_size >= len(points) and not padded:
             raise InputError(
                 f"pool_size: {pool_size} with {len(points)} images; a query has at most {len(points) - 1} "
                 "others, so choose a smaller pool_size"

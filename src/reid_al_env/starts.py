@@ -48,9 +48,11 @@ class StartTable:
         settings: Of the episodes.
         match_differences: For ``metric="verified"``; see :func:`reid_al_env.metric.to_metric_space`.
         batch: The most queries that are asked for at once.
+        padded: Whether the set may be smaller than the pool, which is then padded.
 
     Raises:
-        InputError: If the pool is larger than the set, or cameras are needed and one is missing.
+        InputError: If the pool is larger than the set though not ``padded``, or cameras are needed and one
+            is missing.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class StartTable:
         settings: EpisodeSettings,
         match_differences: NDArray[np.float64] | None = None,
         batch: int = 1,
+        padded: bool = False,
     ) -> None:
         self._settings = settings
         self._points = to_metric_space(
             features.features, settings.metric, settings.shrinkage, match_differences
         )
         cameras = _cameras(features) if settings.cross_camera else None
-        self._pool = PoolTable(self._points, settings.pool_size, cameras, settings.index)
+        self._pool = PoolTable(self._points, settings.pool_size, cameras, settings.index, padded)
         nodes = settings.pool_size + 1
         bytes_each = nodes * nodes * 8 + nodes * 24
         capacity = max(min(len(features), _MEMORY_BYTES // bytes_each), batch)

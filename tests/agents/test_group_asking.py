@@ -254,7 +254,7 @@ def test_with_wrong_answers_no_held_answer_is_violated_and_doubtful_ones_are_ask
     assert spell.constraints.contradictions
     assert len(spell.constraints.must_links) + len(spell.constraints.cannot_links) < 180
     check_no_held_answer_is_violated(spell.groups(), spell.constraints)
-    check_no_held_answer_is_violated(spell.asking.formed.groups, spell.constraints)
+    check_no_held_answer_is_violated(spell.asking.plan().formed.groups, spell.constraints)
     assert spell.score() > Spell(people(seed, 18), "random", noise=0.05, seed=seed).ask(180).score()
 
 
@@ -497,9 +497,10 @@ def test_the_figures_of_a_round_are_of_that_round(tmp_path):
         assert 0 < line["changed_groups"] <= line["changes_watched"] <= 40
         assert 0 < line["audited"] <= 5
         assert 0 <= line["chance_of_change"] <= 1
-        middle, low, high = line["audit_precision"]
-        assert 0 <= low <= middle <= high <= 1
         assert line["audit_recall"] is None  # a handful of answers says nothing about it
+    assert 0 < rounds[1]["audit_answers"] < rounds[2]["audit_answers"]  # those of earlier rounds still tell
+    middle, low, high = rounds[2]["audit_precision"]
+    assert 0 <= low <= middle <= high <= 1
     with PairLog(tmp_path / "r" / "pairs.sqlite") as log:
         assert [log.count(round=number) for number in (1, 2)] == [40, 40]
         assert rounds[-1]["matches"] == int((log.pairs()[:, 2] > 0).sum())

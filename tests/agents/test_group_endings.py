@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reid_al_agents.clustering import compare_looks, jaccard_similarities
-from reid_al_agents.grouping import Audit, ChangeMonitor, GroupSettings, MatchModel
+from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
 from reid_al_agents.learner.comparison import Plan, compare
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.feature_subject import FeatureSubject
@@ -113,20 +113,6 @@ def test_the_audit_and_the_schedule_never_ask_about_one_pair_twice(seed):
 def test_certain_answers_are_refused():
     with pytest.raises(InputError, match=r"error_rate: 0.*small rate"):
         GroupSettings(error_rate=0.0)
-
-
-def test_recall_is_not_estimated_from_a_handful_of_answers():
-    features = synthetic_features(25, 6, noise=0.55, seed=0)
-    near = np.argsort(-(features.features @ features.features.T), axis=1)[:, :101]
-    audit = Audit(np.repeat(np.arange(25), 6), near, np.random.default_rng(0))
-    truth = LabelOracle(features.identities)
-    estimates = []
-    for _ in range(300):
-        stratum, i, j = audit.draw()
-        audit.record(stratum, int(truth.answer(np.array([i]), np.array([j]))[0]))
-        estimates.append(audit.estimate())
-    assert all(estimate.recall is None for estimate in estimates[:60])
-    assert estimates[-1].recall is not None
 
 
 def test_neighbour_lists_of_one_give_no_similar_pair():

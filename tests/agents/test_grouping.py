@@ -8,16 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.clustering import FormedGroups, compare_looks, form_groups, nearest_neighbours, unit_rows
+from reid_al_agents.clustering import FormedGroups, compare_looks, form_groups
 from reid_al_agents.grouping import (
     NODE_FEATURES,
-    Audit,
     ChangeMonitor,
     GroupSettings,
     GroupView,
     MatchModel,
 )
-from reid_al_agents.grouping.audit import REACH
 from reid_al_agents.grouping.evidence import answer_weight, chance_of_error
 from reid_al_agents.grouping.match_model import ENOUGH, MEMORY, PAIR_FEATURES
 from reid_al_agents.selection import make_selector
@@ -532,146 +530,6 @@ def test_asking_is_stable_after_as_many_quiet_answers_as_the_formula_says():
     assert monitor.stable
     monitor.add(True)
     assert not monitor.stable
-
-
-# The audit
-
-
-def audited(seed=0, count=40, near=15):
-    """Forty points, groups that are partly wrong, and their neighbours."""
-    rng = np.random.default_rng(seed)
-    identities = np.repeat(np.arange(count // 5), 5)
-    points = rng.normal(size=(count // 5, 6))[identities] + 0.7 * rng.normal(size=(count, 6))
-    groups = identities.copy()
-    moved = rng.choice(count, count // 5, replace=False)
-    groups[moved] = rng.integers(0, count // 5, len(moved))
-    groups = np.unique(groups, return_inverse=True)[1]
-    neighbours = nearest_neighbours(unit_rows(points), near)
-    return groups, neighbours, identities
-
-
-def strata_by_hand(groups, neighbours):
-    """Every ordered pair of images by stratum."""
-    count = len(groups)
-    strata = [[(i, j) for i in range(count) for j in range(count) if i != j and groups[i] == groups[j]]]
-    first = 1
-    for end in REACH:
-        ranks = range(first, min(end + 1, neighbours.shape[1]))
-        pairs = [(i, int(neighbours[i, rank])) for rank in ranks for i in range(count)]
-        if ranks:
-            strata.append([(i, j) for i, j in pairs if groups[i] != groups[j]])
-        first = end + 1
-    return strata
-
-
-@pytest.mark.parametrize("near", [2, 8, 11, 12, 31, 40])
-def test_strata_are_those_of_going_through_all_pairs(near):
-    groups, neighbours, _ = audited(near=near)
-    audit = Audit(groups, neighbours, np.random.default_rng(0))
-    assert audit.sizes.tolist() == [len(stratum) for stratum in strata_by_hand(groups, neighbours)]
-    assert len(audit.asked) == len(audit.matched) == len(audit.sizes)
-
-
-def test_draws_are_of_their_stratum_and_uniform_in_it():
-    groups, neighbours, _ = audited(count=20)
-    strata = strata_by_hand(groups, neighbours)
-    audit = Audit(groups, neighbours, np.random.default_rng(1))
-    draws = [audit.draw() for _ in range(6000)]
-    assert all((i, j) in strata[stratum] for stratum, i, j in draws)
-    counts = np.bincount([stratum for stratum, _, _ in draws])
-    shares = [0.5] + [0.5 / (len(strata) - 1)] * (len(strata) - 1)
-    np.testing.assert_allclose(counts / 6000, shares, atol=0.03)
-    for number, stratum in enumerate(strata):
-        drawn = [(i, j) for which, i, j in draws if which == number]
-        expected = len(drawn) / len(stratum)
-        times = np.array([drawn.count(pair) for pair in stratum])
-        # χ² of a uniform draw: mean k − 1, deviation √(2 (k − 1))
-        surplus = float(((times - expected) ** 2 / expected).sum()) - (len(stratum) - 1)
-        assert abs(surplus) < 5 * math.sqrt(2 * len(stratum))
-
-
-def test_where_no_pair_is_inside_groups_all_draws_are_outside_and_the_other_way_round():
-    _, neighbours, _ = audited()
-    alone = Audit(np.arange(40), neighbours, np.random.default_rng(0))
-    assert alone.sizes[0] == 0
-    assert all(alone.draw()[0] > 0 for _ in range(50))
-    together = Audit(np.zeros(40, dtype=np.int64), neighbours, np.random.default_rng(0))
-    assert together.sizes.tolist() == [40 * 39, 0, 0]
-    assert all(together.draw()[0] == 0 for _ in range(50))
-
-
-def test_nothing_to_draw_from_draws_nothing_and_estimates_nothing():
-    audit = Audit(np.zeros(1, dtype=np.int64), np.zeros((1, 1), dtype=np.int64), np.random.default_rng(0))
-    assert audit.draw() is None
-    assert audit.estimate() is None
-
-
-def test_answers_are_counted_by_stratum_and_who_cannot_tell_is_passed_over():
-    groups, neighbours, _ = audited()
-    audit = Audit(groups, neighbours, np.random.default_rng(0))
-    assert audit.estimate() is None
-    for stratum, answer in ((0, 1), (0, -1), (0, 1), (1, -1), (1, 0), (2, 1), (0, 0)):
-        audit.record(stratum, answer)
-    assert audit.asked.tolist() == [3, 1, 1]
-    assert audit.matched.tolist() == [2, 0, 1]
-    estimate = audit.estimate()
-    assert estimate.answers == 5
-    assert estimate == audit.estimate()
-
-
-def test_precision_is_the_jeffreys_interval_of_the_pairs_inside():
-    from scipy.stats import beta
-
-    groups, neighbours, _ = audited()
-    audit = Audit(groups, neighbours, np.random.default_rng(0))
-    for number in range(40):
-        audit.record(0, 1 if number < 31 else -1)
-    expected = beta(31.5, 9.5).ppf([0.5, 0.025, 0.975])
-    np.testing.assert_allclose(audit.estimate().precision, expected, atol=0.01)
-
-
-def test_recall_weighs_strata_by_their_pairs():
-    """Many answers in each stratum: the recall is that of the shares, by the sizes of the strata."""
-    groups, neighbours, _ = audited()
-    audit = Audit(groups, neighbours, np.random.default_rng(0))
-    shares = (0.8, 0.3, 0.1)
-    for stratum, share in enumerate(shares):
-        audit.asked[stratum] = 100_000
-        audit.matched[stratum] = round(share * 100_000)
-    matching = audit.sizes * shares
-    middle, low, high = audit.estimate().recall
-    assert middle == pytest.approx(matching[0] / matching.sum(), abs=2e-3)
-    assert middle - 0.01 < low < middle < high < middle + 0.01
-
-
-@pytest.fixture(scope="module")
-def simulations():
-    """Two hundred audits of one grouping, 240 answers each, beside the truth over all ordered pairs."""
-    groups, neighbours, identities = audited(seed=3, count=120, near=31)
-    strata = strata_by_hand(groups, neighbours)
-    matching = [sum(identities[i] == identities[j] for i, j in stratum) for stratum in strata]
-    precision, recall = matching[0] / len(strata[0]), matching[0] / sum(matching)
-    estimates = []
-    for seed in range(200):
-        audit = Audit(groups, neighbours, np.random.default_rng(seed))
-        for _ in range(240):
-            stratum, i, j = audit.draw()
-            audit.record(stratum, 1 if identities[i] == identities[j] else -1)
-        estimates.append(audit.estimate())
-    return precision, recall, estimates
-
-
-@pytest.mark.parametrize("which", ["precision", "recall"])
-def test_estimates_are_right_on_average_and_nineteen_intervals_of_twenty_hold_the_truth(simulations, which):
-    truth = dict(zip(("precision", "recall"), simulations, strict=False))[which]
-    assert 0.5 < truth < 0.95
-    found = np.array([getattr(estimate, which) for estimate in simulations[2]])
-    middle, low, high = found.T
-    assert ((low < middle) & (middle < high)).all()
-    assert abs(middle.mean() - truth) < 0.02
-    assert abs(middle - truth).max() > 0.02  # the simulations do differ
-    assert ((low <= truth) & (truth <= high)).mean() >= 0.9
-    assert (high - low).mean() < 0.4
 
 
 # Settings

@@ -6,6 +6,8 @@ from live_world import pool, session, truth
 
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.grouping import AuditedPair
+from reid_al_agents.live.auditing import audited_pairs, designs_of
 from reid_al_agents.live.contradictions import find_contradictions
 from reid_al_agents.live.ledger import Ledger
 from reid_al_agents.live.people import cohen_kappa, table
@@ -137,7 +139,7 @@ def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
     assert live.undo("anna", "undo-0").question.id == more[-1].id  # a repeated request takes no more back
     assert live.state.answers == 12
     assert np.array_equal(live.state.ledger.constraints.groups(), before)
-    assert len(store.events("run")) == 12 + 5 + 5
+    assert sum(event.kind != "audit" for event in store.events("run")) == 12 + 5 + 5
     with pytest.raises(Conflict, match="nothing to take back"):
         live.undo("ben", "undo-ben")
     live.answer("anna", more[0].id, "same", "after-undo")
@@ -311,22 +313,77 @@ def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
     assert live.supply.groups.of_image(first) != live.supply.groups.of_image(second)
 
 
-def test_the_audit_goes_on_after_a_restart_about_the_same_groups(store):
-    features = pool(identities=20, images=6, noise=0.3)
-    live = session(store, features)
-    while live.state.answers < 250:
+def audited_until(live, features, answers):
+    while live.state.answers < answers:
         served = live.questions("anna", 1).questions
         if not served:
             break
         live.answer("anna", served[0].id, truth(features, served[0]), f"key-{live.state.answers:04d}")
-    before = live.supply.asking.audit
-    again = session(store, features).supply.asking.audit
-    assert before.asked.sum() >= 5
-    assert again.sizes.tolist() == before.sizes.tolist()
-    # Pairs that were known and drawn after the last audit question are the only ones that are lost.
-    unsaid = len(live.supply.asking._checks._known)
-    assert again.asked.sum() == before.asked.sum() - unsaid
-    assert (again.matched <= before.matched).all()
+
+
+def test_what_the_audit_and_the_monitor_say_is_the_same_after_a_restart(store):
+    features = pool(identities=20, images=6, noise=0.6)
+    live = session(store, features)
+    audited_until(live, features, 120)
+    pairs = audited_pairs(live.counting())
+    assert len(pairs) >= 3
+    again = session(store, features)
+    assert audited_pairs(again.counting()) == pairs
+    kept = designs_of(again.state.keys.values())
+    assert list(kept) == [0]
+    assert np.array_equal(kept[0].groups, live.supply.asking.checked.designs[0].groups)
+    assert np.array_equal(again.supply.asking.checked.designs[0].sizes, kept[0].sizes)
+    assert vars(again.supply.monitor) == vars(live.supply.monitor)
+    assert 0 < live.supply.monitor.changes < live.supply.monitor.answers
+    estimate = live.audit()
+    assert 0 < estimate.answers <= len(pairs)
+    assert estimate.recall is None  # so few say nothing of it
+
+
+def test_a_slip_about_an_audited_pair_counts_for_nothing_once_it_is_put_right(store):
+    features = pool(identities=20, images=6, noise=0.3)
+    live = session(store, features)
+    right, wrong = session_twins(live, features)
+    assert right
+    assert right == wrong
+    assert len({(pair.i, pair.j) for pair in right}) == len(right)
+    twin = session(store, features)
+    assert vars(twin.supply.monitor) == vars(live.supply.monitor)
+
+
+def session_twins(live, features):
+    """Every audit question is answered wrongly, taken back and answered rightly; both lists should agree."""
+    right = []
+    for number in range(120):
+        served = live.questions("anna", 1).questions
+        if not served:
+            break
+        question, said = served[0], truth(features, served[0])
+        if question.kind == "audit":
+            slip = "same" if said == "different" else "different"
+            live.answer("anna", question.id, slip, f"slip-{number:04d}")
+            live.undo("anna", f"undo-{number:04d}")
+            note = question.detail["audit"]
+            right += [AuditedPair(*pair) for pair in note["known"]]
+            drawn = note["design"], note["stratum"]
+            sign = 1 if said == "same" else -1
+            right.append(AuditedPair(question.query, question.candidate, *drawn, sign))
+        live.answer("anna", question.id, said, f"key-{number:04d}")
+    return right, audited_pairs(live.counting())
+
+
+def test_two_people_who_answer_one_audit_question_count_once(store):
+    features = pool(identities=20, images=6, noise=0.3)
+    live = session(store, features, overlap=2.0)
+    for number in range(200):
+        served = live.questions(("anna", "ben")[number % 2], 1).questions
+        if served:
+            who = ("anna", "ben")[number % 2]
+            live.answer(who, served[0].id, truth(features, served[0]), f"key-{number:04d}")
+    twice = [event.question for event in live.counting() if event.question_kind == "audit"]
+    assert len(twice) > len(set(twice)) > 2
+    pairs = [(pair.i, pair.j) for pair in audited_pairs(live.counting())]
+    assert len(pairs) == len(set(pairs))
 
 
 def test_known_questions_tell_the_careful_from_the_careless(store):
@@ -465,7 +522,9 @@ def test_whether_answers_still_change_anything_outlives_a_restart(store):
     live = session(store, pool(25, 5))
     play(live, 60)
     again = session(store, pool(25, 5))
-    policy = [e for e in live.state.effective.values() if e.question_kind == "policy"]
-    assert again.supply.monitor.answers == len(policy) > 30
-    assert again.supply.monitor.changes == sum(event.answer == "same" for event in policy)
+    told = [e for e in live.state.effective.values() if e.question_kind in ("policy", "audit")]
+    policy = [event for event in told if event.question_kind == "policy"]
+    assert again.supply.monitor.answers == len(told) > len(policy) > 30
+    assert again.supply.monitor.changes >= sum(event.answer == "same" for event in policy)
+    assert vars(again.supply.monitor) == vars(live.supply.monitor)
     assert again.supply.monitor.rate < 1.0

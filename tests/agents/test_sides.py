@@ -16,6 +16,7 @@ from reid_al_agents.datasets import ImageSet, load_data
 from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
 from reid_al_agents.learner.asking import AskingReport
 from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.feature_subject import FeatureSubject
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_checks import Checks
@@ -193,7 +194,8 @@ def test_a_sequence_that_joins_two_sides_is_nobodys_to_judge():
     assert set(dispute.ask) == {0, 1}  # the lightest, which joins left and right
 
     def asked(sides):
-        checks = Checks(None, GroupSettings(), AskingReport(), ChangeMonitor(), sides)
+        rng = np.random.default_rng(0)
+        checks = Checks(Checked(), GroupSettings(), AskingReport(), ChangeMonitor(), rng, None, sides)
         return len(list(checks.disputes(constraints, lambda: True)))
 
     assert asked(None) == 1
@@ -256,7 +258,7 @@ def test_people_are_given_pairs_and_rows_that_can_be_compared(tmp_path):
         features.features, features.identities, paths=np.array([f"{i}.png" for i in range(len(features))])
     )
 
-    def known():
+    def known(_):
         constraints = ConstraintGraph(len(features))
         for animal in range(8):
             constraints.add(6 * animal + 1, 6 * animal + 4, 1, 3.0)

@@ -9,8 +9,8 @@ from reid_al_env.errors import InputError
 ANSWERS = ("same", "different", "cannot_tell", "incomparable", "bad_query", "bad_candidate")
 """Answer values on the wire and in the store."""
 
-KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "refresh")
-"""Kinds of event."""
+KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "refresh", "audit")
+"""Kinds of event; "audit" keeps what the questions of the audit are drawn from."""
 
 QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden")
 """Why a pair is asked about."""
@@ -33,7 +33,7 @@ class Event:
         key: Makes the event count once; unique within the run.
         run: The run it belongs to.
         kind: One of `KINDS`.
-        annotator: Who did it; empty only where nobody did (`import`, `refresh`).
+        annotator: Who did it; empty only where nobody did (`import`, `refresh`, `audit`).
         at: When it happened, in seconds since 1970-01-01 UTC.
         shown_at: When the pair was put on the screen, likewise.
         seconds: How long the pair was looked at.

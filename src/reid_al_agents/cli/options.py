@@ -67,7 +67,8 @@ Refresh: TypeAlias = Annotated[
     str, typer.Option("--refresh", help="How answers become a model: cluster, triplet (the paper's) or none.")
 ]
 RefreshSteps: TypeAlias = Annotated[
-    int | None, typer.Option("--refresh-steps", help="Training steps of a refresh; default: the refresher's.")
+    int | None,
+    typer.Option("--refresh-steps", help="Training steps of a full refresh; default: the refresher's."),
 ]
 Parallel: TypeAlias = Annotated[int, typer.Option("--parallel", help="Queries open side by side.")]
 CrossCamera: TypeAlias = Annotated[

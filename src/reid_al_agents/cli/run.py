@@ -37,20 +37,35 @@ def run(
     adapt: opt.Adapt = True,
     refresh_steps: opt.RefreshSteps = None,
     warm: Annotated[
-        bool, typer.Option("--warm", help="Refresh from the last model, not from the start weights.")
+        bool,
+        typer.Option(
+            "--warm",
+            help="Let the last refresh go on from the model before, as the others do (cluster), not from the "
+            "start weights.",
+        ),
     ] = False,
     answers: Annotated[
         int | None,
-        typer.Option("--answers", help="Answers in all; without it, until every image was the query once."),
+        typer.Option(
+            "--answers",
+            help="Answers in all. Default one per image; between images, until each was the query once.",
+        ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
-            "--rounds", min=1, help="Refreshes; the asking is cut into as many parts. Default 6, images 1."
+            "--rounds",
+            min=1,
+            help="Parts of the asking, each with a refresh: quick ones, then a full one (cluster). "
+            "Default 6, images 1.",
         ),
     ] = None,
     until_stable: Annotated[
-        bool, typer.Option("--until-stable", help="Stop once answers hardly change any group.")
+        bool,
+        typer.Option(
+            "--until-stable",
+            help="Stop once answers hardly change any group; without --answers, after ten per image at most.",
+        ),
     ] = False,
     audit: opt.Audit = 0.05,
     parallel: opt.Parallel = 5,

@@ -1,6 +1,6 @@
 """Asking between groups of images: who is likely to match, what an answer is worth, and when to stop."""
 
-from reid_al_agents.grouping.audit import Audit, AuditEstimate
+from reid_al_agents.grouping.audit import AuditedPair, AuditEstimate, Design, Strata, estimate_quality
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
@@ -8,10 +8,13 @@ from reid_al_agents.grouping.view import NODE_FEATURES, GroupView
 
 __all__ = [
     "NODE_FEATURES",
-    "Audit",
     "AuditEstimate",
+    "AuditedPair",
     "ChangeMonitor",
+    "Design",
     "GroupSettings",
     "GroupView",
     "MatchModel",
+    "Strata",
+    "estimate_quality",
 ]

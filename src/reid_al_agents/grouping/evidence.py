@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from reid_al_env import ConstraintGraph
+
 _BOUND = 0.01  # match probabilities nearer 0 or 1 are not taken at their word
 _LEAST = 0.1
 
@@ -25,6 +29,31 @@ def answer_weight(answer: int, probability: float, error_rate: float) -> float:
     prior = min(max(probability, _BOUND), 1 - _BOUND)
     odds = math.log(prior / (1 - prior))
     return max(math.log((1 - error_rate) / error_rate) + (odds if answer > 0 else -odds), _LEAST)
+
+
+def weigh(
+    constraints: ConstraintGraph, i: int, j: int, answer: int, probability: float | None, error_rate: float
+) -> float:
+    """Weight of the next answer about two images, before it is added to ``constraints``.
+
+    Answers about one pair add up, so what was likely beforehand counts with the first of them alone: by
+    Bayes' rule the log-odds after k answers are those before plus what each answer says by itself.
+
+    Args:
+        constraints: What is known, to see whether the pair was asked about before.
+        i: One image.
+        j: The other.
+        answer: +1, −1 or 0.
+        probability: Of a match, as it was held likely before any answer; ``None`` where nobody said.
+        error_rate: ε, in (0, 0.5).
+
+    Returns:
+        See :func:`answer_weight`; 1 for "can't tell" and where there is no probability.
+    """
+    if answer == 0 or probability is None:
+        return 1.0
+    prior = 0.5 if constraints.asked(i, np.array([j]))[0] else probability
+    return answer_weight(answer, prior, error_rate)
 
 
 def chance_of_error(answer: int, probability: float, error_rate: float) -> float:

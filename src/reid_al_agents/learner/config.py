@@ -40,9 +40,12 @@ class RunConfig:
             policy that does not learn further); empty is ``gain`` or ``dqn`` by ``nodes``.
         refresh: ``cluster``, ``triplet`` (the paper's) or ``none``.
         adapt: Whether the cluster refresh starts from a model that was first adapted without any answer.
-        refresh_steps: Training steps of a refresh; ``None`` is the refresher's default.
-        warm: Refresh from the last model instead of from the start weights.
-        answers: Answers in all; ``None`` asks until every image was the query once.
+        refresh_steps: Training steps of a full refresh; ``None`` is the refresher's default. With the cluster
+            refresh the rounds before the last take an eighth of them.
+        warm: Refresh from the last model instead of from the start weights, as the rounds before the last
+            always do with the cluster refresh.
+        answers: Answers in all. ``None`` is one per image between groups, or ten of them with
+            ``until_stable``; between images it asks until every image was the query once.
         rounds: Parts into which the asking is cut; a refresh follows each. Unsaid it is 6 (no more
             than answers) or 1 by ``nodes``.
         until_stable: Stop asking once the next answers are unlikely to change any group.

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from reid_al_agents.clustering import FormedGroups, Looks, form_groups, nearest_neighbours, unit_rows
-from reid_al_agents.grouping.audit import REACH, Audit
-from reid_al_agents.grouping.evidence import answer_weight
+from reid_al_agents.grouping.audit import REACH, Strata
+from reid_al_agents.grouping.evidence import weigh
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport, LearnsOnline
+from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_batch import GroupBatch, Question
 from reid_al_agents.learner.group_checks import Checks, Steps
 from reid_al_agents.selection import Selector
@@ -60,8 +61,7 @@ class GroupAsking:
         rows: Questions that can be open at a time.
         keeps: Whether answers are added to ``constraints`` and taught to ``model`` here; not where somebody
             else does that, such as a ledger that can take answers back.
-        at_first: What was known when this model was first asked with, so that an audit that has begun goes on
-            about the same groups; ``None`` is ``constraints``, which nobody may then change meanwhile.
+        checked: What the checks of earlier models left: they go on from there.
 
     Attributes:
         features: The pool, in the space in which images are compared.
@@ -69,8 +69,9 @@ class GroupAsking:
         constraints: See above.
         rows: See above.
         report: What has been asked.
-        formed: The groups of the present batch; before the first, those of the audit.
-        audit: The audit of the groups as they were at first.
+        formed: The groups of the present batch; before the first, as they stand.
+        near: The nearest images of each image, (N, k), for the audit.
+        checked: What the checks found and remember.
         exhausted: Whether a batch brought no question.
     """
 
@@ -88,7 +89,7 @@ class GroupAsking:
         until_stable: bool = False,
         rows: int = 1,
         keeps: bool = True,
-        at_first: ConstraintGraph | None = None,
+        checked: Checked | None = None,
     ) -> None:
         self.features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
@@ -106,10 +107,11 @@ class GroupAsking:
         self._batch: GroupBatch | None = None
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
-        self.formed = self._form(constraints if at_first is None else at_first)
-        near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
-        self.audit = Audit(self.formed.groups, near, rng)
-        self._checks = Checks(self.audit, settings, self.report, monitor, looks.sides)
+        self.formed = self._form(constraints)
+        self.near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
+        self.checked = checked or Checked()
+        strata = self._strata_to_audit() if settings.audit_share > 0 else None
+        self._checks = Checks(self.checked, settings, self.report, monitor, rng, strata, looks.sides)
 
     def ask(
         self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
@@ -211,8 +213,9 @@ class GroupAsking:
         """Take the answer to an open question, one that :meth:`draw` gave: +1, −1, or 0 for "can't tell"."""
         steps = self._open.pop(question)
         if self._keeps:
-            weight = answer_weight(answer, question.probability, self._settings.error_rate) if answer else 1.0
-            self.constraints.add(question.first, question.second, answer, weight)
+            pair, rate = (question.first, question.second), self._settings.error_rate
+            weight = weigh(self.constraints, *pair, answer, question.probability, rate)
+            self.constraints.add(*pair, answer, weight)
             if question.described is not None:
                 self._model.add(question.described, question.probability, answer)
         self.report.answers += 1
@@ -232,6 +235,19 @@ class GroupAsking:
     def _form(self, constraints: ConstraintGraph) -> FormedGroups:
         return form_groups(self.similarities, constraints, self._settings.piece_similarity)
 
+    def _strata_to_audit(self) -> Strata:
+        """Of the groups that would be handed out as things stand, or of those that an audit began with."""
+        design = self.checked.designs.get(self.checked.present)
+        if design is not None:
+            return Strata(design.groups.astype(np.int64), self.near, sides=self._looks.sides)
+        settings = self._settings
+        handed = form_groups(
+            self.similarities, self.constraints, settings.link_piece_similarity, settings.group_similarity
+        )
+        strata = Strata(handed.groups, self.near, sides=self._looks.sides)
+        self.checked.designs[self.checked.present] = strata.design
+        return strata
+
     def _spent(self) -> int:
         """Answers given and questions out."""
         return self.report.answers + len(self._open) + len(self._due)
@@ -241,13 +257,16 @@ class GroupAsking:
         yield from self._checks.disputes(self.constraints, lambda: self._spent() < limit)
         batch = self._batch = self._batch or self.plan()
         self.formed = batch.formed
-        end = min(limit, self._spent() + usual)
+        begun = self._spent()
+        end = min(limit, begun + usual)
         for query, worth in batch.queries():
             if self._spent() >= end:
                 return
             yield from self._checks.due(batch, worth, self.constraints, lambda: self._spent() < end)
             if self._spent() < end:
                 yield self._visit(batch, query, end)
+        if self._spent() == begun:  # nothing is left to ask but what may be wrong
+            yield from self._checks.due(batch, 0.0, self.constraints, lambda: self._spent() < end)
 
     def _visit(self, batch: GroupBatch, query: int, end: int) -> Steps:
         """Let one group ask until its budget is spent or the batch is over."""
@@ -296,7 +315,7 @@ class GroupAsking:
             return self.constraints.relation(*first)
         answer = yield Question(*first, probability, "policy", described[0])
         self._monitor.add(answer > 0)
-        self._checks.doubt(batch, (a, b), (first, second), answer, probability)
+        self._checks.doubt(batch, (a, b), (first, second), answer, probability, described[0])
         return answer
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from reid_al_agents.clustering import FormedGroups, Sides
+from reid_al_agents.grouping.audit import AuditedPair
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.view import GroupView
@@ -24,13 +25,17 @@ class AuditNote:
     """What has to be kept with an answer to an audit question so that the audit can go on elsewhere.
 
     Attributes:
-        stratum: From which the pair was drawn.
-        known: Stratum and relation, +1 or −1, of pairs that were drawn since the last such question and whose
-            relation was known, so that nobody was asked.
+        design: Number of what the pair was drawn from.
+        stratum: Of that design.
+        together: Whether the two images were in one group when the question was made.
+        known: Pairs that were drawn since the last such question and whose relation was known, so that nobody
+            was asked.
     """
 
+    design: int
     stratum: int
-    known: tuple[tuple[int, int], ...] = ()
+    together: bool
+    known: tuple[AuditedPair, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,7 @@ class GroupBatch:
 
     Attributes:
         view: The groups with their candidates.
+        excluded: See above.
         inquiry: The environment over groups, ``rows`` episodes side by side.
         free: Its episodes that nobody uses.
     """
@@ -91,6 +97,7 @@ class GroupBatch:
         sides: Sides | None = None,
     ) -> None:
         self.formed = formed
+        self.excluded = np.zeros(len(features), dtype=bool) if excluded is None else excluded
         self.view = GroupView(
             features, similarities, formed, constraints, model, settings.neighbours, excluded, sides
         )
@@ -131,15 +138,17 @@ class GroupBatch:
         return np.array([self._given.pop(pair) for pair in pairs], dtype=np.int8)
 
     def _environment(self, episode: EpisodeSettings, rows: int, node_features: bool) -> Inquiry:
-        """What is known of the groups is implied, what was asked is masked."""
+        """What is known of the groups is implied, what was asked is masked.
+
+        The pool keeps its size however few groups are left, since policies and their memories have one.
+        """
         view, count = self.view, len(self.view.groups)
-        episode = replace(episode, pool_size=min(episode.pool_size, count - 1))
         known = ConstraintGraph(count)
         for a, b in view.conflicts.tolist():
             known.add(a, b, -1)
-        masked = np.concatenate([view.closed_pairs(), view.incomparable(episode.pool_size)])
+        masked = np.concatenate([view.closed_pairs(), view.incomparable(min(episode.pool_size, count - 1))])
         for a, b in masked.tolist():
             if known.relation(a, b) == 0:
                 known.add(a, b, 0)
         described = view if node_features else None
-        return Inquiry(view.groups.nodes(), episode, self, known, rows, node_features=described)
+        return Inquiry(view.groups.nodes(), episode, self, known, rows, node_features=described, padded=True)

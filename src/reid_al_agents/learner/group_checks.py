@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.clustering import Sides
-from reid_al_agents.grouping.audit import Audit
-from reid_al_agents.grouping.evidence import chance_of_error, is_decided
+from reid_al_agents.grouping.audit import AuditedPair, Strata
+from reid_al_agents.grouping.evidence import is_decided
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport
+from reid_al_agents.learner.doubts import Checked, Doubt
 from reid_al_agents.learner.group_batch import AuditNote, GroupBatch, Question
 from reid_al_env import ConstraintGraph
 
@@ -24,46 +25,42 @@ Room = Callable[[], bool]
 """Whether another question may be asked."""
 
 _SETTLING = 3  # times that a pair is asked to settle a dispute
+_LEAST_WORTH = (
+    0.05  # of a question that is asked again: the chance that it was answered wrongly, times its reach
+)
 _SURE = 0.95  # match probability of two images that are in one group already
-
-
-@dataclass(frozen=True)
-class _Doubt:
-    """An answer that may be wrong, and the pair that tells."""
-
-    worth: float
-    first: tuple[int, int]
-    second: tuple[int, int]
-    answer: int
-    probability: float
 
 
 class Checks:
     """Keeps what is to be checked of the answers and the groups.
 
     Args:
-        audit: Of the groups.
+        checked: What the checks of earlier models left, and what these are to leave.
         settings: Share of the audit, rate of wrong answers, and whether doubts are asked about.
         report: Counts what is asked.
         monitor: Is told whether the audit's answers change groups.
-        sides: Which images can be compared; the audit passes over the others.
+        rng: Of the audit's draws.
+        strata: What the audit draws from; ``None`` where nothing is audited.
+        sides: Which images can be compared.
     """
 
     def __init__(
         self,
-        audit: Audit,
+        checked: Checked,
         settings: GroupSettings,
         report: AskingReport,
         monitor: ChangeMonitor,
+        rng: np.random.Generator,
+        strata: Strata | None = None,
         sides: Sides | None = None,
     ) -> None:
-        self._sides = sides
-        self._audit, self._settings = audit, settings
+        self._strata, self._sides = strata, sides
+        self._checked, self._settings, self._rng = checked, settings, rng
         self._report, self._monitor = report, monitor
-        self._doubts: list[_Doubt] = []
+        self._weighed: GroupBatch | None = None
         self._settled: Counter[tuple[int, int]] = Counter()
         self._audited = 0
-        self._known: list[tuple[int, int]] = []
+        self._known: list[AuditedPair] = []
 
     def disputes(self, constraints: ConstraintGraph, room: Room) -> Iterator[Steps]:
         """The pairs that settle disputes which are not decided."""
@@ -83,11 +80,13 @@ class Checks:
         while self._audited < self._settings.audit_share * self._report.answers and room():
             self._audited += 1
             yield self._audit_pair(batch, constraints)
-        while self._doubts and room():
-            doubt = max(self._doubts, key=lambda each: each.worth)
-            if doubt.worth < worth:
-                break
-            self._doubts.remove(doubt)
+        doubts = self._checked.doubts
+        if (
+            self._weighed is not batch
+        ):  # as likely as the present model holds them, not as the first guess did
+            self._weighed = batch
+            doubts.weigh(batch.view.match_probabilities, self._checked.error_rate(self._settings.error_rate))
+        while room() and (doubt := doubts.pop(max(worth, _LEAST_WORTH))) is not None:
             yield self._repeat(doubt, room)
 
     def doubt(
@@ -97,6 +96,7 @@ class Checks:
         witnesses: tuple[tuple[int, int], tuple[int, int]],
         answer: int,
         probability: float,
+        described: NDArray[np.float64],
     ) -> None:
         """Remember the answer about two groups where it may be wrong.
 
@@ -106,47 +106,47 @@ class Checks:
             witnesses: The images that were compared, and those to be compared next.
             answer: +1, −1 or 0.
             probability: Of a match, as it was held likely.
+            described: What the match model saw of the two, (F,).
         """
-        wrong = chance_of_error(answer, probability, self._error_rate()) if answer else 0.0
-        if not self._settings.repeat or wrong <= 0:
+        self._checked.answers += 1
+        if not self._settings.repeat or answer == 0:
             return
         reach = float(np.sqrt(np.prod(batch.view.groups.sizes[list(asked)])))
-        self._doubts.append(_Doubt(wrong * reach, *witnesses, answer, probability))
+        rate = self._checked.error_rate(self._settings.error_rate)
+        self._checked.doubts.add(Doubt(*witnesses, answer, reach, described), probability, rate)
 
-    def _repeat(self, doubt: _Doubt, room: Room) -> Steps:
+    def _repeat(self, doubt: Doubt, room: Room) -> Steps:
+        # Even odds: what was likely beforehand has counted with the answer in doubt.
         self._report.repeated += 1
-        answer = yield Question(*doubt.second, doubt.probability, "repeat")
+        answer = yield Question(*doubt.second, 0.5, "repeat")
         if answer == -doubt.answer:
             self._report.disagreed += 1
+            self._checked.disagreed += 1
             if room():
-                yield Question(*doubt.first, doubt.probability, "repeat")
+                yield Question(*doubt.first, 0.5, "repeat")
 
     def _audit_pair(self, batch: GroupBatch, constraints: ConstraintGraph) -> Steps:
-        drawn = self._audit.draw()
-        if drawn is None:
+        drawn = None if self._strata is None else self._strata.draw(self._rng)
+        if drawn is None or batch.excluded[list(drawn[:2])].any():
             return
-        stratum, i, j = drawn
-        if not self._comparable(i, j):
-            return
-        known = constraints.relation(i, j)
-        if known != 0:
-            self._known.append((stratum, known))
-        else:
-            note = AuditNote(stratum, tuple(self._known))
+        i, j, stratum = drawn
+        design = self._checked.present
+        relation = constraints.relation(i, j)
+        if relation != 0:
+            self._known.append(AuditedPair(i, j, design, stratum, relation))
+            self._checked.audited.append(self._known[-1])
+        elif not constraints.asked(i, np.array([j]))[0]:  # nobody could tell, and nobody is asked twice
+            together = bool(batch.formed.groups[i] == batch.formed.groups[j])
+            note = AuditNote(design, stratum, together, tuple(self._known))
             self._known.clear()
-            known = yield Question(i, j, _probability(batch, i, j), "audit", audit=note)
+            relation = yield Question(i, j, _probability(batch, i, j), "audit", audit=note)
             self._report.audited += 1
-            together = batch.formed.groups[i] == batch.formed.groups[j]
-            self._monitor.add(known != 0 and (known < 0) == together)
-        self._audit.record(stratum, known)
+            self._monitor.add(relation != 0 and (relation < 0) == together)
+            if relation != 0:
+                self._checked.audited.append(AuditedPair(i, j, design, stratum, relation))
 
     def _comparable(self, i: int, j: int) -> bool:
         return self._sides is None or bool(self._sides.comparable(np.array([i]), np.array([j]))[0])
-
-    def _error_rate(self) -> float:
-        """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
-        seen = 1 / self._settings.error_rate
-        return (1 + self._report.disagreed) / (seen + self._report.answers)
 
 
 def _once(question: Question) -> Steps:

@@ -12,7 +12,7 @@ import numpy as np
 
 from reid_al_agents.clustering import sides_of
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping.evidence import answer_weight
+from reid_al_agents.grouping.evidence import weigh
 from reid_al_agents.learner.asking import AskingLimits, AskingReport
 from reid_al_agents.learner.choosing import LearnedSelector, choose
 from reid_al_agents.learner.config import RunConfig, boundaries
@@ -22,6 +22,9 @@ from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, InputError, Oracle
 
 Metrics = dict[str, Any]
+
+OPEN_END = 10
+"""Answers per image after which a run ends that was to end once it is stable."""
 
 
 @dataclass
@@ -58,8 +61,9 @@ class Loop:
         subject: The images or features with their model, at the start weights.
         config: The settings.
         oracle: Who answers.
-        ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``, or
-            the queries where there is no number of answers.
+        ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``; where
+            there is no number of answers it is one per image, or all images as queries between images. With
+            ``until_stable`` and no number more rounds as long follow until it is stable.
         wanted: Those of the ends whose models are wanted; ``None`` is the last. With the cluster refresh the
             others only choose the next questions: they go on from the model before, in fewer steps.
         progress: Told of long work.
@@ -94,7 +98,8 @@ class Loop:
             self.mode = ImageMode(config, self.constraints, oracle, lambda: self.selector)
         self.selector: Selector = choose(config, self.mode.true_rewards)
         self._in_answers = ends is not None or config.answers is not None or config.nodes == "groups"
-        self._ends = ends or boundaries(config.answers or count, config.rounds)
+        longer = OPEN_END if config.until_stable and config.answers is None else 1
+        self._ends = ends or boundaries(longer * (config.answers or count), longer * config.rounds)
         self._wanted = frozenset(self._ends[-1:] if wanted is None else wanted)
 
     def begin(self) -> Metrics:
@@ -245,8 +250,7 @@ def record(
         error_rate: Rate of wrong answers by which they were weighed.
     """
     for query, candidate, answer, probability in answers:
-        plain = probability is None or answer == 0
-        weight = 1.0 if plain else answer_weight(answer, probability or 0.0, error_rate)
+        weight = weigh(constraints, query, candidate, answer, probability, error_rate)
         constraints.add(query, candidate, answer, weight)
 
 

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import Sides, compare_looks, form_groups
+from reid_al_agents.clustering import Sides, compare_looks, form_groups, nearest_neighbours, unit_rows
 from reid_al_agents.files import write_arrays
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
+from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel, Strata, estimate_quality
+from reid_al_agents.grouping.audit import REACH
 from reid_al_agents.learner.asking import AskingLimits, AskingReport, ask
 from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, FeatureSet, Inquiry, Oracle
@@ -106,7 +108,7 @@ class ImageMode:
         """See :class:`AskingMode`."""
         config = self._config
         known = self._constraints if config.closure else None
-        matches = self._constraints.must_links
+        matches = self._constraints.must_links if known is None else ()  # else they are found there
         self._inquiry = Inquiry(features, config.episode(), self._oracle, known, config.parallel, matches)
 
     def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
@@ -163,6 +165,7 @@ class GroupMode:
         self._settings: GroupSettings = config.grouping()
         self._model = MatchModel()
         self._monitor = ChangeMonitor()
+        self._checked = Checked()
         self._asking: GroupAsking | None = None
         self._features: FeatureSet | None = None
         self._over = False
@@ -183,6 +186,7 @@ class GroupMode:
             features.features, features.cameras, settings.k1, settings.k2, self._sides
         )
         self._asking = None
+        self._checked.present = max(self._checked.designs, default=-1) + 1
 
     def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
         """See :class:`AskingMode`."""
@@ -199,12 +203,12 @@ class GroupMode:
             config.episode(),
             rng,
             config.until_stable,
+            checked=self._checked,
         )
         answers_before, changes_before = self._monitor.answers, self._monitor.changes
         heard_before = len(self._model.matched)
         report = self._asking.ask(self._oracle, limits.answers or len(self._features), progress)
         self._over = self._asking.exhausted and report.answers == 0
-        estimate = self._asking.audit.estimate()
         self._figures = {
             "changed_groups": self._monitor.changes - changes_before,
             "changes_watched": self._monitor.answers - answers_before,
@@ -213,8 +217,6 @@ class GroupMode:
             "repeated": report.repeated,
             "disagreed": report.disagreed,
             "audited": report.audited,
-            "audit_precision": None if estimate is None else list(estimate.precision),
-            "audit_recall": None if estimate is None or estimate.recall is None else list(estimate.recall),
         }
         return report
 
@@ -236,8 +238,21 @@ class GroupMode:
         ).groups
 
     def figures(self) -> Figures:
-        """Changes, calibration and audit of the last spell."""
-        return {**self._figures, "disputes": len(self._constraints.disputes())}
+        """Changes, calibration and checks of the last spell, and what the audit says of :meth:`groups`."""
+        disputes = {"disputes": len(self._constraints.disputes())}
+        return {**self._figures, **self._audit_figures(), **disputes} if self._figures else disputes
+
+    def _audit_figures(self) -> Figures:
+        points = unit_rows(self._looks.points)
+        near = nearest_neighbours(points, min(REACH[-1] + 1, len(points)))
+        strata = Strata(self.groups(), near, sides=self._sides)
+        estimate = estimate_quality(self._checked.audited, self._checked.designs, strata)
+        precision, recall = (None, None) if estimate is None else (estimate.precision, estimate.recall)
+        return {
+            "audit_answers": 0 if estimate is None else estimate.answers,
+            "audit_precision": None if precision is None else list(precision),
+            "audit_recall": None if recall is None else list(recall),
+        }
 
     def true_rewards(self) -> NDArray[np.float32]:
         """See :class:`AskingMode`."""
@@ -245,16 +260,17 @@ class GroupMode:
         return self._asking.true_rewards()
 
     def keep(self, folder: Path) -> None:
-        """Keep the match model's answers and the monitor's counts."""
+        """Keep the match model's answers, what the checks remember, and the monitor's counts."""
         watched = {"answers": self._monitor.answers, "changes": self._monitor.changes}
         state = {**watched, "rate": self._monitor.rate, "over": self._over}
         numbers = {name: np.array(value) for name, value in state.items()}
-        write_arrays(folder / _STATE, {**self._model.state(), **numbers})
+        write_arrays(folder / _STATE, {**self._model.state(), **self._checked.state(), **numbers})
 
     def resume(self, folder: Path, drawn: int) -> None:
         """See :class:`AskingMode`."""
         with np.load(folder / _STATE, allow_pickle=False) as kept:
             self._model.restore({name: kept[name] for name in ("described", "matched", "predicted")})
+            self._checked.restore(kept)
             self._monitor.answers, self._monitor.changes = int(kept["answers"]), int(kept["changes"])
             self._monitor.rate, self._over = float(kept["rate"]), bool(kept["over"])
 

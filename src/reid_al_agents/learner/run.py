@@ -81,9 +81,8 @@ def run(
                 ((a.query, a.candidate, a.answer, a.probability) for a in done),
             )
         else:
-            metrics = loop.begin()
             folder.start(config, subject.fingerprint(), provenance, subject.names)
-            _finish(folder, loop, rounds, metrics, on_round)
+            _finish(folder, loop, rounds, loop.begin(), on_round)
         while rounds[-1]["round"] < loop.rounds and not loop.exhausted:
             oracle.begin_round(len(rounds))
             _finish(folder, loop, rounds, loop.play_round(len(rounds)), on_round)

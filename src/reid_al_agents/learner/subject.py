@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,9 +113,16 @@ class Subject(Protocol):
         ...
 
 
-def known_beforehand(images: Subject | ImageSet) -> ConstraintGraph:
-    """What is known before the first answer: images of one tracklet show one identity."""
+def known_beforehand(images: Subject | ImageSet, excluded: Collection[int] = ()) -> ConstraintGraph:
+    """What is known before the first answer: images of one tracklet show one identity.
+
+    Args:
+        images: The images.
+        excluded: Those of which nothing is known, since they do not show what they should.
+    """
     constraints = ConstraintGraph(len(images))
     if images.tracklets is not None:
-        constraints.link_groups(images.tracklets, TRACKLET_WEIGHT)
+        tracklets = images.tracklets.copy()
+        tracklets[list(excluded)] = -1
+        constraints.link_groups(tracklets, TRACKLET_WEIGHT)
     return constraints

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotation.events import Event
-from reid_al_agents.grouping.evidence import DECIDED_WEIGHT, answer_weight
+from reid_al_agents.grouping.evidence import DECIDED_WEIGHT, weigh
 from reid_al_agents.grouping.match_model import PAIR_FEATURES, MatchModel
 from reid_al_env import ConstraintGraph
 
@@ -54,7 +54,7 @@ class Ledger:
         """The ledger after the effective ``events``, in order; excluded images are passed over."""
         ledger = cls(known, error_rate)
         events = list(events)
-        ledger.excluded = {image for event in events if (image := excluded_image(event)) is not None}
+        ledger.excluded = excluded_images(events)
         for event in events:
             ledger.apply(event)
         ledger.model.fit()
@@ -89,7 +89,10 @@ class Ledger:
         return None if event.answer == "cannot_tell" and not self._given_up(event) else sign
 
     def evidence(self, event: Event) -> Iterator[Evidence]:
-        """What an event says of pairs, without what concerns excluded images."""
+        """What an event says of pairs, without what concerns excluded images.
+
+        The weight of an answer depends on those before it, so each is to be added to :attr:`constraints`.
+        """
         for i, j, sign, weight in self._said(event):
             if i not in self.excluded and j not in self.excluded and i != j:
                 yield i, j, sign, weight
@@ -114,13 +117,12 @@ class Ledger:
             sign = SIGNS[event.answer]
             if event.answer == "cannot_tell" and not self._note_unsure(event):
                 return
-            weight = DECIDED_WEIGHT if event.payload.get("settles") else self._weight(sign, event.probability)
-            yield event.query, event.candidate, sign, weight
-
-    def _weight(self, sign: int, probability: float | None) -> float:
-        if sign == 0 or probability is None:
-            return 1.0
-        return answer_weight(sign, probability, self._error_rate)
+            pair, rate = (event.query, event.candidate), self._error_rate
+            settles = event.payload.get("settles")
+            weight = (
+                DECIDED_WEIGHT if settles else weigh(self.constraints, *pair, sign, event.probability, rate)
+            )
+            yield *pair, sign, weight
 
     def _note_unsure(self, event: Event) -> bool:
         """Remember who cannot tell; whether the pair is given up."""
@@ -137,6 +139,11 @@ def excluded_image(event: Event) -> int | None:
     if event.answer == "bad_query":
         return event.query
     return event.candidate if event.answer == "bad_candidate" else None
+
+
+def excluded_images(events: Iterable[Event]) -> set[int]:
+    """The images that events take out of the pool."""
+    return {image for event in events if (image := excluded_image(event)) is not None}
 
 
 def _edited(event: Event) -> tuple[int, ...]:

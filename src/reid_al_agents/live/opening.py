@@ -112,7 +112,7 @@ def open_session(
             settings=settings,
             grouping=config.grouping(),
             episode=config.episode(),
-            known=lambda: known_beforehand(images),
+            known=lambda excluded: known_beforehand(images, excluded),
             sides=sides_of(images.sides),
             planner=planner,
             selector_name=config.selector,

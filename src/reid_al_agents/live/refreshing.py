@@ -165,6 +165,8 @@ class Refreshing:
                 text=True,
                 encoding="utf-8",
             )
+            if self._closed:  # while it started, so nobody else has ended it
+                self._process.terminate()
             return self._listen(self._process, out)
 
     def _listen(self, process: subprocess.Popen[str], out: Path) -> dict[str, Any]:

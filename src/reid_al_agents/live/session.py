@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
 from typing import Any
+
+import numpy as np
 
 from reid_al_agents.annotation.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.clustering import Sides
-from reid_al_agents.grouping import GroupSettings
+from reid_al_agents.grouping import AuditEstimate, GroupSettings, Strata, estimate_quality
+from reid_al_agents.live.auditing import audited_pairs, designs_of
 from reid_al_agents.live.ledger import Evidence, Ledger, excluded_image
 from reid_al_agents.live.records import Answered, Conflict, Served, Undone, Unknown
 from reid_al_agents.live.settings import LiveSettings
@@ -39,7 +42,7 @@ class LiveSession:
         settings: How people are asked.
         grouping: How groups are formed and asked about.
         episode: Of the environment.
-        known: Gives what is known before the first answer, such as tracklets.
+        known: Gives what is known before the first answer, such as tracklets, but of these images nothing.
         sides: Which images can be compared; ``None`` where all can.
         planner: Where batches are planned; ``None`` plans at once, in the thread that needs one.
         selector_name: Kept with the answers.
@@ -65,7 +68,7 @@ class LiveSession:
         settings: LiveSettings | None = None,
         grouping: GroupSettings | None = None,
         episode: EpisodeSettings | None = None,
-        known: Callable[[], ConstraintGraph] | None = None,
+        known: Callable[[Collection[int]], ConstraintGraph] | None = None,
         sides: Sides | None = None,
         planner: Executor | None = None,
         selector_name: str = "gain",
@@ -79,7 +82,7 @@ class LiveSession:
             features,
             settings or LiveSettings(),
             grouping or GroupSettings(),
-            known or (lambda: ConstraintGraph(len(features))),
+            known or (lambda _: ConstraintGraph(len(features))),
             clock,
             sides,
             round=round_,
@@ -237,14 +240,28 @@ class LiveSession:
         """What a refresh learns from: the evidence, the excluded images, the number of answers behind it."""
         state = self.state
         with state.lock:
-            ledger = Ledger(state.known(), state.grouping.error_rate)
-            ledger.excluded = set(state.ledger.excluded)
+            excluded = set(state.ledger.excluded)
+            ledger = Ledger(state.known(excluded), state.grouping.error_rate)
+            ledger.excluded = excluded
             said: list[Evidence] = []
             for event in state.effective.values():
                 if event.kind == "answer":
                     ledger.people.add(event.annotator)
-                said += ledger.evidence(event)
+                for each in ledger.evidence(event):
+                    ledger.constraints.add(*each)
+                    said.append(each)
             return said, ledger.excluded, state.answers
+
+    def audit(self) -> AuditEstimate | None:
+        """How good the identities of the last batch are, as far as the audit says."""
+        state = self.state
+        with state.lock:
+            audited, designs = audited_pairs(state.effective.values()), designs_of(state.keys.values())
+            sheet, near = self.supply.identities, self.supply.asking.near
+            gone = np.isin(np.arange(len(state.features)), sorted(state.ledger.excluded))
+        if sheet is None or not audited:
+            return None
+        return estimate_quality(audited, designs, Strata(sheet.labels, near, gone, state.sides))
 
     def adopt(self, features: FeatureSet, round_: int) -> None:
         """Go on with the features of a refreshed model; what people have before them stays."""
@@ -314,6 +331,7 @@ class LiveSession:
         """Believe an event that is on disk; what it means for its question."""
         self.state.take_in(event)
         if excluded_image(event) is None:
+            self.supply.heard(event)
             return self.state.ledger.apply(event)
         self.state.replay()
         self.supply.replayed()

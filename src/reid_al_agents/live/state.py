@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from reid_al_agents.annotation.events import Event
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping import GroupSettings
-from reid_al_agents.live.ledger import Ledger
+from reid_al_agents.live.ledger import Ledger, excluded_images
 from reid_al_agents.live.settings import LiveSettings
 from reid_al_env import ConstraintGraph, FeatureSet
 
@@ -27,7 +27,7 @@ class State:
         features: The pool as the present model sees it.
         settings: How people are asked.
         grouping: How groups are formed and asked about.
-        known: Gives what is known before the first answer.
+        known: Gives what is known before the first answer, but of these images nothing.
         clock: Seconds since 1970-01-01 UTC.
         sides: Which images can be compared; ``None`` where all can.
 
@@ -47,7 +47,7 @@ class State:
     features: FeatureSet
     settings: LiveSettings
     grouping: GroupSettings
-    known: Callable[[], ConstraintGraph]
+    known: Callable[[Collection[int]], ConstraintGraph]
     clock: Callable[[], float]
     sides: Sides | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -79,13 +79,10 @@ class State:
 
     def replay(self) -> None:
         """Work out anew what follows from the events that count."""
-        self.ledger = Ledger.replay(self.known(), self.effective.values(), self.grouping.error_rate)
+        events = self.effective.values()
+        known = self.known(excluded_images(events))
+        self.ledger = Ledger.replay(known, events, self.grouping.error_rate)
         self.changes += 1
-
-    def ledger_before(self, round_: int) -> Ledger:
-        """What followed from the events before a round's model was there."""
-        events = [event for event in self.effective.values() if (event.round or 0) < round_]
-        return Ledger.replay(self.known(), events, self.grouping.error_rate)
 
     def take_in(self, event: Event) -> None:
         """Remember an event that is on disk; what follows from it is for the caller."""

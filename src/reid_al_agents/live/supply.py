@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -13,12 +13,13 @@ import numpy as np
 from reid_al_agents.annotation.events import Event, Question
 from reid_al_agents.clustering import compare_looks
 from reid_al_agents.grouping import ChangeMonitor
+from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_batch import GroupBatch
 from reid_al_agents.learner.group_batch import Question as Drawn
+from reid_al_agents.live.auditing import changes_groups, design_event, designs_of, note_of
 from reid_al_agents.live.board import Board, new_question
 from reid_al_agents.live.hidden import HiddenQuestions
-from reid_al_agents.live.ledger import SIGNS
 from reid_al_agents.live.records import Held, Served
 from reid_al_agents.live.rows import ROW, companions
 from reid_al_agents.live.sheet import Sheet
@@ -63,10 +64,7 @@ class Supply:
         self._selector, self._selector_name, self._episode = selector, selector_name, episode
         self._rng = np.random.default_rng([seed, 2])
         self._hidden = HiddenQuestions(state.run, self._rng)
-        self.monitor = ChangeMonitor()
-        for event in state.effective.values():
-            if event.question_kind == "policy":
-                self.monitor.add(event.answer == "same")
+        self._checked = Checked()
         self.board = Board(state.store, state.run, state.settings.lease_seconds)
         self._widened: set[str] = set()
         self.failure: str | None = None
@@ -154,6 +152,12 @@ class Supply:
         elif len(held.answered) >= held.needed or closes == 0:
             self.board.remove(held)
 
+    def heard(self, event: Event) -> None:
+        """Watch whether an event that counts changes groups."""
+        changes = changes_groups(event)
+        if changes is not None:
+            self.monitor.add(changes)
+
     def changed(self, *, counts: bool) -> None:
         """Something has become known: take down what need not be asked any more."""
         self._since_plan += counts
@@ -161,9 +165,10 @@ class Supply:
         known, excluded = self._state.ledger.constraints, self._state.ledger.excluded
         for held in self.board:
             gone = held.record.query in excluded or held.record.candidate in excluded
+            # Of the other kinds it is the purpose that something is known already.
             implied = (
                 held.drawn is not None
-                and held.record.kind in ("policy", "repeat")
+                and held.record.kind == "policy"
                 and known.relation(held.record.query, held.record.candidate) != 0
             )
             if gone or implied:
@@ -176,6 +181,9 @@ class Supply:
         ledger = self._state.ledger
         self.asking.know(ledger.constraints, ledger.model)
         self.asking.exclude(ledger.excluded)
+        self.monitor = ChangeMonitor()
+        for event in self._state.effective.values():
+            self.heard(event)
         self._replays += 1  # the groups that are shown may be no more
 
     def put_back(self, question: str, annotator: str | None) -> Question:
@@ -205,25 +213,37 @@ class Supply:
         settings, ledger, sides = self._state.grouping, self._state.ledger, self._state.sides
         looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2, sides)
         with self._state.lock:  # answers go on coming in meanwhile
-            said = [event for event in self._state.effective.values() if (event.round or 0) >= round_]
-            began = self._state.ledger_before(round_).constraints
+            events = self._state.effective.values()
+            said = sum(event.kind == "answer" and (event.round or 0) >= round_ for event in events)
+            known, designs = copy.deepcopy(ledger.constraints), designs_of(self._state.keys.values())
+        before = self._checked
+        checked = Checked([], designs, round_, before.doubts, before.answers, before.disagreed)
         asking = GroupAsking(
             features,
             looks,
-            ledger.constraints,
+            known,
             self._selector(),
             ledger.model,
-            self.monitor,
+            ChangeMonitor(),  # what the answers change is watched here
             settings,
             self._episode,
-            np.random.default_rng([self._seed, 3, round_, len(said)]),
+            np.random.default_rng([self._seed, 3, round_, said]),
             rows=max(2 * self._state.settings.ready, 64),
             keeps=False,  # the ledger does
-            at_first=began,
+            checked=checked,
         )
-        for stratum, answer in _audited(said):
-            asking.audit.record(stratum, answer)
+        asking.know(ledger.constraints, ledger.model)
+        if round_ in checked.designs and f"audit/{round_}" not in self._state.keys:
+            self._keep_design(checked, round_)
         return asking
+
+    def _keep_design(self, checked: Checked, round_: int) -> None:
+        """What the audit draws from is on disk before its first question."""
+        state = self._state
+        event = design_event(state.run, round_, checked.designs[round_], state.clock())
+        stored, _ = state.store.append(event)
+        with state.lock:
+            state.keys[stored.key] = stored
 
     def take_up(self, asking: GroupAsking) -> None:
         """Go on with another asking; what people have before them stays."""
@@ -233,7 +253,7 @@ class Supply:
                 held.drawn = None
             if held.only is None and not self.board.is_leased(held, self._state.clock()):
                 self.board.remove(held)
-        self.asking = asking
+        self.asking, self._checked = asking, asking.checked
         self.replayed()
         self._planning = self._planned = self._drained = self._plan_is_fresh = False
         self._since_plan = 0
@@ -265,7 +285,7 @@ class Supply:
             if drawn.described is not None:
                 detail["described"] = drawn.described.tolist()
             if drawn.audit is not None:
-                detail["audit"] = [(drawn.audit.stratum, 0), *drawn.audit.known]
+                detail["audit"] = note_of(drawn.audit)
             name = self._selector_name if drawn.kind == "policy" else drawn.kind
             new.append(Held(self._record(drawn, name, detail), drawn, needed))
         self._put_up(new)
@@ -339,11 +359,3 @@ class Supply:
         self._planning, self._planned, self._drained = False, True, False
         self._plan_is_fresh = changes == self._state.changes
         self._since_plan, self._planned_at = 0, replays
-
-
-def _audited(events: Iterable[Event]) -> Iterator[tuple[int, int]]:
-    """Stratum and answer of what the audit has learned from the events of a round."""
-    for event in events:
-        for place, (stratum, relation) in enumerate(event.payload.get("audit", ())):
-            answer = SIGNS.get(event.answer or "", 0) if place == 0 else relation
-            yield int(stratum), int(answer)

@@ -145,16 +145,16 @@ class Views:
         session = self._session
         with session.state.lock:
             events = list(session.state.effective.values())
-            estimate = session.supply.asking.audit.estimate()
             monitor, returns = session.supply.monitor, session.supply.asking.report.returns[-_RETURNS:]
             predicted = session.state.ledger.model
             calibration = predicted.calibration_error(len(predicted.matched))
             now = session.state.clock()
+        estimate = session.audit()
         people = table(events, now)
         told = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
         answers = sum(line["answers"] for line in people)
         audit = estimate and {
-            "precision": list(estimate.precision),
+            "precision": None if estimate.precision is None else list(estimate.precision),
             "recall": None if estimate.recall is None else list(estimate.recall),
             "answers": estimate.answers,
         }

@@ -1,0 +1,140 @@
+"""Answers that may be wrong, and what else the checks remember from one model to the next."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.grouping.audit import AuditedPair, Design
+from reid_al_agents.grouping.evidence import chance_of_error
+from reid_al_agents.grouping.match_model import PAIR_FEATURES
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An answer about two groups that may be wrong.
+
+    Attributes:
+        first: The images that were compared.
+        second: Two others of the same groups, to be compared if the answer is asked for again.
+        answer: +1 or −1.
+        reach: √(|A| |B|), what the answer is about.
+        described: What the match model saw of the two groups, (F,).
+    """
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    answer: int
+    reach: float
+    described: NDArray[np.float64]
+
+
+class Doubts:
+    """Doubts by what it is worth to ask again: the chance that the answer is wrong, times its reach."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Doubt]] = []  # the most worthy first, of equals the oldest
+        self._number = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, doubt: Doubt, probability: float, error_rate: float) -> None:
+        """Remember a doubt.
+
+        Args:
+            doubt: The answer.
+            probability: Of a match, as it was held likely before the answer.
+            error_rate: Rate of wrong answers.
+        """
+        worth = chance_of_error(doubt.answer, probability, error_rate) * doubt.reach
+        heapq.heappush(self._heap, (-worth, next(self._number), doubt))
+
+    def weigh(
+        self, probabilities: Callable[[NDArray[np.float64]], NDArray[np.float64]], error_rate: float
+    ) -> None:
+        """Work out anew what all are worth.
+
+        Args:
+            probabilities: Gives the probability of a match, (M,), from what is seen of the groups, (M, F).
+            error_rate: Rate of wrong answers.
+        """
+        kept = sorted(self._heap, key=lambda entry: entry[1])
+        if not kept:
+            return
+        likely = probabilities(np.stack([doubt.described for *_, doubt in kept]))
+        self._heap = []
+        for (_, _, doubt), probability in zip(kept, likely, strict=True):
+            self.add(doubt, float(probability), error_rate)
+
+    def pop(self, least: float) -> Doubt | None:
+        """Take out the most worthy one; ``None`` if it is worth less than ``least`` or there is none."""
+        if not self._heap or -self._heap[0][0] < least:
+            return None
+        return heapq.heappop(self._heap)[2]
+
+    def all(self) -> list[Doubt]:
+        """All of them, the oldest first."""
+        return [doubt for _, _, doubt in sorted(self._heap, key=lambda entry: entry[1])]
+
+
+@dataclass
+class Checked:
+    """What the checks remember.
+
+    Attributes:
+        audited: The audit's pairs with their answers.
+        designs: What these were drawn from, by number.
+        present: Number of the one that is drawn from, made when it is needed.
+        doubts: Answers that may be wrong.
+        answers: Answers about groups.
+        disagreed: Answers that were asked for again and came out otherwise.
+    """
+
+    audited: list[AuditedPair] = field(default_factory=list)
+    designs: dict[int, Design] = field(default_factory=dict)
+    present: int = 0
+    doubts: Doubts = field(default_factory=Doubts)
+    answers: int = 0
+    disagreed: int = 0
+
+    def error_rate(self, assumed: float) -> float:
+        """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
+        return (1 + self.disagreed) / (1 / assumed + self.answers)
+
+    def state(self) -> Arrays:
+        """What :meth:`restore` goes on from."""
+        doubts = self.doubts.all()
+        designs = [design for _, design in sorted(self.designs.items())]
+        return {
+            "audited": np.array(self.audited, dtype=np.int64).reshape(-1, len(AuditedPair._fields)),
+            "designs": np.array(sorted(self.designs), dtype=np.int64),
+            "designs_groups": np.array([design.groups for design in designs]),
+            "designs_sizes": np.array([design.sizes for design in designs]),
+            "doubts": np.array([(*each.first, *each.second, each.answer) for each in doubts]).reshape(-1, 5),
+            "doubts_reach": np.array([each.reach for each in doubts], dtype=np.float64),
+            "doubts_described": np.array([each.described for each in doubts]).reshape(-1, len(PAIR_FEATURES)),
+            "checked": np.array([self.answers, self.disagreed, self.present]),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Go on from :meth:`state`; doubts are worth nothing until they are weighed."""
+        self.audited = [AuditedPair(*row) for row in state["audited"].tolist()]
+        groups, sizes = np.asarray(state["designs_groups"]), np.asarray(state["designs_sizes"])
+        numbered = enumerate(state["designs"].tolist())
+        self.designs = {number: Design(groups[place], sizes[place]) for place, number in numbered}
+        self.doubts = Doubts()
+        described = np.asarray(state["doubts_described"], dtype=np.float64)
+        told = zip(state["doubts"].tolist(), state["doubts_reach"].tolist(), described, strict=True)
+        for (a, b, c, d, answer), reach, seen in told:
+            self.doubts.add(
+                Doubt((int(a), int(b)), (int(c), int(d)), int(answer), float(reach), seen), 0.5, 0.0
+            )
+        self.answers, self.disagreed, self.present = (int(count) for count in state["checked"])
