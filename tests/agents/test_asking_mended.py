@@ -182,7 +182,7 @@ def tracked(store, features, audit=0.05):
 
 
 def test_a_bad_crop_leaves_its_tracklet_which_is_asked_about_as_before(store):
-    features = pool(20, 6, seed=1)
+    features = pool(12, 6, seed=1)
     live, tracklets = tracked(store, features)
     first = live.questions("anna", 1).questions[0]
     bad = first.query
@@ -192,15 +192,16 @@ def test_a_bad_crop_leaves_its_tracklet_which_is_asked_about_as_before(store):
     groups = live.state.ledger.constraints.groups()
     assert len(set(groups[mates])) == 1
     assert groups[bad] not in groups[mates]
-    times = Counter()
-    for number in range(100):
+    for number in range(150):
         served = live.questions("anna", 1).questions
         if not served:
             break
-        times.update((served[0].query, served[0].candidate))
+        assert bad not in (served[0].query, served[0].candidate)
         live.answer("anna", served[0].id, truth(features, served[0]), f"key-{number:04d}")
-    assert times[bad] == 0
-    assert sum(times[mate] for mate in mates) > 0
+    others = np.setdiff1d(np.flatnonzero(features.identities == features.identities[bad]), [bad])
+    assert (
+        np.bincount(live.identities().labels[others]).max() >= len(others) - 1
+    )  # its mates found the others
 
 
 def test_the_audit_never_shows_a_bad_crop(store):

@@ -631,3 +631,16 @@ def test_no_answer_is_violated_by_dense_groups(seed, answers):
             assert (formed.groups[a] == formed.groups[b]) == (relation > 0)
     for piece in np.unique(formed.pieces):
         assert len(np.unique(formed.groups[formed.pieces == piece])) == 1
+
+
+@pytest.mark.parametrize("count", [5, 12, 20, 40, 60])
+def test_in_a_small_pool_different_images_are_not_taken_for_one_identity(count):
+    """Where everybody is among the twenty nearest of everybody, lists of twenty would make all alike."""
+    points = np.random.default_rng(0).standard_normal((count, 64)).astype(np.float32)
+    nothing = ConstraintGraph(count)
+    of_lists_of_twenty = form_groups(jaccard_similarities(points, 20, 4), nothing, 0.7).groups
+    pieces = form_groups(compare_looks(points, None).similarities, nothing, 0.7).groups
+    assert pieces.max() >= of_lists_of_twenty.max()
+    assert pieces.max() + 1 >= 0.6 * count
+    handed = form_groups(compare_looks(points, None).similarities, nothing, 0.5, 0.2).groups
+    assert handed.max() + 1 >= 2

@@ -481,12 +481,10 @@ def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
         constraints.add(i, j, answer)
     check_no_held_answer_is_violated(groups, constraints)
     looks, defaults = compare_looks(features.features, features.cameras), GroupSettings()
-    bold, careful = (
-        form_groups(looks.similarities, constraints, piece, defaults.group_similarity).groups
-        for piece in (defaults.link_piece_similarity, defaults.piece_similarity)
-    )
-    assert (groups == bold).all()
-    assert (groups != careful).any()
+    handed = defaults.link_piece_similarity, defaults.group_similarity
+    assert (groups == form_groups(looks.similarities, constraints, *handed).groups).all()
+    asked = form_groups(looks.similarities, constraints, defaults.piece_similarity).groups
+    assert (groups != asked).any()
 
 
 @pytest.mark.usefixtures("_no_page")

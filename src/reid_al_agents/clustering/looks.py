@@ -12,6 +12,8 @@ from reid_al_agents.clustering.cameras import standardise_by_camera
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.sides import Sides
 
+_FEWEST, _SHARE = 2, 6
+
 
 @dataclass(frozen=True)
 class Looks:
@@ -40,10 +42,13 @@ def compare_looks(
     Args:
         features: (N, D) float32.
         cameras: (N,) int64, or None.
-        k1: Neighbour lists of the Jaccard similarity.
+        k1: Neighbour lists of the Jaccard similarity; in a small pool at most a sixth of it, since where
+            everybody is among everybody's neighbours, all are alike.
         k2: Neighbours over which it averages.
         sides: Which images can be compared; ``None`` where all can.
     """
+    k1 = min(k1, max(_FEWEST, len(features) // _SHARE))
+    k2 = min(k1, k2)
     points = standardise_by_camera(features, cameras)
     if sides is None:
         return Looks(points, jaccard_similarities(points, k1, k2))
