@@ -33,7 +33,7 @@ asking = script("asking_ablation")
 
 @pytest.fixture(scope="module")
 def pool():
-    features = synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.7, seed=3)
+    features = synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.6, seed=3)
     settings = GroupSettings()
     looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
     return asking.Pool(features, looks)

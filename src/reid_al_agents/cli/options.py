@@ -59,7 +59,7 @@ Adapt: TypeAlias = Annotated[
     bool, typer.Option("--adapt/--no-adapt", help="Adapt the model without any answer before it asks.")
 ]
 Audit: TypeAlias = Annotated[
-    float, typer.Option("--audit", help="Share of the answers that measures the groups (between groups).")
+    float, typer.Option("--audit", help="Share of the answers that measures the identities (between groups).")
 ]
 PoolSize: TypeAlias = Annotated[int, typer.Option("--pool-size", help="n_s, candidates of a query.")]
 Neighbours: TypeAlias = Annotated[int, typer.Option("--k", help="Neighbours in the k-reciprocal graph.")]
