@@ -301,3 +301,17 @@ def test_help_of_every_command(monkeypatch, capsys):
     for command in ("demo", "embed", "train", "run", "benchmark", "evaluate", "export"):
         assert command in listed
         assert "--json" in shown(command, "--help")
+
+
+def test_the_line_of_a_round_says_whether_it_is_worth_going_on():
+    from reid_al_agents.cli.run import _line
+
+    metrics = {"round": 2, "answers": 1667, "groups": 900, "changed_groups": 301, "changes_watched": 790}
+    metrics |= {"audit_precision": [0.94, 0.875, 0.981], "audit_recall": None, "seconds": 61.2}
+    assert _line(metrics) == (
+        "round 2: 1667 answers, 900 groups, 301 of 790 answers changed one, precision 94 % (88 to 98) (61 s)"
+    )
+    assert (
+        _line({"round": 0, "rank1": 48.3, "map": 27.0, "seconds": 4.0})
+        == "start, rank-1 48.3, mAP 27.0 (4 s)"
+    )

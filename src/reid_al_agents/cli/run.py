@@ -146,5 +146,11 @@ def _line(metrics: dict[str, Any]) -> str:
         start = "start"
     else:
         start = f"round {metrics['round']}: {metrics['answers']} answers, {metrics['groups']} groups"
+    if "changed_groups" in metrics:  # whether it is worth going on
+        start += f", {metrics['changed_groups']} of {metrics['changes_watched']} answers changed one"
+    for name in ("precision", "recall"):
+        if (audited := metrics.get(f"audit_{name}")) is not None:
+            middle, low, high = (100 * value for value in audited)
+            start += f", {name} {middle:.0f} % ({low:.0f} to {high:.0f})"
     scores = f", rank-1 {metrics['rank1']:.1f}, mAP {metrics['map']:.1f}" if "map" in metrics else ""
     return f"{start}{scores} ({metrics['seconds']:.0f} s)"
