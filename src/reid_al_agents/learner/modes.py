@@ -243,6 +243,8 @@ class GroupMode:
         return {**self._figures, **self._audit_figures(), **disputes} if self._figures else disputes
 
     def _audit_figures(self) -> Figures:
+        if not self._checked.audited:
+            return {"audit_answers": 0, "audit_precision": None, "audit_recall": None}
         points = unit_rows(self._looks.points)
         near = nearest_neighbours(points, min(REACH[-1] + 1, len(points)))
         strata = Strata(self.groups(), near, sides=self._sides)
