@@ -75,6 +75,29 @@ def test_checkpoints_load_without_classifier_wrapper_prefix_and_counter(tmp_path
     assert equal_states(model, loaded)
 
 
+@pytest.mark.parametrize("file", ["w.pth", "w.safetensors"])
+def test_subnormal_weights_become_zero_and_all_others_stay(tmp_path, file):
+    model = build_backbone("osnet_x0_25", seed=5)
+    tiny = torch.finfo(torch.float32).smallest_normal
+    with torch.no_grad():
+        row = model.trunk.state_dict()["conv1.conv.weight"].view(-1)
+        row[:4] = torch.tensor([tiny / 2, -tiny / 1000, tiny, -2 * tiny])
+    if file == "w.pth":
+        torch.save(model.trunk.state_dict(), tmp_path / file)
+    else:
+        save_weights(model, tmp_path / file, {})
+    loaded = build_backbone("osnet_x0_25", seed=6)
+    load_weights(loaded, tmp_path / file)
+    found = loaded.trunk.state_dict()["conv1.conv.weight"].view(-1)
+    assert found[:4].tolist() == [0, 0, tiny, -2 * tiny]
+    assert torch.equal(found[4:], row[4:])
+    with torch.no_grad():
+        row[:2] = 0
+    assert equal_states(model, loaded)
+    images = make_images()
+    assert np.array_equal(embed(model, images, size=(64, 32)), embed(loaded, images, size=(64, 32)))
+
+
 def test_torchvision_checkpoints_load_without_their_classifier(tmp_path):
     model = build_backbone("resnet18", seed=5)
     torch.save({**model.trunk.state_dict(), "fc.weight": torch.zeros(1000, 512)}, tmp_path / "w.pth")
