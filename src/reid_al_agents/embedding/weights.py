@@ -22,9 +22,9 @@ BATCH_COUNTER = "num_batches_tracked"
 def load_weights(model: EmbeddingNet, path: str | Path) -> None:
     """Load a checkpoint into ``model``, strictly but for the checkpoint's classifier.
 
-    Wrappers (``{"state_dict": ...}``) and the prefix ``module.`` of parallel training are taken off. Subnormal
-    weights become 0: filters that weight decay has let die hold nothing else, and a CPU multiplies subnormal
-    numbers so slowly that a few hundred of them made the published OSNet half as fast.
+    Wrappers (``{"state_dict": ...}``) and the prefix ``module.`` of parallel training are taken off.
+    Subnormal weights become 0: filters that weight decay has let die hold nothing else, and a CPU multiplies
+    subnormal numbers so slowly that a few hundred of them made the published OSNet half as fast.
 
     Args:
         model: The backbone; unchanged if loading fails.
