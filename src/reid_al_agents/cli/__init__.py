@@ -11,9 +11,9 @@ from reid_al_env import InputError
 
 def main() -> None:
     """Run ``reid-al``; bad input gives one line on standard error and exit code 2."""
-    # How long waiting threads spin before they sleep; it is read when torch is first imported. Where other work
-    # wants one of two cores, a training step takes 13 times as long if they spin as long as they would; alone
-    # it takes 1.8 times as long if they never do. This costs a tenth alone, and no more than sleep where not.
+    # How long waiting threads spin before they sleep; it is read when torch is first imported. Where other
+    # work wants one of two cores, a training step takes 13 times as long if they spin as long as they would;
+    # alone it takes 1.8 times as long if they never do. This costs a tenth alone, and otherwise as sleep.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
