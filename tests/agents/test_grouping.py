@@ -17,7 +17,7 @@ from reid_al_agents.grouping import (
     MatchModel,
 )
 from reid_al_agents.grouping.evidence import answer_weight, chance_of_error
-from reid_al_agents.grouping.match_model import ENOUGH, MEMORY, PAIR_FEATURES
+from reid_al_agents.grouping.match_model import ENOUGH, MEMORY, PAIR_FEATURES, PRIOR
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, FeatureSet, LabelOracle, synthetic_features
 from reid_al_env.errors import InputError
@@ -393,6 +393,67 @@ def test_the_guess_stays_until_there_are_enough_answers_of_both_kinds():
     assert len(one_kind.matched) > ENOUGH
     one_kind.fit()
     assert (one_kind.probabilities(described) == guess).all()
+
+
+def likeliest_first(count, seed):
+    """Pairs of which the guess tells truly how likely they match; those it holds likeliest come first."""
+    rng = np.random.default_rng(seed)
+    root = np.sort(rng.uniform(0, 1, count))[::-1]
+    described = pairs_with(root_jaccard=root, cosine=root + rng.normal(0, 0.05, count))
+    return described, rng.random(count) < MatchModel().probabilities(described)
+
+
+def hearing(described, matched, seen=None):
+    model = MatchModel()
+    for row, match in zip(described, matched, strict=True):
+        model.add(row, 0.5, 1 if match else -1)
+    model.fit(seen)
+    return model
+
+
+def test_answers_about_the_likeliest_pairs_do_not_spoil_the_order_of_the_rest():
+    from sklearn.metrics import roc_auc_score
+
+    with_guess, without = [], []
+    for seed in range(20):
+        described, matched = likeliest_first(3000, seed)
+        asked, rest = slice(0, 120), slice(120, None)
+        for areas, seen in ((with_guess, described), (without, None)):
+            model = hearing(described[asked], matched[asked], seen)
+            areas.append(roc_auc_score(matched[rest], model.probabilities(described[rest])))
+    assert min(with_guess) > 0.75
+    assert min(without) < 0.3
+    assert np.mean(with_guess) > np.mean(without) + 0.1
+
+
+def test_the_guess_counts_as_a_few_answers_about_the_pairs_there_are():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    described, matched = separable(50, seed=4)
+    seen, _ = separable(120, seed=5)
+    guess = MatchModel().probabilities(seen)
+    pairs = np.concatenate([described, seen, seen])
+    truth = np.concatenate([matched, np.ones(120, dtype=bool), np.zeros(120, dtype=bool)])
+    weights = np.concatenate([np.ones(50), guess * PRIOR / 120, (1 - guess) * PRIOR / 120])
+    assert weights.sum() == pytest.approx(50 + PRIOR)
+    scaler = StandardScaler().fit(pairs, sample_weight=weights)
+    reference = LogisticRegression(max_iter=1000).fit(scaler.transform(pairs), truth, sample_weight=weights)
+    model = hearing(described, matched, seen)
+    wanted = reference.predict_proba(scaler.transform(described))[:, 1]
+    np.testing.assert_allclose(model.probabilities(described), wanted, rtol=1e-6)
+    model.fit()  # the pairs of the last time
+    np.testing.assert_allclose(model.probabilities(described), wanted, rtol=1e-6)
+
+
+def test_before_the_first_answer_and_where_no_pair_is_open_the_guess_stays():
+    described, matched = separable(200, seed=6)
+    guess = MatchModel().probabilities(described)
+    assert (hearing(described[:0], matched[:0], described).probabilities(described) == guess).all()
+    few = hearing(described[:20], matched[:20], described[:0])
+    assert (few.probabilities(described) == guess).all()
+    one = hearing(described[:1], matched[:1], described).probabilities(described)
+    assert np.abs(one - guess).max() < 0.25
 
 
 def test_who_cannot_tell_teaches_nothing():

@@ -489,10 +489,10 @@ def test_a_model_that_is_being_fitted_still_answers(monkeypatch):
     pairs = rng.normal(size=(5, len(PAIR_FEATURES)))
     inner, seen = LogisticRegression.fit, []
 
-    def fit(self, *args):
+    def fit(self, *args, **options):
         model.add(pairs[0], 0.5, 1)
         seen.append(model.probabilities(pairs))
-        return inner(self, *args)
+        return inner(self, *args, **options)
 
     monkeypatch.setattr(LogisticRegression, "fit", fit)
     model.fit()

@@ -28,7 +28,7 @@ class GroupView:
         similarities: Their (N, N) sparse Jaccard similarities.
         formed: Their groups.
         constraints: What is known of the images.
-        model: Gives the match probabilities.
+        model: Gives the match probabilities; it is fitted to its answers as it sees the pairs of this moment.
         neighbours: Candidates of a group.
         excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
         sides: Which images can be compared; ``None`` where all can.
@@ -69,7 +69,6 @@ class GroupView:
         self._best_cosine = cosine.reshape(self.candidates.shape).max(axis=1, initial=0.0)
         self._best_jaccard = jaccard.reshape(self.candidates.shape).max(axis=1, initial=0.0)
         described = self._describe(rows, columns, cosine, jaccard)
-        self.probabilities = model.probabilities(described).reshape(self.candidates.shape)
         self.conflicts = formed.conflicts
         self._closed = _closed_pairs(formed, constraints)
         if excluded is not None and excluded.any():
@@ -78,6 +77,8 @@ class GroupView:
             self._closed = np.union1d(self._closed, _keys(a[a != b], b[a != b], count))
         closed = np.isin(_keys(rows, columns, count), self._closed).reshape(self.candidates.shape)
         self.open = ~closed & self.comparable(rows, columns).reshape(self.candidates.shape)
+        model.fit(described[self.open.ravel()])
+        self.probabilities = model.probabilities(described).reshape(self.candidates.shape)
         sizes = self.groups.sizes
         reach = np.sqrt(sizes[:, None] * sizes[self.candidates])
         self.worth = np.where(self.open, self.probabilities * reach, 0.0)

@@ -166,7 +166,6 @@ class GroupAsking:
                 :attr:`constraints`.
         """
         known = self.constraints if constraints is None else constraints
-        self._model.fit()
         return GroupBatch(
             self.features,
             self.similarities,
