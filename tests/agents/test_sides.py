@@ -158,7 +158,7 @@ def test_nobody_is_asked_about_what_cannot_be_compared(selector, changes):
 
 
 def test_all_that_can_be_told_is_told_and_sides_are_joined_where_a_sequence_joins_them():
-    # Of this seed no two animals' images look exactly alike, so that no piece is wrong before the first answer.
+    # With this seed no two animals' images look exactly alike: no piece is wrong before the first answer.
     spell = Spell(linked=6, pool=100, neighbours=100, piece_similarity=1.0, seed=2)
     pieces = form_groups(spell.looks.similarities, ConstraintGraph(120), 1.0).groups
     assert all(len(np.unique(spell.features.identities[pieces == piece])) == 1 for piece in pieces)
