@@ -14,7 +14,7 @@ from reid_al_agents.grouping import GroupSettings
 from reid_al_agents.grouping.evidence import weigh
 from reid_al_agents.grouping.match_model import PAIR_FEATURES
 from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.doubts import Checked, Doubt, Doubts
+from reid_al_agents.learner.doubts import MOST_WRONG, Checked, Doubt, Doubts
 from reid_al_agents.learner.feature_subject import FeatureSubject
 from reid_al_agents.learner.run import run
 from reid_al_agents.live.session import LiveSession
@@ -83,15 +83,15 @@ def test_doubts_come_by_worth_and_are_weighed_by_the_model_of_now():
 
 
 def test_what_the_checks_remember_is_restored(tmp_path):
-    checked = Checked(answers=7, disagreed=2, present=1)
+    checked = Checked(expected=7.5, disagreed=2, present=1)
     for number in range(3):
         checked.doubts.add(doubt(number, -1, number + 0.5), 0.3, 0.1)
     np.savez(tmp_path / "state.npz", **checked.state())
     again = Checked()
     with np.load(tmp_path / "state.npz", allow_pickle=False) as kept:
         again.restore(kept)
-    assert (again.answers, again.disagreed, again.present) == (7, 2, 1)
-    assert again.error_rate(0.02) == 3 / 57
+    assert (again.expected, again.disagreed, again.present) == (7.5, 2, 1)
+    assert again.error_rate(0.02) == pytest.approx(0.02 * 3 / 8.5)
     for one, other in zip(checked.doubts.all(), again.doubts.all(), strict=True):
         assert (one.first, one.second, one.answer, one.reach) == (
             other.first, other.second, other.answer, other.reach,
@@ -242,3 +242,12 @@ def test_the_third_answer_that_breaks_a_tie_is_asked_for(store):
         live.answer("anna", question.id, "same" if said > 0 else "different", f"key-{number:04d}")
     assert live.supply.asking.report.disagreed > 0
     assert again > 0
+
+
+def test_answers_that_nobody_checked_do_not_speak_for_the_others():
+    """The rate once fell with every answer, so that in the end none was asked again."""
+    assert Checked().error_rate(0.02) == 0.02
+    assert Checked(expected=4.0).error_rate(0.02) == pytest.approx(0.02 / 5)
+    assert Checked(expected=4.0, disagreed=4).error_rate(0.02) == pytest.approx(0.02)
+    assert Checked(expected=1.0, disagreed=9).error_rate(0.02) == pytest.approx(0.1)
+    assert Checked(expected=0.0, disagreed=900).error_rate(0.02) == MOST_WRONG

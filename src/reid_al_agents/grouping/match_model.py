@@ -33,6 +33,7 @@ ENOUGH = 100
 """Answers below which the first guess is used where it is not known what pairs there are."""
 
 _SAMPLE = 400
+_CONSTANT = 1e-12  # spread of a feature that is the same for all pairs but for rounding
 
 
 @dataclass
@@ -81,7 +82,6 @@ class MatchModel:
                 guess stays until there are enough answers of both kinds, and then counts no more.
         """
         from sklearn.linear_model import LogisticRegression
-        from sklearn.preprocessing import StandardScaler
 
         if seen is not None:
             self._seen = seen[:: max(1, len(seen) // _SAMPLE)]
@@ -97,12 +97,15 @@ class MatchModel:
             weights = np.concatenate([weights, guess, rest])
         elif len(matched) < ENOUGH or not 0 < matched.sum() < len(matched):
             return
-        scaler, regression = StandardScaler(), LogisticRegression(max_iter=1000)
-        scaled = scaler.fit_transform(np.array(pairs), sample_weight=weights)
-        regression.fit(scaled, matched, sample_weight=weights)
+        points = np.array(pairs)
+        mean = np.average(points, axis=0, weights=weights)
+        spread = np.sqrt(np.average((points - mean) ** 2, axis=0, weights=weights))
+        scale = np.where(spread > _CONSTANT * (1 + np.abs(mean)), spread, 1.0)
+        regression = LogisticRegression(max_iter=1000)
+        regression.fit((points - mean) / scale, matched, sample_weight=weights)
         # One pair at a time is asked about: the estimators' checks would cost more than the answer.
-        slopes = regression.coef_[0] / scaler.scale_
-        self._fitted = slopes, float(regression.intercept_[0] - slopes @ scaler.mean_)
+        slopes = regression.coef_[0] / scale
+        self._fitted = slopes, float(regression.intercept_[0] - slopes @ mean)
 
     def calibration_error(self, last: int, bins: int = 10) -> float | None:
         """Expected calibration error of the predictions made before the last answers were known.

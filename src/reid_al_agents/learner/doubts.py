@@ -16,6 +16,9 @@ from reid_al_agents.grouping.match_model import PAIR_FEATURES
 
 Arrays = dict[str, NDArray[np.generic]]
 
+MOST_WRONG = 0.4
+"""Share of wrong answers that is held likely at most: from a half on answers say nothing, or the reverse."""
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -94,7 +97,7 @@ class Checked:
         designs: What these were drawn from, by number.
         present: Number of the one that is drawn from, made when it is needed.
         doubts: Answers that may be wrong.
-        answers: Answers about groups.
+        expected: Wrong answers to be expected among those that were asked for again, by the rate assumed.
         disagreed: Answers that were asked for again and came out otherwise.
     """
 
@@ -102,12 +105,15 @@ class Checked:
     designs: dict[int, Design] = field(default_factory=dict)
     present: int = 0
     doubts: Doubts = field(default_factory=Doubts)
-    answers: int = 0
+    expected: float = 0.0
     disagreed: int = 0
 
     def error_rate(self, assumed: float) -> float:
-        """Share of wrong answers: the one assumed, as if one had been found, and those that were found."""
-        return (1 + self.disagreed) / (1 / assumed + self.answers)
+        """Share of wrong answers: the one assumed, times those found by those expected, each as if one more.
+
+        Where nothing was asked again nothing was found, and that says nothing: the share is the one assumed.
+        """
+        return min(assumed * (1 + self.disagreed) / (1 + self.expected), MOST_WRONG)
 
     def state(self) -> Arrays:
         """What :meth:`restore` goes on from."""
@@ -121,7 +127,7 @@ class Checked:
             "doubts": np.array([(*each.first, *each.second, each.answer) for each in doubts]).reshape(-1, 5),
             "doubts_reach": np.array([each.reach for each in doubts], dtype=np.float64),
             "doubts_described": np.array([each.described for each in doubts]).reshape(-1, len(PAIR_FEATURES)),
-            "checked": np.array([self.answers, self.disagreed, self.present]),
+            "checked": np.array([self.expected, self.disagreed, self.present], dtype=np.float64),
         }
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
@@ -137,4 +143,5 @@ class Checked:
             self.doubts.add(
                 Doubt((int(a), int(b)), (int(c), int(d)), int(answer), float(reach), seen), 0.5, 0.0
             )
-        self.answers, self.disagreed, self.present = (int(count) for count in state["checked"])
+        expected, disagreed, present = state["checked"].tolist()
+        self.expected, self.disagreed, self.present = float(expected), int(disagreed), int(present)

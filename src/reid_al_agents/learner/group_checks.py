@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping.audit import AuditedPair, Strata
-from reid_al_agents.grouping.evidence import is_decided
+from reid_al_agents.grouping.evidence import chance_of_error, is_decided
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport
@@ -87,7 +87,7 @@ class Checks:
             self._weighed = batch
             doubts.weigh(batch.view.match_probabilities, self._checked.error_rate(self._settings.error_rate))
         while room() and (doubt := doubts.pop(max(worth, _LEAST_WORTH))) is not None:
-            yield self._repeat(doubt, room)
+            yield self._repeat(batch, doubt, room)
 
     def doubt(
         self,
@@ -108,14 +108,15 @@ class Checks:
             probability: Of a match, as it was held likely.
             described: What the match model saw of the two, (F,).
         """
-        self._checked.answers += 1
         if not self._settings.repeat or answer == 0:
             return
         reach = float(np.sqrt(np.prod(batch.view.groups.sizes[list(asked)])))
         rate = self._checked.error_rate(self._settings.error_rate)
         self._checked.doubts.add(Doubt(*witnesses, answer, reach, described), probability, rate)
 
-    def _repeat(self, doubt: Doubt, room: Room) -> Steps:
+    def _repeat(self, batch: GroupBatch, doubt: Doubt, room: Room) -> Steps:
+        probability = float(batch.view.match_probabilities(doubt.described[None])[0])
+        self._checked.expected += chance_of_error(doubt.answer, probability, self._settings.error_rate)
         # Even odds: what was likely beforehand has counted with the answer in doubt.
         self._report.repeated += 1
         answer = yield Question(*doubt.second, 0.5, "repeat")

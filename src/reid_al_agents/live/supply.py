@@ -217,7 +217,7 @@ class Supply:
             said = sum(event.kind == "answer" and (event.round or 0) >= round_ for event in events)
             known, designs = copy.deepcopy(ledger.constraints), designs_of(self._state.keys.values())
         before = self._checked
-        checked = Checked([], designs, round_, before.doubts, before.answers, before.disagreed)
+        checked = Checked([], designs, round_, before.doubts, before.expected, before.disagreed)
         asking = GroupAsking(
             features,
             looks,
