@@ -89,6 +89,9 @@ def until(page, condition: Callable[[], bool]) -> None:
         page.evaluate("new Promise(requestAnimationFrame)")
 
 
+PICTURES_ARE_THERE = "[...document.querySelectorAll('.pane-picture img')].every(img => img.complete)"
+
+
 def shown(page) -> list[str]:
     return page.eval_on_selector_all(".pane-picture img", "all => all.map(img => new URL(img.src).pathname)")
 
@@ -96,9 +99,7 @@ def shown(page) -> list[str]:
 def press(page, *keys: str) -> None:
     """Press keys one after another, each once the picture it answers is there."""
     for key in keys:
-        page.wait_for_function(
-            "[...document.querySelectorAll('.pane-picture img')].every(img => img.complete)"
-        )
+        until(page, lambda: page.evaluate(PICTURES_ARE_THERE))
         page.evaluate("new Promise(requestAnimationFrame)")
         page.keyboard.press(key)
 
@@ -113,8 +114,11 @@ def saved(page) -> None:
 
 def test_a_session_by_keyboard(visit, mock):
     page = visit()
-    press(page, "y", "a", "ArrowRight", "n", "x", "ArrowLeft", "Space", "c", "b", "Shift+B")
-    until(page, lambda: len(mock.log) == 10)
+    keys = ("y", "a", "ArrowRight", "n", "x", "ArrowLeft", "Space", "c", "b", "Shift+B")
+    for number, key in enumerate(keys, start=1):
+        until(page, lambda: len(shown(page)) == 2)  # while no pair is there keys do nothing
+        press(page, key)
+        until(page, lambda wanted=number: len(mock.log) == wanted)
     assert answers(mock) == [
         *["same"] * 3,
         *["different"] * 3,
