@@ -6,7 +6,7 @@ from live_world import pool, session, truth
 
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import AuditedPair
+from reid_al_agents.grouping import AuditedPair, MatchModel
 from reid_al_agents.live.auditing import audited_pairs, designs_of
 from reid_al_agents.live.contradictions import find_contradictions
 from reid_al_agents.live.ledger import Ledger
@@ -145,6 +145,21 @@ def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
     live.answer("anna", more[0].id, "same", "after-undo")
     assert live.state.answers == 13
     assert asked[0].id not in {question.id for question in live.questions("anna", 20).questions}
+
+
+def test_after_an_undo_the_match_probability_still_knows_what_pairs_there_are(store):
+    live = session(store)
+    play(live, 12)
+    before = live.state.ledger.model
+    live.undo("anna", "undo")
+    after = live.state.ledger.model
+    described = np.array(before.described)
+    fresh = MatchModel(after.described, after.matched, after.predicted)
+    fresh.fit(before.seen)
+    np.testing.assert_allclose(after.probabilities(described), fresh.probabilities(described))
+    alone = MatchModel(after.described, after.matched, after.predicted)
+    alone.fit()
+    assert not np.allclose(after.probabilities(described), alone.probabilities(described))
 
 
 def test_what_has_become_known_is_withdrawn(store):

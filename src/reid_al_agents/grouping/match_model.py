@@ -50,13 +50,14 @@ class MatchModel:
         described: Features of the answered pairs, M arrays of shape (F,), in the order of the answers.
         matched: Whether each was a match; "can't tell" is left out.
         predicted: Probability that was given to each before it was answered.
+        seen: Some of the pairs that there were when it was last told, (S, F); ``None`` if it never was.
     """
 
     described: list[NDArray[np.float64]] = field(default_factory=list)
     matched: list[bool] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
+    seen: NDArray[np.float64] | None = None
     _fitted: tuple[NDArray[np.float64], float] | None = None
-    _seen: NDArray[np.float64] | None = None
 
     def probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of a match for pairs described by ``described`` (M, F); shape (M,)."""
@@ -84,16 +85,16 @@ class MatchModel:
         from sklearn.linear_model import LogisticRegression
 
         if seen is not None:
-            self._seen = seen[:: max(1, len(seen) // _SAMPLE)]
+            self.seen = seen[:: max(1, len(seen) // _SAMPLE)]
         # Another thread may add answers or ask for probabilities meanwhile: what is used is always fitted.
         count = len(self.matched)
         pairs, matched = self.described[:count][-MEMORY:], np.array(self.matched[:count][-MEMORY:])
         weights = np.ones(len(matched))
-        if self._seen is not None and len(self._seen) and len(matched):
-            each = min(1.0, PRIOR / len(self._seen))
-            guess = each * _guess(self._seen)
-            pairs = [*pairs, *self._seen, *self._seen]
-            matched = np.concatenate([matched, np.repeat([True, False], len(self._seen))])
+        if self.seen is not None and len(self.seen) and len(matched):
+            each = min(1.0, PRIOR / len(self.seen))
+            guess = each * _guess(self.seen)
+            pairs = [*pairs, *self.seen, *self.seen]
+            matched = np.concatenate([matched, np.repeat([True, False], len(self.seen))])
             weights = np.concatenate([weights, guess, each - guess])
         elif len(matched) < ENOUGH or not 0 < matched.sum() < len(matched):
             return

@@ -50,14 +50,23 @@ class Ledger:
         self._error_rate = error_rate
 
     @classmethod
-    def replay(cls, known: ConstraintGraph, events: Iterable[Event], error_rate: float) -> Ledger:
-        """The ledger after the effective ``events``, in order; excluded images are passed over."""
+    def replay(
+        cls,
+        known: ConstraintGraph,
+        events: Iterable[Event],
+        error_rate: float,
+        seen: NDArray[np.float64] | None = None,
+    ) -> Ledger:
+        """The ledger after the effective ``events``, in order; excluded images are passed over.
+
+        ``seen`` are the pairs that the match model before it knew of.
+        """
         ledger = cls(known, error_rate)
         events = list(events)
         ledger.excluded = excluded_images(events)
         for event in events:
             ledger.apply(event)
-        ledger.model.fit()
+        ledger.model.fit(seen)
         return ledger
 
     def apply(self, event: Event) -> int | None:

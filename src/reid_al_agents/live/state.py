@@ -61,6 +61,7 @@ class State:
     round: int = 0
 
     def __post_init__(self) -> None:
+        self.ledger = Ledger(ConstraintGraph(len(self.features)), self.grouping.error_rate)
         self.load()
 
     @property
@@ -81,7 +82,8 @@ class State:
         """Work out anew what follows from the events that count."""
         events = self.effective.values()
         known = self.known(excluded_images(events))
-        self.ledger = Ledger.replay(known, events, self.grouping.error_rate)
+        seen = self.ledger.model.seen
+        self.ledger = Ledger.replay(known, events, self.grouping.error_rate, seen)
         self.changes += 1
 
     def take_in(self, event: Event) -> None:
