@@ -240,7 +240,7 @@ def test_the_third_answer_that_breaks_a_tie_is_asked_for(store):
         seen[pair] += 1
         said = wrong.answer(np.array([question.query]), np.array([question.candidate]))[0]
         live.answer("anna", question.id, "same" if said > 0 else "different", f"key-{number:04d}")
-    assert live.supply.asking.report.disagreed > 0
+    assert live.planning.asking.report.disagreed > 0
     assert again > 0
 
 

@@ -288,15 +288,15 @@ def test_a_split_parts_exactly_what_was_chosen_from_all_that_stays(store, merged
 def test_after_an_undo_the_groups_beside_a_pair_are_those_of_now(store):
     live = session(store, pool(identities=20, images=6, noise=0.2))
     live.questions("anna", 1)
-    sheet = live.supply.groups
+    sheet = live.planning.groups
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a)[0], sheet.images(b)[0]
     live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
-    live.supply._plan()
-    assert live.supply.groups.of_image(first) == live.supply.groups.of_image(second)
+    live.planning.plan()
+    assert live.planning.groups.of_image(first) == live.planning.groups.of_image(second)
     live.undo("anna", "undo")
     live.questions("anna", 4)
-    assert live.supply.groups.of_image(first) != live.supply.groups.of_image(second)
+    assert live.planning.groups.of_image(first) != live.planning.groups.of_image(second)
 
 
 def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
@@ -315,17 +315,17 @@ def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
     live = session(store, pool(identities=20, images=6, noise=0.2), planner=later)
     live.questions("anna", 1)
     later.run()
-    sheet = live.supply.groups
+    sheet = live.planning.groups
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a)[0], sheet.images(b)[0]
     live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
-    live.supply._plan()
+    live.planning.plan()
     live.undo("anna", "undo")
     later.run()
-    assert live.supply.groups.of_image(first) == live.supply.groups.of_image(second)
+    assert live.planning.groups.of_image(first) == live.planning.groups.of_image(second)
     live.questions("anna", 4)
     later.run()
-    assert live.supply.groups.of_image(first) != live.supply.groups.of_image(second)
+    assert live.planning.groups.of_image(first) != live.planning.groups.of_image(second)
 
 
 def audited_until(live, features, answers):
@@ -346,8 +346,8 @@ def test_what_the_audit_and_the_monitor_say_is_the_same_after_a_restart(store):
     assert audited_pairs(again.counting()) == pairs
     kept = designs_of(again.state.keys.values())
     assert list(kept) == [0]
-    assert np.array_equal(kept[0].groups, live.supply.asking.checked.designs[0].groups)
-    assert np.array_equal(again.supply.asking.checked.designs[0].sizes, kept[0].sizes)
+    assert np.array_equal(kept[0].groups, live.planning.asking.checked.designs[0].groups)
+    assert np.array_equal(again.planning.asking.checked.designs[0].sizes, kept[0].sizes)
     assert vars(again.supply.monitor) == vars(live.supply.monitor)
     assert 0 < live.supply.monitor.changes < live.supply.monitor.answers
     estimate = live.audit()
@@ -525,7 +525,7 @@ def test_a_plan_that_fails_is_told_and_no_answer_is_lost(store, monkeypatch, cap
         def fail(known):
             raise ZeroDivisionError("no luck")
 
-        monkeypatch.setattr(live.supply.asking, "plan", fail)
+        monkeypatch.setattr(live.planning.asking, "plan", fail)
         assert live.questions("anna", 1).questions == []
         planner.shutdown(wait=True)
         with pytest.raises(InputError, match=r"no luck.*answers are kept"):

@@ -16,6 +16,7 @@ from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping import AuditEstimate, GroupSettings, Strata, estimate_quality
 from reid_al_agents.live.auditing import audited_pairs, designs_of
 from reid_al_agents.live.ledger import Evidence, Ledger, excluded_image
+from reid_al_agents.live.planning import Planning
 from reid_al_agents.live.records import Answered, Conflict, Served, Undone, Unknown
 from reid_al_agents.live.settings import LiveSettings
 from reid_al_agents.live.sheet import Sheet
@@ -52,7 +53,8 @@ class LiveSession:
 
     Attributes:
         state: What was heard; to be read under its lock.
-        supply: Where the questions come from; likewise.
+        planning: Where the questions come from; likewise.
+        supply: Which of them people have; likewise.
 
     Raises:
         InputError: The store cannot be read or is about other images.
@@ -88,7 +90,8 @@ class LiveSession:
             round=round_,
         )
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")
-        self.supply = Supply(self.state, selector, selector_name, self.episode, planner, seed)
+        self.planning = Planning(self.state, selector, self.episode, planner, seed)
+        self.supply = Supply(self.state, self.planning, selector_name, seed)
 
     def questions(self, annotator: str, count: int) -> Served:
         """Give a person up to ``count`` questions; those they have already come first."""
@@ -257,7 +260,7 @@ class LiveSession:
         state = self.state
         with state.lock:
             audited, designs = audited_pairs(state.effective.values()), designs_of(state.keys.values())
-            sheet, near = self.supply.identities, self.supply.asking.near
+            sheet, near = self.planning.identities, self.planning.asking.near
             gone = np.isin(np.arange(len(state.features)), sorted(state.ledger.excluded))
         if sheet is None or not audited:
             return None
@@ -265,7 +268,7 @@ class LiveSession:
 
     def adopt(self, features: FeatureSet, round_: int) -> None:
         """Go on with the features of a refreshed model; what people have before them stays."""
-        asking = self.supply.make_asking(features, round_)
+        asking = self.planning.make_asking(features, round_)
         with self.state.lock:
             self.state.features, self.state.round = features, round_
             self.state.changes += 1
@@ -275,14 +278,14 @@ class LiveSession:
         """The identities formed, as of now."""
         state = self.state
         with state.lock:
-            latest = self.supply.identities
+            latest = self.planning.identities
             if latest is not None and latest.changes == state.changes:
                 return latest
-            make = self.supply.sheet_maker(copy.deepcopy(state.ledger.constraints))
-            asking = self.supply.asking
+            make = self.planning.sheet_maker(copy.deepcopy(state.ledger.constraints))
+            asking = self.planning.asking
         sheet = make(asking)
         with state.lock:
-            self.supply.identities = sheet
+            self.planning.identities = sheet
         return sheet
 
     def _answer(

@@ -74,7 +74,7 @@ class Views:
 
     def question(self, question: Question) -> Json:
         """A question, without telling why it is asked where that would give the answer away."""
-        sheet = self._session.supply.groups
+        sheet = self._session.planning.groups
         return {
             "id": question.id,
             "kind": "policy" if question.kind == "hidden" else question.kind,
@@ -87,7 +87,7 @@ class Views:
 
     def row(self, questions: list[Question]) -> Json:
         """Questions that share their query."""
-        sheet = self._session.supply.groups
+        sheet = self._session.planning.groups
         query = questions[0].query
         items = [self.question(question) for question in questions]
         names = ("id", "kind", "candidate", "candidate_group", "probability")
@@ -110,7 +110,7 @@ class Views:
             if goal is None and session.state.settings.refresh_every is not None:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
             left = None if goal is None else max(0, goal - answers)
-            batch = session.supply.asking.batch
+            batch = session.planning.asking.batch
             picks = self._picks(annotator, mine, now)
         return {
             "answers_today": answered_today(mine, now),
@@ -145,7 +145,7 @@ class Views:
         session = self._session
         with session.state.lock:
             events = list(session.state.effective.values())
-            monitor, returns = session.supply.monitor, session.supply.asking.report.returns[-_RETURNS:]
+            monitor, returns = session.supply.monitor, session.planning.asking.report.returns[-_RETURNS:]
             predicted = session.state.ledger.model
             calibration = predicted.calibration_error(len(predicted.matched))
             now = session.state.clock()
@@ -202,7 +202,7 @@ class Views:
     def _count(self) -> Json:
         """Totals over the pool, counted anew when something has changed, but not for every answer."""
         session = self._session
-        sheet = session.supply.identities
+        sheet = session.planning.identities
         state = (session.state.changes, -1 if sheet is None else sheet.changes)
         counted, counted_at, totals = self._totals
         fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0

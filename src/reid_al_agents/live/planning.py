@@ -1,0 +1,195 @@
+"""Planning batches of questions: beside the answering, so that nobody waits for one."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import numpy as np
+
+from reid_al_agents.clustering import compare_looks
+from reid_al_agents.grouping import ChangeMonitor
+from reid_al_agents.learner.doubts import Checked
+from reid_al_agents.learner.group_asking import GroupAsking
+from reid_al_agents.learner.group_batch import GroupBatch, Question
+from reid_al_agents.live.auditing import design_event, designs_of
+from reid_al_agents.live.sheet import Sheet
+from reid_al_agents.live.state import State
+from reid_al_agents.selection import Selector
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
+
+_log = logging.getLogger(__name__)
+_AHEAD = 0.7  # share of a batch after which the next one is planned
+
+
+class Planning:
+    """The asking of a session and its batches; the state's lock is held by callers unless said otherwise.
+
+    Args:
+        state: What the session has heard.
+        selector: Gives the selector that chooses among a group's candidates.
+        episode: Of the environment.
+        planner: Where batches are planned; ``None`` plans at once.
+        seed: Of everything drawn.
+
+    Attributes:
+        asking: Where questions are drawn from.
+        groups: The groups that they are about; ``None`` before the first batch is planned.
+        identities: The identities formed, as of the last batch or look at them; likewise.
+        busy: Whether a batch is being planned.
+        planned: Whether there is a batch of this asking.
+        failure: Why no batch can be planned; ``None`` while all is well.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        selector: Callable[[], Selector],
+        episode: EpisodeSettings,
+        planner: Executor | None,
+        seed: int,
+    ) -> None:
+        self._state, self._selector, self._episode = state, selector, episode
+        self._planner, self._seed = planner, seed
+        self._checked = Checked()
+        self.failure: str | None = None
+        self._since = self._replays = self._planned_at = 0
+        self.groups: Sheet | None = None
+        self.identities: Sheet | None = None
+        self.adopt(self.make_asking(state.features, state.round))
+
+    def adopt(self, asking: GroupAsking) -> None:
+        """Go on with another asking, for which no batch is planned yet."""
+        self.asking, self._checked = asking, asking.checked
+        self.busy = self.planned = self._drained = self._fresh = False
+        self._since = 0
+        self.replayed()
+
+    def changed(self, *, counts: bool) -> None:
+        """Something has become known; whether it is an answer that counts."""
+        self._since += counts
+        self._fresh = False
+
+    def replayed(self) -> None:
+        """The ledger was worked out anew."""
+        ledger = self._state.ledger
+        self.asking.know(ledger.constraints, ledger.model)
+        self.asking.exclude(ledger.excluded)
+        self._replays += 1  # the groups that are shown may be no more
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a batch that knows all that is known gives no more questions."""
+        return self._drained and self._fresh and not self.busy
+
+    def draw(self) -> Question | None:
+        """The next question of the batch, if it has one."""
+        question = self.asking.draw()
+        if question is None:
+            self._drained = len(self.asking.open_questions) < self.asking.rows
+        return question
+
+    def keep_up(self) -> None:
+        """Plan a batch where that is due."""
+        state = self._state
+        ahead = self._since >= _AHEAD * state.grouping.batch(len(state.features))
+        outdated = self._planned_at != self._replays
+        if not self.planned or ahead or outdated or (self._drained and not self._fresh):
+            self.plan()
+
+    def make_asking(self, features: FeatureSet, round_: int) -> GroupAsking:
+        """An asking over the pool as the model of a round sees it; slow, and needs no lock."""
+        settings, ledger, sides = self._state.grouping, self._state.ledger, self._state.sides
+        looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2, sides)
+        with self._state.lock:  # answers go on coming in meanwhile
+            events = self._state.effective.values()
+            said = sum(event.kind == "answer" and (event.round or 0) >= round_ for event in events)
+            known, designs = copy.deepcopy(ledger.constraints), designs_of(self._state.keys.values())
+        before = self._checked
+        checked = Checked([], designs, round_, before.doubts, before.expected, before.disagreed)
+        asking = GroupAsking(
+            features,
+            looks,
+            known,
+            self._selector(),
+            ledger.model,
+            ChangeMonitor(),  # what the answers change is watched here
+            settings,
+            self._episode,
+            np.random.default_rng([self._seed, 3, round_, said]),
+            rows=max(2 * self._state.settings.ready, 64),
+            keeps=False,  # the ledger does
+            checked=checked,
+        )
+        asking.know(ledger.constraints, ledger.model)
+        if round_ in checked.designs and f"audit/{round_}" not in self._state.keys:
+            self._keep_design(checked, round_)
+        return asking
+
+    def _keep_design(self, checked: Checked, round_: int) -> None:
+        """What the audit draws from is on disk before its first question."""
+        state = self._state
+        event = design_event(state.run, round_, checked.designs[round_], state.clock())
+        stored, _ = state.store.append(event)
+        with state.lock:
+            state.keys[stored.key] = stored
+
+    def plan(self) -> None:
+        """Plan a batch unless one is being planned.
+
+        Raises:
+            InputError: The last one could not be planned.
+        """
+        if self.failure is not None:
+            raise InputError(
+                f"questions: no batch could be planned ({self.failure}); the answers are kept: see the log "
+                "and start the server again"
+            )
+        if self.busy:
+            return
+        self.busy = True
+        state, asking, changes = self._state, self.asking, self._state.changes
+        known, replays = copy.deepcopy(state.ledger.constraints), self._replays
+        make_sheet = self.sheet_maker(known)
+        if self._planner is None:
+            self._begin(asking, asking.plan(known), make_sheet(asking), changes, replays)
+            return
+
+        def plan() -> None:
+            try:
+                batch, identities = asking.plan(known), make_sheet(asking)
+            except Exception as error:
+                # Nobody waits for this thread: what went wrong would be seen nowhere, and be tried for ever.
+                _log.exception("a batch of questions could not be planned")
+                with state.lock:
+                    self.busy, self.failure = False, f"{type(error).__name__}: {error}"
+                return
+            with state.lock:
+                self._begin(asking, batch, identities, changes, replays)
+
+        self._planner.submit(plan)
+
+    def sheet_maker(self, known: ConstraintGraph) -> Callable[[GroupAsking], Sheet]:
+        """Makes the sheet of the identities as of now; slow, and needs no lock.
+
+        Args:
+            known: A copy of what is known now.
+        """
+        ledger, settings, changes = self._state.ledger, self._state.grouping, self._state.changes
+        names, edited = dict(ledger.names), tuple(ledger.edited)
+        return lambda asking: Sheet.of_identities(asking, known, names, settings, changes, edited)
+
+    def _begin(
+        self, asking: GroupAsking, batch: GroupBatch, identities: Sheet, changes: int, replays: int
+    ) -> None:
+        if asking is not self.asking:
+            return
+        asking.begin_batch(batch=batch)
+        self.groups = Sheet.of_batch(batch, self._state.ledger.names, changes)
+        if self.identities is None or self.identities.changes < changes:
+            self.identities = identities
+        self.busy, self.planned, self._drained = False, True, False
+        self._fresh = changes == self._state.changes
+        self._since, self._planned_at = 0, replays
