@@ -76,7 +76,7 @@ class ClusterSettings:
     least_images: int = 4
     unsure_similarity: float = 0.02
     told_apart: int = 3
-    settled: float = 0.35
+    settled: float = 0.3
     shift: int = 4
     erasing: float = 0.0
     jitter: float = 0.0
