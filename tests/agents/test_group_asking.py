@@ -9,10 +9,11 @@ import pytest
 from reid_al_agents.annotation import PairLog
 from reid_al_agents.clustering import compare_looks, form_groups
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
+from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel, calibration_error
 from reid_al_agents.grouping.evidence import answer_weight
 from reid_al_agents.learner.asking import AskingLimits, ask
 from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.feature_subject import FeatureSubject
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.run import run
@@ -312,6 +313,33 @@ def test_the_match_model_and_the_monitor_hear_of_every_question_between_groups()
     assert len(spell.model.predicted) == len(spell.model.described) == len(spell.model.matched)
 
 
+def test_the_audit_is_asked_whether_probabilities_are_honest(tmp_path):
+    """Kept: what the oracle was told to expect of each question of the audit, and what it said."""
+    spell = Spell(synthetic_features(40, 6, noise=0.4, seed=0), audit_share=0.3)
+    told = []
+    take = spell.asking.take
+
+    def noting(question, answer):
+        if question.kind == "audit" and answer:
+            told.append((spell.oracle.expected[-1], answer > 0))
+        take(question, answer)
+
+    spell.asking.take = noting
+    spell.ask(100)
+    checked = spell.asking.checked
+    assert list(zip(checked.guessed, checked.found, strict=True)) == told
+    assert len(told) == spell.report.audited > 20
+    assert len(set(checked.guessed)) > 5
+    assert 0 < sum(checked.found) < len(told)
+    assert checked.calibration_error() == calibration_error(*zip(*told, strict=True), bins=5)
+    np.savez(tmp_path / "state.npz", **checked.state())
+    restored = Checked()
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+        restored.restore(dict(state))
+    assert restored.calibration_error() == checked.calibration_error()
+    assert Checked().calibration_error() is None
+
+
 class Learner:
     """Picks what the mask allows first, and checks what it is told of it."""
 
@@ -496,6 +524,8 @@ def test_the_figures_of_a_round_are_of_that_round(tmp_path):
         assert 0 < line["audited"] <= 5
         assert 0 <= line["chance_of_change"] <= 1
         assert line["audit_recall"] is None  # a handful of answers says nothing about it
+        error = line["audit_calibration_error"]
+        assert error is None if line["audit_answers"] < 5 else 0 < error < 1
     assert 0 < rounds[1]["audit_answers"] < rounds[2]["audit_answers"]  # those of earlier rounds still tell
     middle, low, high = rounds[2]["audit_precision"]
     assert 0 <= low <= middle <= high <= 1

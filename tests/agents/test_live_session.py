@@ -6,8 +6,8 @@ from live_world import pool, session, truth
 
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import AuditedPair, MatchModel
-from reid_al_agents.live.auditing import audited_pairs, designs_of
+from reid_al_agents.grouping import AuditedPair, MatchModel, calibration_error
+from reid_al_agents.live.auditing import audit_calibration, audited_pairs, designs_of
 from reid_al_agents.live.contradictions import find_contradictions
 from reid_al_agents.live.ledger import Ledger
 from reid_al_agents.live.people import cohen_kappa, table
@@ -390,11 +390,19 @@ def session_twins(live, features):
 def test_two_people_who_answer_one_audit_question_count_once(store):
     features = pool(identities=20, images=6, noise=0.3)
     live = session(store, features, overlap=2.0)
+    guessed = {}
     for number in range(200):
         served = live.questions(("anna", "ben")[number % 2], 1).questions
         if served:
             who = ("anna", "ben")[number % 2]
-            live.answer(who, served[0].id, truth(features, served[0]), f"key-{number:04d}")
+            said = truth(features, served[0])
+            live.answer(who, served[0].id, said, f"key-{number:04d}")
+            if served[0].kind == "audit":
+                guessed[served[0].id] = served[0].probability, said == "same"
+    error = calibration_error(*zip(*guessed.values(), strict=True), bins=5)
+    assert audit_calibration(live.counting()) == pytest.approx(error)
+    assert 0 < error < 1
+    assert audit_calibration(live.counting()[:3]) is None
     twice = [event.question for event in live.counting() if event.question_kind == "audit"]
     assert len(twice) > len(set(twice)) > 2
     pairs = [(pair.i, pair.j) for pair in audited_pairs(live.counting())]

@@ -152,5 +152,7 @@ def _line(metrics: dict[str, Any]) -> str:
         if (audited := metrics.get(f"audit_{name}")) is not None:
             middle, low, high = (100 * value for value in audited)
             start += f", {name} {middle:.0f} % ({low:.0f} to {high:.0f})"
+    if (error := metrics.get("audit_calibration_error")) is not None:
+        start += f", calibration error {100 * error:.0f} %"
     scores = f", rank-1 {metrics['rank1']:.1f}, mAP {metrics['map']:.1f}" if "map" in metrics else ""
     return f"{start}{scores} ({metrics['seconds']:.0f} s)"

@@ -1,6 +1,7 @@
 """Asking between groups of images: who is likely to match, what an answer is worth, and when to stop."""
 
 from reid_al_agents.grouping.audit import AuditedPair, AuditEstimate, Design, Strata, estimate_quality
+from reid_al_agents.grouping.calibration import calibration_error
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
@@ -16,5 +17,6 @@ __all__ = [
     "GroupView",
     "MatchModel",
     "Strata",
+    "calibration_error",
     "estimate_quality",
 ]

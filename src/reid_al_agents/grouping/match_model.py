@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from reid_al_agents.grouping.calibration import calibration_error
+
 PAIR_FEATURES = (
     "cosine",
     "root_jaccard",
@@ -109,24 +111,15 @@ class MatchModel:
         self._fitted = slopes, float(regression.intercept_[0] - slopes @ mean)
 
     def calibration_error(self, last: int, bins: int = 10) -> float | None:
-        """Expected calibration error of the predictions made before the last answers were known.
-
-        Mean over equally filled bins of |share of matches − mean prediction| (Naeini et al., AAAI 2015, with
-        equal-mass bins).
+        """:func:`.calibration_error` of the last answers that it learned from, which a policy chose.
 
         Args:
             last: Number of answers to look at.
             bins: Number of bins.
-
-        Returns:
-            The error in [0, 1]; ``None`` with fewer answers than bins.
         """
-        predicted, matched = np.array(self.predicted[-last:]), np.array(self.matched[-last:], dtype=float)
-        if last < bins or len(predicted) < bins:
+        if last < bins:
             return None
-        parts = np.array_split(np.argsort(predicted, kind="stable"), bins)
-        gaps = [abs(predicted[part].mean() - matched[part].mean()) * len(part) for part in parts]
-        return float(np.sum(gaps) / len(predicted))
+        return calibration_error(self.predicted[-last:], self.matched[-last:], bins)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Arrays that :meth:`restore` goes on from."""

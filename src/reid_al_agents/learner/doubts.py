@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.grouping.audit import AuditedPair, Design
+from reid_al_agents.grouping.calibration import AUDIT_BINS, calibration_error
 from reid_al_agents.grouping.evidence import chance_of_error
 from reid_al_agents.grouping.match_model import PAIR_FEATURES
 
@@ -99,6 +100,9 @@ class Checked:
         doubts: Answers that may be wrong.
         expected: Wrong answers to be expected among those that were asked for again, by the rate assumed.
         disagreed: Answers that were asked for again and came out otherwise.
+        guessed: How likely a match was held before each answer to the audit; nothing is guessed of pairs that
+            were known without asking.
+        found: Whether each was a match.
     """
 
     audited: list[AuditedPair] = field(default_factory=list)
@@ -107,6 +111,15 @@ class Checked:
     doubts: Doubts = field(default_factory=Doubts)
     expected: float = 0.0
     disagreed: int = 0
+    guessed: list[float] = field(default_factory=list)
+    found: list[bool] = field(default_factory=list)
+
+    def calibration_error(self) -> float | None:
+        """:func:`~reid_al_agents.grouping.calibration.calibration_error` of the audit's answers.
+
+        No policy chose them, so it is that of the pairs which the audit draws.
+        """
+        return calibration_error(self.guessed, self.found, AUDIT_BINS)
 
     def error_rate(self, assumed: float) -> float:
         """Share of wrong answers: the one assumed, times those found by those expected, each as if one more.
@@ -121,6 +134,8 @@ class Checked:
         designs = [design for _, design in sorted(self.designs.items())]
         return {
             "audited": np.array(self.audited, dtype=np.int64).reshape(-1, len(AuditedPair._fields)),
+            "guessed": np.array(self.guessed, dtype=np.float64),
+            "found": np.array(self.found, dtype=bool),
             "designs": np.array(sorted(self.designs), dtype=np.int64),
             "designs_groups": np.array([design.groups for design in designs]),
             "designs_sizes": np.array([design.sizes for design in designs]),
@@ -133,6 +148,7 @@ class Checked:
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Go on from :meth:`state`; doubts are worth nothing until they are weighed."""
         self.audited = [AuditedPair(*row) for row in state["audited"].tolist()]
+        self.guessed, self.found = state["guessed"].tolist(), state["found"].tolist()
         groups, sizes = np.asarray(state["designs_groups"]), np.asarray(state["designs_sizes"])
         numbered = enumerate(state["designs"].tolist())
         self.designs = {number: Design(groups[place], sizes[place]) for place, number in numbered}

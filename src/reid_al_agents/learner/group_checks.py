@@ -140,11 +140,14 @@ class Checks:
             together = bool(batch.formed.groups[i] == batch.formed.groups[j])
             note = AuditNote(design, stratum, together, tuple(self._known))
             self._known.clear()
-            relation = yield Question(i, j, _probability(batch, i, j), "audit", audit=note)
+            likely = _probability(batch, i, j)
+            relation = yield Question(i, j, likely, "audit", audit=note)
             self._report.audited += 1
             self._monitor.add(relation != 0 and (relation < 0) == together)
             if relation != 0:
                 self._checked.audited.append(AuditedPair(i, j, design, stratum, relation))
+                self._checked.guessed.append(likely)
+                self._checked.found.append(relation > 0)
 
     def _comparable(self, i: int, j: int) -> bool:
         return self._sides is None or bool(self._sides.comparable(np.array([i]), np.array([j]))[0])

@@ -26,6 +26,8 @@ Figures = dict[str, Any]
 
 _STATE = "asking.npz"
 
+_AUDIT_FIGURES = ("audit_answers", "audit_precision", "audit_recall", "audit_calibration_error")
+
 
 class AskingMode(Protocol):
     """How the pool is asked about."""
@@ -244,7 +246,7 @@ class GroupMode:
 
     def _audit_figures(self) -> Figures:
         if not self._checked.audited:
-            return {"audit_answers": 0, "audit_precision": None, "audit_recall": None}
+            return dict.fromkeys(_AUDIT_FIGURES) | {"audit_answers": 0}
         points = unit_rows(self._looks.points)
         near = nearest_neighbours(points, min(REACH[-1] + 1, len(points)))
         strata = Strata(self.groups(), near, sides=self._sides)
@@ -254,6 +256,7 @@ class GroupMode:
             "audit_answers": 0 if estimate is None else estimate.answers,
             "audit_precision": None if precision is None else list(precision),
             "audit_recall": None if recall is None else list(recall),
+            "audit_calibration_error": self._checked.calibration_error(),
         }
 
     def true_rewards(self) -> NDArray[np.float32]:

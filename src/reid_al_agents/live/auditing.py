@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from reid_al_agents.annotation.events import Event
-from reid_al_agents.grouping import AuditedPair, Design
+from reid_al_agents.grouping import AuditedPair, Design, calibration_error
+from reid_al_agents.grouping.calibration import AUDIT_BINS
 from reid_al_agents.learner.group_batch import AuditNote
 from reid_al_agents.live.ledger import SIGNS
 
@@ -63,6 +64,22 @@ def audited_pairs(events: Iterable[Event]) -> list[AuditedPair]:
             drawn = int(note["design"]), int(note["stratum"])
             found.append(AuditedPair(event.query, event.candidate, *drawn, sign))
     return found
+
+
+def audit_calibration(events: Iterable[Event]) -> float | None:
+    """:func:`calibration_error` of the audit's answers, each question by its first "same" or "different".
+
+    Args:
+        events: Those that count, in order.
+    """
+    first: dict[str, tuple[float, bool]] = {}
+    for event in events:
+        sign = SIGNS.get(event.answer or "", 0)
+        if sign == 0 or _note(event) is None or event.question is None or event.probability is None:
+            continue
+        first.setdefault(event.question, (event.probability, sign > 0))
+    told = list(first.values())
+    return calibration_error([guess for guess, _ in told], [same for _, same in told], AUDIT_BINS)
 
 
 def changes_groups(event: Event) -> bool | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from reid_al_agents.annotation.events import Event, Question
+from reid_al_agents.live.auditing import audit_calibration
 from reid_al_agents.live.contradictions import Contradiction, Link, find_contradictions
 from reid_al_agents.live.people import answered_today, answers_per_minute, table
 from reid_al_agents.live.pictures import Pictures
@@ -146,8 +147,6 @@ class Views:
         with session.state.lock:
             events = list(session.state.effective.values())
             monitor, returns = session.supply.monitor, session.planning.asking.report.returns[-_RETURNS:]
-            predicted = session.state.ledger.model
-            calibration = predicted.calibration_error(len(predicted.matched))
             now = session.state.clock()
         estimate = session.audit()
         people = table(events, now)
@@ -166,7 +165,7 @@ class Views:
             "annotators": people,
             "match_rate": sum(told) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
-            "calibration_error": calibration,
+            "calibration_error": audit_calibration(events),
             "refresh": self._refreshing.state,
         }
 
