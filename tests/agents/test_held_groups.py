@@ -21,7 +21,7 @@ from reid_al_agents.learner.loop import Loop
 from reid_al_agents.live.worker import held_by
 from reid_al_agents.refresh import ClusterRefresher, ClusterSettings
 from reid_al_agents.refresh.cluster import train_on_clusters
-from reid_al_agents.refresh.clusters import Clusters, held_clusters, settled_share
+from reid_al_agents.refresh.clusters import Clusters, held_clusters, joined_share, settled_share
 from reid_al_agents.refresh.known_pairs import KnownPairs
 from reid_al_env import ConstraintGraph, InputError, LabelOracle, synthetic_features
 
@@ -61,6 +61,14 @@ def test_settled_is_who_is_known_to_differ_from_enough_others():
     assert settled_share(held, told(6, [(0, 1), (2, 3)], sign=1), 1) == 0.0
     assert settled_share(held, told(6, [(0, 2), (0, 4), (0, 5)], sign=0), 1) == 0.0
     assert settled_share(np.empty(0, dtype=np.int64), ConstraintGraph(0), 1) == 0.0
+
+
+def test_joined_is_who_matches_another():
+    graph = told(6, [(0, 1), (1, 2)], sign=1)
+    graph.add(3, 4, -1)
+    graph.add(4, 5, 0)
+    assert joined_share(graph) == pytest.approx(3 / 6)
+    assert joined_share(ConstraintGraph(4)) == joined_share(ConstraintGraph(0)) == 0.0
 
 
 @settings(max_examples=80, deadline=None)
@@ -112,12 +120,15 @@ def test_without_sides_every_other_group_is_a_negative():
 
 
 def groups_and_answers():
-    """Everybody's images in two halves, and answers that tell each half from all other people."""
+    """Everybody's images in two halves that matches joined, and answers that tell each from other people."""
     half = np.arange(len(PEOPLE)) % 2
     held = np.unique(PEOPLE.identities * 2 + half, return_inverse=True)[1].astype(np.int64)
     first = np.unique(held, return_index=True)[1]
     apart = [(a, b) for a, b in combinations(first, 2) if PEOPLE.identities[a] != PEOPLE.identities[b]]
-    return held, told(len(PEOPLE), apart)
+    graph = told(len(PEOPLE), apart)
+    for image in np.setdiff1d(np.arange(len(held)), first).tolist():
+        graph.add(int(first[held[image]]), image, 1)
+    return held, graph
 
 
 def refreshed(graph, held, how=QUICK):
@@ -140,6 +151,10 @@ def test_until_then_looks_decide():
     assert refreshed(graph, held, replace(QUICK, told_apart=15)) == refreshed(graph, None)
     few = told(len(PEOPLE), [(0, len(PEOPLE) - 1)])
     assert refreshed(few, held) == refreshed(few, None)
+    first = np.unique(graph.groups(), return_index=True)[1]
+    apart = told(len(PEOPLE), first[graph.group_conflicts()].tolist())
+    assert settled_share(held, apart, 3) == settled_share(held, graph, 3) == 1.0
+    assert refreshed(apart, held) == refreshed(apart, None)  # nothing was joined: they may be in pieces
 
 
 def test_small_held_groups_do_not_train():
@@ -149,7 +164,9 @@ def test_small_held_groups_do_not_train():
     assert len(refreshed(graph, held))
 
 
-@pytest.mark.parametrize(("name", "value"), [("told_apart", 0), ("settled", 1.5), ("settled", -0.1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("told_apart", 0), ("settled", 1.5), ("settled", -0.1), ("joined", 1.5)]
+)
 def test_bad_settings_are_named(name, value):
     with pytest.raises(InputError, match=name):
         replace(QUICK, **{name: value})

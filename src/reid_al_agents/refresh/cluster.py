@@ -19,6 +19,7 @@ from reid_al_agents.refresh.clusters import (
     Clusters,
     constrained_clusters,
     held_clusters,
+    joined_share,
     settled_share,
 )
 from reid_al_agents.refresh.known_pairs import KnownPairs, PairRelation
@@ -45,7 +46,7 @@ class ClusterRefresher:
     2022), with answers as constraints. Where the settings give DBSCAN no reach, average linkage takes its
     place (:func:`form_dense_groups`, :func:`form_groups`). Once the answers have reached most images, the
     groups that they made are better than any that looks could add to, and train as they are
-    (:func:`settled_share`, :func:`held_clusters`). Small groups do not train.
+    (:func:`settled_share`, :func:`joined_share`, :func:`held_clusters`). Small groups do not train.
 
     Args:
         settings: How to train.
@@ -73,10 +74,14 @@ class ClusterRefresher:
         self, images: ImageSet, constraints: ConstraintGraph, held: NDArray[np.int64] | None
     ) -> Clustering:
         settings, sides = self.settings, sides_of(images.sides)
-        if held is not None and settled_share(held, constraints, settings.told_apart) >= settings.settled:
+        if held is not None and self._are_settled(held, constraints):
             kept = held_clusters(held, constraints, settings.least_images, sides)
             return lambda _: kept
         return lambda features: constrained_clusters(features, images.cameras, constraints, settings, sides)
+
+    def _are_settled(self, held: NDArray[np.int64], constraints: ConstraintGraph) -> bool:
+        told_apart = settled_share(held, constraints, self.settings.told_apart)
+        return told_apart >= self.settings.settled and joined_share(constraints) >= self.settings.joined
 
 
 class SupervisedClusterRefresher:

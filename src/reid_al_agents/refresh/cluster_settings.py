@@ -45,6 +45,8 @@ class ClusterSettings:
             to count as settled.
         settled: Share of the images in settled groups from which those that are held train as they are; until
             then groups are formed by looks under the answers.
+        joined: Share of the images that must-links have joined with others from which they do. Who is asked
+            about pairs that seldom match tells groups apart long before they are whole.
         shift: Pixels by which a random crop of the padded image shifts it at most.
         erasing: Chance that a rectangle of an image is erased.
         jitter: Largest relative change of each colour channel's strength, anew for each image.
@@ -77,6 +79,7 @@ class ClusterSettings:
     unsure_similarity: float = 0.02
     told_apart: int = 3
     settled: float = 0.3
+    joined: float = 0.5
     shift: int = 4
     erasing: float = 0.0
     jitter: float = 0.0
@@ -102,7 +105,7 @@ class ClusterSettings:
         for name in ("temperature", "camera_temperature", "piece_similarity", "group_similarity"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected more than 0, up to 1")
-        for name in ("momentum", "erasing", "jitter", "reach", "settled"):
+        for name in ("momentum", "erasing", "jitter", "reach", "settled", "joined"):
             if getattr(self, name) > 1:
                 raise InputError(f"refresh: {name} is {getattr(self, name)}; expected a share from 0 to 1")
         if self.epochs > self.steps or self.k2 > self.k1:

@@ -98,6 +98,12 @@ def settled_share(held: NDArray[np.int64], constraints: ConstraintGraph, told_ap
     return float((told[held] >= told_apart).mean()) if len(held) else 0.0
 
 
+def joined_share(constraints: ConstraintGraph) -> float:
+    """Share of the images that must-links have joined with another."""
+    groups = constraints.groups()
+    return float((np.bincount(groups)[groups] > 1).mean()) if len(groups) else 0.0
+
+
 def held_clusters(
     held: NDArray[np.int64],
     constraints: ConstraintGraph,
