@@ -148,7 +148,8 @@ class Checked:
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Go on from :meth:`state`; doubts are worth nothing until they are weighed."""
         self.audited = [AuditedPair(*row) for row in state["audited"].tolist()]
-        self.guessed, self.found = state["guessed"].tolist(), state["found"].tolist()
+        if "guessed" in state:  # runs begun before it was kept go on without
+            self.guessed, self.found = state["guessed"].tolist(), state["found"].tolist()
         groups, sizes = np.asarray(state["designs_groups"]), np.asarray(state["designs_sizes"])
         numbered = enumerate(state["designs"].tolist())
         self.designs = {number: Design(groups[place], sizes[place]) for place, number in numbered}
