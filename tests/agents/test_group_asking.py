@@ -338,6 +338,11 @@ def test_the_audit_is_asked_whether_probabilities_are_honest(tmp_path):
         restored.restore(dict(state))
     assert restored.calibration_error() == checked.calibration_error()
     assert Checked().calibration_error() is None
+    earlier = Checked()  # a run begun before guesses were kept goes on without
+    earlier.restore(
+        {name: value for name, value in checked.state().items() if name not in ("guessed", "found")}
+    )
+    assert (earlier.guessed, earlier.audited) == ([], checked.audited)
 
 
 class Learner:
