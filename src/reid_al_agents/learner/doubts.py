@@ -117,7 +117,8 @@ class Checked:
     def calibration_error(self) -> float | None:
         """:func:`~reid_al_agents.grouping.calibration.calibration_error` of the audit's answers.
 
-        No policy chose them, so it is that of the pairs which the audit draws.
+        No policy chose them, so it is that of the pairs which the audit draws: about half lie inside a group,
+        and two images of one asking group count with the fixed probability that they are held together with.
         """
         return calibration_error(self.guessed, self.found, AUDIT_BINS)
 
