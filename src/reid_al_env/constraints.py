@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Final
 
@@ -115,6 +116,22 @@ class ConstraintGraph:
         """
         first, after = self._evidence.assume(np.asarray(labels), float(weight))
         self._rebuild(self._groups.form(first, after, self._evidence.images()).tolist())
+
+    def without(self, pairs: NDArray[np.int64]) -> ConstraintGraph:
+        """Another graph, of all that was said but of these pairs; links that were assumed stay.
+
+        Args:
+            pairs: Of images, shape (M, 2); those that nobody was asked about are passed over.
+        """
+        other = copy.deepcopy(self)
+        gone = {(min(i, j), max(i, j)) for i, j in np.asarray(pairs).reshape(-1, 2).tolist()}
+        for i, j in gone:
+            other._evidence.forget(i, j)
+            other._open.pop((i, j), None)
+        for said in (other._answers, other.contradictions):
+            said[:] = [each for each in said if (min(each[:2]), max(each[:2])) not in gone]
+        other._rebuild(image for pair in sorted(gone) for image in pair)
+        return other
 
     @property
     def assumed_links(self) -> NDArray[np.int64]:

@@ -105,6 +105,14 @@ class Evidence:
         pair.add(answer * weight, self._now)
         return before, pair.sign
 
+    def forget(self, i: int, j: int) -> None:
+        """Drop what people said of a pair; what was assumed of it stays."""
+        for image, other in ((i, j), (j, i)):
+            others = self._pairs.get(image, {})
+            others.pop(other, None)
+            if not others:
+                self._pairs.pop(image, None)
+
     def assume(self, labels: NDArray[np.int64], weight: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Assume a match between each image and the next of its label; labels below 0 are of no group.
 

@@ -42,7 +42,7 @@ def drawn(features):
     )
 
 
-def session(store, features=None, *, planner=None, clock=None, seed=0, **settings):
+def session(store, features=None, *, planner=None, clock=None, seed=0, grouping=None, **settings):
     features = pool() if features is None else features
     more = {} if clock is None else {"clock": clock}
     made = {"hidden_share": 0.0, "refresh_every": None, **settings}
@@ -54,6 +54,7 @@ def session(store, features=None, *, planner=None, clock=None, seed=0, **setting
         settings=LiveSettings(**made),
         planner=planner,
         seed=seed,
+        grouping=grouping,
         **more,
     )
 

@@ -279,6 +279,35 @@ def test_what_is_known_depends_on_the_answers_alone(events, random):
         assert other.disputes() == at_once.disputes()
 
 
+@given(
+    st.lists(add_events | add_events | add_events | link_events, max_size=16), st.sets(few_pairs, max_size=4)
+)
+@settings(max_examples=200, deadline=None)
+def test_without_some_pairs_all_is_as_if_they_had_never_been_asked(events, pairs):
+    whole, never = ConstraintGraph(SIZE), ConstraintGraph(SIZE)
+    gone = {(min(pair), max(pair)) for pair in pairs}
+    for event in events:
+        if len(event) == 2:
+            for graph in (whole, never):
+                graph.link_groups(np.array(event[0]), event[1])
+            continue
+        (i, j), answer, weight = event
+        whole.add(i, j, answer, weight)
+        if (min(i, j), max(i, j)) not in gone:
+            never.add(i, j, answer, weight)
+    before = pickle.dumps(whole)
+    less = whole.without(np.array(sorted(pairs), dtype=np.int64))
+    assert pickle.dumps(whole) == before
+    for more in ((0, 1, -1, 1.5), (1, 2, 1, 1.0)):  # and goes on as that would
+        assert (less.groups() == never.groups()).all()
+        assert (less.group_conflicts() == never.group_conflicts()).all()
+        assert sorted(less.disputes(), key=repr) == sorted(never.disputes(), key=repr)
+        assert (less.must_links, less.cannot_links) == (never.must_links, never.cannot_links)
+        assert sorted(less.asked_pairs().tolist()) == sorted(never.asked_pairs().tolist())
+        less.add(*more)
+        never.add(*more)
+
+
 def test_assumed_links_can_be_cut_but_are_no_answers():
     graph = ConstraintGraph(6)
     graph.link_groups(np.array([0, 0, 0, -1, 5, 5]), weight=2.0)

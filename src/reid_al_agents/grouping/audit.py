@@ -195,10 +195,17 @@ def estimate_quality(
     seen. On simulated audits of 30 pairs a stratum, intervals of recall with ½ each held the truth in 86 to
     92 % of cases instead of 97 to 99 %.
 
+    The groups that are judged must not have taken in the answers of the audit, or they agree with them,
+    however wrong they are elsewhere: in twelve simulated runs on Market-1501 (2,500 and 5,000 answers, 5 %
+    audited) precision was then 1 each time, for .89 and .92. Formed without those answers, groups are hardly
+    worse (.002 of precision), and the mean estimate was .81 and .90. It errs on the low side as long as other
+    answers go on mending groups: what the audit has found, nobody mends a second time. Intervals are of the
+    sampling alone; they held the truth in 8 and 12 of the twelve (recall, after 5,000: .87 for .91, in 11).
+
     Args:
         audited: Pairs with their answers.
         designs: Those that the pairs were drawn from, by number.
-        strata: Of the groups that are judged.
+        strata: Of the groups that are judged, formed without the audited answers.
 
     Returns:
         Precision and recall with intervals; ``None`` if none of the pairs belongs to a stratum.

@@ -103,6 +103,7 @@ class Checked:
         guessed: How likely a match was held before each answer to the audit; nothing is guessed of pairs that
             were known without asking.
         found: Whether each was a match.
+        asked: Pairs that the audit asked about, whatever the answer.
     """
 
     audited: list[AuditedPair] = field(default_factory=list)
@@ -113,6 +114,7 @@ class Checked:
     disagreed: int = 0
     guessed: list[float] = field(default_factory=list)
     found: list[bool] = field(default_factory=list)
+    asked: list[tuple[int, int]] = field(default_factory=list)
 
     def calibration_error(self) -> float | None:
         """:func:`~reid_al_agents.grouping.calibration.calibration_error` of the audit's answers.
@@ -137,6 +139,7 @@ class Checked:
             "audited": np.array(self.audited, dtype=np.int64).reshape(-1, len(AuditedPair._fields)),
             "guessed": np.array(self.guessed, dtype=np.float64),
             "found": np.array(self.found, dtype=bool),
+            "asked": np.array(self.asked, dtype=np.int64).reshape(-1, 2),
             "designs": np.array(sorted(self.designs), dtype=np.int64),
             "designs_groups": np.array([design.groups for design in designs]),
             "designs_sizes": np.array([design.sizes for design in designs]),
@@ -151,6 +154,8 @@ class Checked:
         self.audited = [AuditedPair(*row) for row in state["audited"].tolist()]
         if "guessed" in state:  # runs begun before it was kept go on without
             self.guessed, self.found = state["guessed"].tolist(), state["found"].tolist()
+        if "asked" in state:
+            self.asked = [(int(i), int(j)) for i, j in state["asked"].tolist()]
         groups, sizes = np.asarray(state["designs_groups"]), np.asarray(state["designs_sizes"])
         numbered = enumerate(state["designs"].tolist())
         self.designs = {number: Design(groups[place], sizes[place]) for place, number in numbered}

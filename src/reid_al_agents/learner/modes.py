@@ -224,14 +224,7 @@ class GroupMode:
 
     def groups(self) -> NDArray[np.int64]:
         """(N,) pieces joined by answers and by looks, as the last model seen tells them."""
-        settings = self._settings
-        formed = form_groups(
-            self._looks.similarities,
-            self._constraints,
-            settings.link_piece_similarity,
-            settings.group_similarity,
-        )
-        return formed.groups
+        return self._handed_out(self._constraints)
 
     def held(self) -> NDArray[np.int64]:
         """(N,) pieces joined by answers, as the last model seen tells them."""
@@ -240,16 +233,24 @@ class GroupMode:
         ).groups
 
     def figures(self) -> Figures:
-        """Changes, calibration and checks of the last spell, and what the audit says of :meth:`groups`."""
+        """Changes, calibration and checks of the last spell, and what the audit says of the groups."""
         disputes = {"disputes": len(self._constraints.disputes())}
         return {**self._figures, **self._audit_figures(), **disputes} if self._figures else disputes
+
+    def _handed_out(self, constraints: ConstraintGraph) -> NDArray[np.int64]:
+        settings = self._settings
+        return form_groups(
+            self._looks.similarities, constraints, settings.link_piece_similarity, settings.group_similarity
+        ).groups
 
     def _audit_figures(self) -> Figures:
         if not self._checked.audited:
             return dict.fromkeys(_AUDIT_FIGURES) | {"audit_answers": 0}
         points = unit_rows(self._looks.points)
         near = nearest_neighbours(points, min(REACH[-1] + 1, len(points)))
-        strata = Strata(self.groups(), near, sides=self._sides)
+        # Groups that had taken in its answers would agree with them, however wrong they are elsewhere.
+        judged = self._handed_out(self._constraints.without(np.array(self._checked.asked, dtype=np.int64)))
+        strata = Strata(judged, near, sides=self._sides)
         estimate = estimate_quality(self._checked.audited, self._checked.designs, strata)
         precision, recall = (None, None) if estimate is None else (estimate.precision, estimate.recall)
         return {

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.clustering import compare_looks
 from reid_al_agents.grouping import ChangeMonitor
 from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_batch import GroupBatch, Question
-from reid_al_agents.live.auditing import design_event, designs_of
-from reid_al_agents.live.sheet import Sheet
+from reid_al_agents.live.auditing import asked_by_audit, design_event, designs_of
+from reid_al_agents.live.sheet import Sheet, identity_labels
 from reid_al_agents.live.state import State
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
@@ -38,6 +39,8 @@ class Planning:
         asking: Where questions are drawn from.
         groups: The groups that they are about; ``None`` before the first batch is planned.
         identities: The identities formed, as of the last batch or look at them; likewise.
+        judged: (N,) what these would be without the answers to the audit, as of the last batch; likewise, and
+            where nothing is audited.
         busy: Whether a batch is being planned.
         planned: Whether there is a batch of this asking.
         failure: Why no batch can be planned; ``None`` while all is well.
@@ -58,6 +61,7 @@ class Planning:
         self._since = self._replays = self._planned_at = 0
         self.groups: Sheet | None = None
         self.identities: Sheet | None = None
+        self.judged: NDArray[np.int64] | None = None
         self.adopt(self.make_asking(state.features, state.round))
 
     def adopt(self, asking: GroupAsking) -> None:
@@ -152,14 +156,14 @@ class Planning:
         self.busy = True
         state, asking, changes = self._state, self.asking, self._state.changes
         known, replays = copy.deepcopy(state.ledger.constraints), self._replays
-        make_sheet = self.sheet_maker(known)
+        make_sheet, judge = self.sheet_maker(known), self._judge(known)
         if self._planner is None:
-            self._begin(asking, asking.plan(known), make_sheet(asking), changes, replays)
+            self._begin(asking, asking.plan(known), make_sheet(asking), judge(asking), changes, replays)
             return
 
         def plan() -> None:
             try:
-                batch, identities = asking.plan(known), make_sheet(asking)
+                batch, identities, judged = asking.plan(known), make_sheet(asking), judge(asking)
             except Exception as error:
                 # Nobody waits for this thread: what went wrong would be seen nowhere, and be tried for ever.
                 _log.exception("a batch of questions could not be planned")
@@ -167,7 +171,7 @@ class Planning:
                     self.busy, self.failure = False, f"{type(error).__name__}: {error}"
                 return
             with state.lock:
-                self._begin(asking, batch, identities, changes, replays)
+                self._begin(asking, batch, identities, judged, changes, replays)
 
         self._planner.submit(plan)
 
@@ -181,11 +185,29 @@ class Planning:
         names, edited = dict(ledger.names), tuple(ledger.edited)
         return lambda asking: Sheet.of_identities(asking, known, names, settings, changes, edited)
 
+    def _judge(self, known: ConstraintGraph) -> Callable[[GroupAsking], NDArray[np.int64] | None]:
+        """Forms the identities that the audit judges; slow, and needs no lock.
+
+        Those that had taken in its answers would agree with them, however wrong they are elsewhere.
+        """
+        settings = self._state.grouping
+        if settings.audit_share == 0:
+            return lambda asking: None
+        asked = asked_by_audit(self._state.effective.values())
+        return lambda asking: identity_labels(asking, known.without(asked), settings)
+
     def _begin(
-        self, asking: GroupAsking, batch: GroupBatch, identities: Sheet, changes: int, replays: int
+        self,
+        asking: GroupAsking,
+        batch: GroupBatch,
+        identities: Sheet,
+        judged: NDArray[np.int64] | None,
+        changes: int,
+        replays: int,
     ) -> None:
         if asking is not self.asking:
             return
+        self.judged = judged
         asking.begin_batch(batch=batch)
         self.groups = Sheet.of_batch(batch, self._state.ledger.names, changes)
         if self.identities is None or self.identities.changes < changes:

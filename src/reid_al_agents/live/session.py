@@ -256,15 +256,18 @@ class LiveSession:
             return said, ledger.excluded, state.answers
 
     def audit(self) -> AuditEstimate | None:
-        """How good the identities of the last batch are, as far as the audit says."""
+        """How good the identities of the last batch are, as far as the audit says.
+
+        What is judged are those that would be formed without its answers, which is a little worse.
+        """
         state = self.state
         with state.lock:
             audited, designs = audited_pairs(state.effective.values()), designs_of(state.keys.values())
-            sheet, near = self.planning.identities, self.planning.asking.near
+            judged, near = self.planning.judged, self.planning.asking.near
             gone = np.isin(np.arange(len(state.features)), sorted(state.ledger.excluded))
-        if sheet is None or not audited:
+        if judged is None or not audited:
             return None
-        return estimate_quality(audited, designs, Strata(sheet.labels, near, gone, state.sides))
+        return estimate_quality(audited, designs, Strata(judged, near, gone, state.sides))
 
     def adopt(self, features: FeatureSet, round_: int) -> None:
         """Go on with the features of a refreshed model; what people have before them stays."""

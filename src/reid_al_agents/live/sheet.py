@@ -54,11 +54,9 @@ class Sheet:
         changes: int,
         edited: Iterable[int] = (),
     ) -> Sheet:
-        """The identities formed: pieces joined by answers and by looks, as they would be handed out."""
-        formed = form_groups(
-            asking.similarities, known, settings.link_piece_similarity, settings.group_similarity
-        )
-        return cls(Groups(asking.features, formed.groups), names, changes, edited)
+        """The identities formed, as they would be handed out."""
+        labels = identity_labels(asking, known, settings)
+        return cls(Groups(asking.features, labels), names, changes, edited)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -121,3 +119,12 @@ class Sheet:
             return -self.size(group), group
 
         return sorted(range(len(self)), key=place)
+
+
+def identity_labels(
+    asking: GroupAsking, known: ConstraintGraph, settings: GroupSettings
+) -> NDArray[np.int64]:
+    """Identity of each image, (N,): pieces joined by answers and by looks."""
+    return form_groups(
+        asking.similarities, known, settings.link_piece_similarity, settings.group_similarity
+    ).groups
