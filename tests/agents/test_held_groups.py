@@ -63,12 +63,17 @@ def test_settled_is_who_is_known_to_differ_from_enough_others():
     assert settled_share(np.empty(0, dtype=np.int64), ConstraintGraph(0), 1) == 0.0
 
 
-def test_joined_is_who_matches_another():
-    graph = told(6, [(0, 1), (1, 2)], sign=1)
-    graph.add(3, 4, -1)
-    graph.add(4, 5, 0)
-    assert joined_share(graph) == pytest.approx(3 / 6)
-    assert joined_share(ConstraintGraph(4)) == joined_share(ConstraintGraph(0)) == 0.0
+def test_joined_is_whose_group_a_match_had_a_part_in():
+    """One match joins two groups of look-alikes, of which only two images were compared."""
+    held = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 3])
+    graph = told(10, [(2, 5)], sign=1)
+    graph.add(6, 8, -1)
+    graph.add(8, 9, 0)
+    assert joined_share(held, graph) == pytest.approx(6 / 10)
+    graph.add(6, 7, 1)
+    assert joined_share(held, graph) == pytest.approx(8 / 10)
+    assert joined_share(held, ConstraintGraph(10)) == 0.0
+    assert joined_share(np.empty(0, dtype=np.int64), ConstraintGraph(0)) == 0.0
 
 
 @settings(max_examples=80, deadline=None)

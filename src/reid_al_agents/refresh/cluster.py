@@ -81,7 +81,7 @@ class ClusterRefresher:
 
     def _are_settled(self, held: NDArray[np.int64], constraints: ConstraintGraph) -> bool:
         told_apart = settled_share(held, constraints, self.settings.told_apart)
-        return told_apart >= self.settings.settled and joined_share(constraints) >= self.settings.joined
+        return told_apart >= self.settings.settled and joined_share(held, constraints) >= self.settings.joined
 
 
 class SupervisedClusterRefresher:

@@ -45,8 +45,8 @@ class ClusterSettings:
             to count as settled.
         settled: Share of the images in settled groups from which those that are held train as they are; until
             then groups are formed by looks under the answers.
-        joined: Share of the images that must-links have joined with others from which they do. Who is asked
-            about pairs that seldom match tells groups apart long before they are whole.
+        joined: Share of the images in held groups that must-links had a part in from which they do. Who is
+            asked about pairs that seldom match tells groups apart long before they are whole.
         shift: Pixels by which a random crop of the padded image shifts it at most.
         erasing: Chance that a rectangle of an image is erased.
         jitter: Largest relative change of each colour channel's strength, anew for each image.

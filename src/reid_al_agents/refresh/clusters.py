@@ -98,10 +98,18 @@ def settled_share(held: NDArray[np.int64], constraints: ConstraintGraph, told_ap
     return float((told[held] >= told_apart).mean()) if len(held) else 0.0
 
 
-def joined_share(constraints: ConstraintGraph) -> float:
-    """Share of the images that must-links have joined with another."""
-    groups = constraints.groups()
-    return float((np.bincount(groups)[groups] > 1).mean()) if len(groups) else 0.0
+def joined_share(held: NDArray[np.int64], constraints: ConstraintGraph) -> float:
+    """Share of the images that lie in groups which must-links had a part in.
+
+    Of a match between two groups of look-alikes only the two images compared are linked, but it is about all.
+
+    Args:
+        held: (N,) groups, must-links included, 0 to G − 1.
+        constraints: What is known of the images.
+    """
+    linked = constraints.groups()
+    joined = np.unique(held[np.bincount(linked)[linked] > 1]) if len(held) else held
+    return float(np.isin(held, joined).mean()) if len(held) else 0.0
 
 
 def held_clusters(
