@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
-
-from reid_al_env import ConstraintGraph
+from numpy.typing import NDArray
 
 _BOUND = 0.01  # match probabilities nearer 0 or 1 are not taken at their word
 _LEAST = 0.1
@@ -31,8 +31,16 @@ def answer_weight(answer: int, probability: float, error_rate: float) -> float:
     return max(math.log((1 - error_rate) / error_rate) + (odds if answer > 0 else -odds), _LEAST)
 
 
+class AskedBefore(Protocol):
+    """What knows which pairs were asked about, such as a :class:`~reid_al_env.ConstraintGraph`."""
+
+    def asked(self, i: int, others: NDArray[np.int64], /) -> NDArray[np.bool_]:
+        """Which of ``others`` were compared with ``i``."""
+        ...
+
+
 def weigh(
-    constraints: ConstraintGraph, i: int, j: int, answer: int, probability: float | None, error_rate: float
+    constraints: AskedBefore, i: int, j: int, answer: int, probability: float | None, error_rate: float
 ) -> float:
     """Weight of the next answer about two images, before it is added to ``constraints``.
 

@@ -19,7 +19,7 @@ from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport, LearnsOnline
 from reid_al_agents.learner.doubts import Checked
-from reid_al_agents.learner.group_batch import GroupBatch, Question
+from reid_al_agents.learner.group_batch import Again, GroupBatch, Question
 from reid_al_agents.learner.group_checks import Checks, Steps
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Oracle
@@ -111,7 +111,7 @@ class GroupAsking:
         self.near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
         self.checked = checked or Checked()
         strata = self._strata_to_audit() if settings.audit_share > 0 else None
-        self._checks = Checks(self.checked, settings, self.report, monitor, rng, strata, looks.sides)
+        self._checks = Checks(self.checked, settings, self.report, monitor, rng, strata, looks.sides, keeps)
 
     def ask(
         self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
@@ -312,9 +312,11 @@ class GroupAsking:
             # The audit, a repeat or a dispute has told since the view was made, and nobody is asked twice.
             self.report.implied += 1
             return self.constraints.relation(*first)
-        answer = yield Question(*first, probability, "policy", described[0])
+        again = Again(*second, float(np.sqrt(np.prod(batch.view.groups.sizes[[a, b]]))))
+        question = Question(*first, probability, "policy", described[0], again=again)
+        answer = yield question
         self._monitor.add(answer > 0)
-        self._checks.doubt(batch, (a, b), (first, second), answer, probability, described[0])
+        self._checks.doubt(question, answer)
         return answer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,36 @@ class AuditNote:
     known: tuple[AuditedPair, ...] = ()
 
 
+class Again(NamedTuple):
+    """How an answer can be asked for again.
+
+    Args:
+        first: Another image of the group that asks, or the same.
+        second: Another image of the group it asks about, or the same.
+        reach: √(|A| |B|), what the answer is about.
+    """
+
+    first: int
+    second: int
+    reach: float
+
+
+class Doubted(NamedTuple):
+    """An answer that is asked for again.
+
+    Args:
+        first: Image that was compared.
+        second: With this one.
+        answer: +1 or −1.
+        chance: That it is wrong, by the rate of errors assumed.
+    """
+
+    first: int
+    second: int
+    answer: int
+    chance: float
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
     """Two images that somebody is to compare.
@@ -49,6 +80,8 @@ class Question:
         kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` or ``dispute``.
         described: What the match model sees of the two groups, (F,); ``None`` where it is not to learn.
         audit: What the audit counts once there is an answer; ``None`` where the question is not of the audit.
+        again: What to ask if the answer may be wrong; ``None`` where it is not to be asked for again.
+        doubted: The answer that is asked for again; ``None`` where the question is about none.
     """
 
     first: int
@@ -57,6 +90,8 @@ class Question:
     kind: str
     described: NDArray[np.float64] | None = None
     audit: AuditNote | None = None
+    again: Again | None = None
+    doubted: Doubted | None = None
 
 
 class GroupBatch:

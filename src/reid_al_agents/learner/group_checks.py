@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping.audit import AuditedPair, Strata
@@ -15,7 +14,7 @@ from reid_al_agents.grouping.settings import GroupSettings
 from reid_al_agents.grouping.stopping import ChangeMonitor
 from reid_al_agents.learner.asking import AskingReport
 from reid_al_agents.learner.doubts import Checked, Doubt
-from reid_al_agents.learner.group_batch import AuditNote, GroupBatch, Question
+from reid_al_agents.learner.group_batch import AuditNote, Doubted, GroupBatch, Question
 from reid_al_env import ConstraintGraph
 
 Steps = Generator[Question, int, None]
@@ -38,10 +37,11 @@ class Checks:
         checked: What the checks of earlier models left, and what these are to leave.
         settings: Share of the audit, rate of wrong answers, and whether doubts are asked about.
         report: Counts what is asked.
-        monitor: Is told whether the audit's answers change groups.
+        monitor: Is told whether answers to the audit, and those asked for again, change groups.
         rng: Of the audit's draws.
         strata: What the audit draws from; ``None`` where nothing is audited.
         sides: Which images can be compared.
+        keeps: Whether doubts are kept here; not where somebody else does that, who can take answers back.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Checks:
         rng: np.random.Generator,
         strata: Strata | None = None,
         sides: Sides | None = None,
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._strata, self._sides = strata, sides
         self._checked, self._settings, self._rng = checked, settings, rng
         self._report, self._monitor = report, monitor
@@ -89,40 +91,32 @@ class Checks:
         while room() and (doubt := doubts.pop(max(worth, _LEAST_WORTH))) is not None:
             yield self._repeat(batch, doubt, room)
 
-    def doubt(
-        self,
-        batch: GroupBatch,
-        asked: tuple[int, int],
-        witnesses: tuple[tuple[int, int], tuple[int, int]],
-        answer: int,
-        probability: float,
-        described: NDArray[np.float64],
-    ) -> None:
-        """Remember the answer about two groups where it may be wrong.
-
-        Args:
-            batch: The groups.
-            asked: The two.
-            witnesses: The images that were compared, and those to be compared next.
-            answer: +1, −1 or 0.
-            probability: Of a match, as it was held likely.
-            described: What the match model saw of the two, (F,).
-        """
-        if not self._settings.repeat or answer == 0:
+    def doubt(self, question: Question, answer: int) -> None:
+        """Remember an answer, +1, −1 or 0, where it may be wrong."""
+        if not (self._keeps and self._settings.repeat and answer):
             return
-        reach = float(np.sqrt(np.prod(batch.view.groups.sizes[list(asked)])))
+        if question.again is None or question.described is None:
+            return
+        others, pair = question.again, (question.first, question.second)
+        doubt = Doubt(pair, (others.first, others.second), answer, others.reach, question.described)
         rate = self._checked.error_rate(self._settings.error_rate)
-        self._checked.doubts.add(Doubt(*witnesses, answer, reach, described), probability, rate)
+        self._checked.doubts.add(doubt, question.probability, rate)
 
     def _repeat(self, batch: GroupBatch, doubt: Doubt, room: Room) -> Steps:
+        if batch.excluded[[*doubt.first, *doubt.second]].any():
+            return
         probability = float(batch.view.match_probabilities(doubt.described[None])[0])
-        self._checked.expected += chance_of_error(doubt.answer, probability, self._settings.error_rate)
-        # Even odds: what was likely beforehand has counted with the answer in doubt.
+        chance = chance_of_error(doubt.answer, probability, self._settings.error_rate)
         self._report.repeated += 1
-        answer = yield Question(*doubt.second, 0.5, "repeat")
+        doubted = Doubted(*doubt.first, doubt.answer, chance)
+        # Even odds: what was likely beforehand has counted with the answer in doubt.
+        answer = yield Question(*doubt.second, 0.5, "repeat", doubted=doubted)
+        self._monitor.add(answer == -doubt.answer)
+        if self._keeps and answer != 0:
+            self._checked.expected += chance
+            self._checked.disagreed += answer == -doubt.answer
         if answer == -doubt.answer:
             self._report.disagreed += 1
-            self._checked.disagreed += 1
             if room():
                 yield Question(*doubt.first, 0.5, "repeat")
 

@@ -97,13 +97,15 @@ def changes_groups(event: Event) -> bool | None:
     """Whether an answer changed a group; ``None`` for events that are not about that.
 
     A "same" between two groups joins them. An answer to the audit changes something where it is against what
-    was held.
+    was held, and one that was asked for again where it is against the one in doubt.
     """
     if event.kind != "answer" or event.answer not in SIGNS:
         return None
     sign, note = SIGNS[event.answer], _note(event)
     if event.question_kind == "policy":
         return sign > 0
+    if "doubted" in event.payload:
+        return sign == -int(event.payload["doubted"][2])
     return None if note is None else sign != 0 and (sign < 0) == bool(note["together"])
 
 

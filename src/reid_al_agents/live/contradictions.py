@@ -6,6 +6,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reid_al_agents.annotation.events import Event
 from reid_al_agents.grouping.evidence import is_decided
 from reid_al_agents.live.ledger import Ledger
@@ -41,6 +44,17 @@ class Contradiction:
     different: list[Link]
 
 
+class _Heard:
+    """The pairs that were asked about so far, which is all that weighing the next answer takes."""
+
+    def __init__(self) -> None:
+        self.pairs: set[tuple[int, int]] = set()
+
+    def asked(self, i: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``others`` were compared with ``i``."""
+        return np.array([(min(i, int(j)), max(i, int(j))) in self.pairs for j in others], dtype=bool)
+
+
 def find_contradictions(events: Iterable[Event], ledger: Ledger) -> list[Contradiction]:
     """All that is contradicted and that nobody has settled.
 
@@ -49,8 +63,10 @@ def find_contradictions(events: Iterable[Event], ledger: Ledger) -> list[Contrad
         ledger: What they add up to.
     """
     said: dict[tuple[int, int], list[Link]] = defaultdict(list)
+    heard = _Heard()
     for event in events:
-        for i, j, sign, weight in ledger.evidence(event):
+        for i, j, sign, weight in ledger.evidence(event, heard):
+            heard.pairs.add((min(i, j), max(i, j)))
             if sign:
                 said[min(i, j), max(i, j)].append(Link(event, i, j, sign, weight))
     for i, j in ledger.constraints.assumed_links.tolist():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotation.events import Event
-from reid_al_agents.grouping.evidence import DECIDED_WEIGHT, weigh
+from reid_al_agents.grouping.evidence import DECIDED_WEIGHT, AskedBefore, weigh
 from reid_al_agents.grouping.match_model import PAIR_FEATURES, MatchModel
 from reid_al_env import ConstraintGraph
 
@@ -97,16 +97,20 @@ class Ledger:
             self.model.add(np.array(described, dtype=np.float64), event.probability or 0.5, sign)
         return None if event.answer == "cannot_tell" and not self._given_up(event) else sign
 
-    def evidence(self, event: Event) -> Iterator[Evidence]:
+    def evidence(self, event: Event, before: AskedBefore | None = None) -> Iterator[Evidence]:
         """What an event says of pairs, without what concerns excluded images.
 
-        The weight of an answer depends on those before it, so each is to be added to :attr:`constraints`.
+        The weight of an answer depends on those before it, so each is to be added to ``before``.
+
+        Args:
+            event: An effective one.
+            before: What was asked before it; ``None`` is :attr:`constraints`.
         """
-        for i, j, sign, weight in self._said(event):
+        for i, j, sign, weight in self._said(event, before or self.constraints):
             if i not in self.excluded and j not in self.excluded and i != j:
                 yield i, j, sign, weight
 
-    def _said(self, event: Event) -> Iterator[Evidence]:
+    def _said(self, event: Event, before: AskedBefore) -> Iterator[Evidence]:
         if event.kind == "merge":
             a, b = int(event.payload["a"]), int(event.payload["b"])
             yield a, b, 1, DECIDED_WEIGHT
@@ -128,9 +132,7 @@ class Ledger:
                 return
             pair, rate = (event.query, event.candidate), self._error_rate
             settles = event.payload.get("settles")
-            weight = (
-                DECIDED_WEIGHT if settles else weigh(self.constraints, *pair, sign, event.probability, rate)
-            )
+            weight = DECIDED_WEIGHT if settles else weigh(before, *pair, sign, event.probability, rate)
             yield *pair, sign, weight
 
     def _note_unsure(self, event: Event) -> bool:

@@ -10,12 +10,14 @@ from concurrent.futures import Executor
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.annotation.events import Event
 from reid_al_agents.clustering import compare_looks
 from reid_al_agents.grouping import ChangeMonitor
 from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_batch import GroupBatch, Question
 from reid_al_agents.live.auditing import asked_by_audit, design_event, designs_of
+from reid_al_agents.live.doubting import Doubting
 from reid_al_agents.live.sheet import Sheet, identity_labels
 from reid_al_agents.live.state import State
 from reid_al_agents.selection import Selector
@@ -81,7 +83,15 @@ class Planning:
         ledger = self._state.ledger
         self.asking.know(ledger.constraints, ledger.model)
         self.asking.exclude(ledger.excluded)
+        state = self._state
+        events, rate = state.effective.values(), state.grouping.error_rate
+        self._doubting = Doubting(self.asking.checked, events, rate) if state.grouping.repeat else None
         self._replays += 1  # the groups that are shown may be no more
+
+    def heard(self, event: Event) -> None:
+        """An event that counts came in, and the ledger goes on from what it was."""
+        if self._doubting is not None:
+            self._doubting.hear(event)
 
     @property
     def exhausted(self) -> bool:

@@ -25,7 +25,7 @@ from reid_al_agents.live.supply import Supply
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
-_TOLD = ("described", "truth", "row", "audit")
+_TOLD = ("described", "truth", "row", "audit", "again", "doubted")
 """Of a question's detail, what is kept with its answer."""
 
 
@@ -338,6 +338,7 @@ class LiveSession:
         self.state.take_in(event)
         if excluded_image(event) is None:
             self.supply.heard(event)
+            self.planning.heard(event)
             return self.state.ledger.apply(event)
         self.state.replay()
         self.supply.replayed()

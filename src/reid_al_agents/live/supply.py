@@ -12,6 +12,7 @@ from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_batch import Question as Drawn
 from reid_al_agents.live.auditing import changes_groups, note_of
 from reid_al_agents.live.board import Board, new_question
+from reid_al_agents.live.doubting import notes_of
 from reid_al_agents.live.hidden import HiddenQuestions
 from reid_al_agents.live.planning import Planning
 from reid_al_agents.live.records import Held, Served
@@ -197,7 +198,7 @@ class Supply:
             if drawn is None:
                 break
             pair = (min(drawn.first, drawn.second), max(drawn.first, drawn.second))
-            if pair in open_pairs:
+            if pair in open_pairs or self._is_moot(drawn):
                 self._planning.asking.drop(drawn)
                 continue
             open_pairs.add(pair)
@@ -207,9 +208,19 @@ class Supply:
                 detail["described"] = drawn.described.tolist()
             if drawn.audit is not None:
                 detail["audit"] = note_of(drawn.audit)
+            detail |= notes_of(drawn)
             name = self._selector_name if drawn.kind == "policy" else drawn.kind
             new.append(Held(self._record(drawn, name, detail), drawn, needed))
         self._put_up(new)
+
+    def _is_moot(self, drawn: Drawn) -> bool:
+        """Whether a crop was taken out, or an answer asked for again, since the batch was planned."""
+        ledger = self._state.ledger
+        if ledger.excluded & {drawn.first, drawn.second}:
+            return True
+        return drawn.doubted is not None and bool(
+            ledger.constraints.asked(drawn.first, np.array([drawn.second]))[0]
+        )
 
     def _put_up(self, new: list[Held]) -> None:
         self._state.store.add_questions([held.record for held in new])
