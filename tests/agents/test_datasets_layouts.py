@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from reid_al_agents.datasets import ImageSet, load_data
+from reid_al_agents.learner.subject import known_beforehand
 from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 
@@ -91,6 +92,17 @@ def test_csv_keeps_order_and_reads_cameras(tmp_path):
     assert images.identity_names is None
     assert images.cameras.tolist() == [3, 1]
     assert images.read([1], (8, 4))[0, 0, 0].tolist() == [1, 0, 0]
+
+
+def test_csv_images_of_one_sequence_at_one_camera_are_known_to_match(tmp_path):
+    _write(tmp_path, *(f"{number}.png" for number in range(7)))
+    rows = ["0.png,,1,a", "1.png,,1,a", "2.png,,2,a", "3.png,,1,b", "4.png,,1,", "5.png,,1,", "6.png,,2, a "]
+    (tmp_path / "t.csv").write_text("\n".join(["path,identity,camera,sequence", *rows]))
+    images = load_data(f"csv:{tmp_path / 't.csv'}")
+    assert images.tracklets.tolist() == [0, 0, 1, 2, -1, -1, 1]
+    assert known_beforehand(images).groups().tolist() == [0, 0, 1, 2, 3, 4, 1]
+    (tmp_path / "t.csv").write_text("path,identity,sequence\n0.png,,a\n1.png,,b\n2.png,,a\n")
+    assert load_data(f"csv:{tmp_path / 't.csv'}").tracklets.tolist() == [0, 1, 0]
 
 
 def test_csv_numbers_names_in_sorted_order_and_leaves_blanks_unknown(tmp_path):

@@ -1,4 +1,4 @@
-"""Doubtful answers in a live session: after a restart, an undo, a crop taken out; and how they are weighed."""
+"""Doubtful answers in a live session: after a restart, an undo, a crop taken out; how they are weighed."""
 
 from collections import Counter
 

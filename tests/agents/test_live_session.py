@@ -545,7 +545,8 @@ def test_whether_answers_still_change_anything_outlives_a_restart(store):
     live = session(store, pool(25, 5))
     play(live, 60)
     again = session(store, pool(25, 5))
-    told = [e for e in live.state.effective.values() if e.question_kind in ("policy", "audit")]
+    told = [e for e in live.state.effective.values() if e.question_kind in ("policy", "audit", "repeat")]
+    assert {e.question_kind for e in told} == {"policy", "audit", "repeat"}
     policy = [event for event in told if event.question_kind == "policy"]
     assert again.supply.monitor.answers == len(told) > len(policy) > 30
     assert again.supply.monitor.changes >= sum(event.answer == "same" for event in policy)

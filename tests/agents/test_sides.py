@@ -300,3 +300,16 @@ def test_the_column_of_a_table(tmp_path):
 def test_as_many_sides_as_images():
     with pytest.raises(InputError, match="1 sides for 2 images"):
         ImageSet(["a", "b"], [0, 1], source="two", pixels=np.zeros((2, 4, 4, 3), np.uint8), sides=[0])
+
+
+def test_between_images_sides_are_refused_and_not_ignored():
+    features, sides = animals()
+
+    class Sided(FeatureSubject):
+        @property
+        def sides(self):
+            return sides
+
+    config = RunConfig("memory", nodes="images", refresh="none", evaluate_on="none", pool_size=12, k=6)
+    with pytest.raises(InputError, match=r"across sides.*between groups"):
+        Loop(Sided(features), config, LabelOracle(features.identities))

@@ -11,8 +11,9 @@ class Sides:
     """Which images can be compared: those that show one side, and any with those of unknown side.
 
     A left and a right flank may be of one animal or of two, and nobody can tell by looking. So such images
-    are neither alike nor different: no group is formed of them by looks, nobody is asked about them, and they
-    are no negatives of each other in training. What else joins both sides, such as a sequence, holds.
+    are neither alike nor different: no group is formed of them alone, nobody is asked about them, and they
+    are no negatives of each other in training. What else joins both sides, such as a sequence, or an image
+    of unknown side that looks like both, holds.
 
     Args:
         sides: (N,) int64 side of each image, from 0; −1 where unknown.

@@ -89,6 +89,11 @@ class Loop:
                 f"pool_size: {config.pool_size} with {count} images in the pool; "
                 f"a query has at most {count - 1} others, so choose a smaller one"
             )
+        if config.nodes == "images" and subject.sides is not None:
+            raise InputError(
+                "nodes: images, but the data say which side images show, and images would be compared across "
+                "sides; ask between groups (the default), or leave out the column 'side'"
+            )
         self.constraints = known_beforehand(subject)
         self.mode: AskingMode
         if config.nodes == "groups":
