@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import Sides, compare_looks, form_groups, nearest_neighbours, unit_rows
+from reid_al_agents.clustering import Looks, Sides, compare_looks, form_groups, nearest_neighbours, unit_rows
 from reid_al_agents.files import write_arrays
 from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel, Strata, estimate_quality
 from reid_al_agents.grouping.audit import REACH
@@ -150,9 +150,14 @@ class GroupMode:
         oracle: Who answers.
         selector: Chooses among a group's candidates.
         sides: Which images can be compared; ``None`` where all can.
+
+    Attributes:
+        looks: The pool as the last model seen tells it.
+        checked: What the audit and the other checks remember.
     """
 
     drawn = 0
+    looks: Looks
 
     def __init__(
         self,
@@ -167,7 +172,7 @@ class GroupMode:
         self._settings: GroupSettings = config.grouping()
         self._model = MatchModel()
         self._monitor = ChangeMonitor()
-        self._checked = Checked()
+        self.checked = Checked()
         self._asking: GroupAsking | None = None
         self._features: FeatureSet | None = None
         self._over = False
@@ -184,11 +189,11 @@ class GroupMode:
             self._over = self._over or features is self._features
         self._features = features
         settings = self._settings
-        self._looks = compare_looks(
+        self.looks = compare_looks(
             features.features, features.cameras, settings.k1, settings.k2, self._sides
         )
         self._asking = None
-        self._checked.present = max(self._checked.designs, default=-1) + 1
+        self.checked.present = max(self.checked.designs, default=-1) + 1
 
     def ask(self, limits: AskingLimits, rng: np.random.Generator, progress: Bar | None) -> AskingReport:
         """See :class:`AskingMode`."""
@@ -196,7 +201,7 @@ class GroupMode:
         assert self._features is not None
         self._asking = GroupAsking(
             self._features,
-            self._looks,
+            self.looks,
             self._constraints,
             self._selector(),
             self._model,
@@ -205,7 +210,7 @@ class GroupMode:
             config.episode(),
             rng,
             config.until_stable,
-            checked=self._checked,
+            checked=self.checked,
         )
         answers_before, changes_before = self._monitor.answers, self._monitor.changes
         heard_before = len(self._model.matched)
@@ -229,7 +234,7 @@ class GroupMode:
     def held(self) -> NDArray[np.int64]:
         """(N,) pieces joined by answers, as the last model seen tells them."""
         return form_groups(
-            self._looks.similarities, self._constraints, self._settings.piece_similarity
+            self.looks.similarities, self._constraints, self._settings.piece_similarity
         ).groups
 
     def figures(self) -> Figures:
@@ -240,24 +245,24 @@ class GroupMode:
     def _handed_out(self, constraints: ConstraintGraph) -> NDArray[np.int64]:
         settings = self._settings
         return form_groups(
-            self._looks.similarities, constraints, settings.link_piece_similarity, settings.group_similarity
+            self.looks.similarities, constraints, settings.link_piece_similarity, settings.group_similarity
         ).groups
 
     def _audit_figures(self) -> Figures:
-        if not self._checked.audited:
+        if not self.checked.audited:
             return dict.fromkeys(_AUDIT_FIGURES) | {"audit_answers": 0}
-        points = unit_rows(self._looks.points)
+        points = unit_rows(self.looks.points)
         near = nearest_neighbours(points, min(REACH[-1] + 1, len(points)))
         # Groups that had taken in its answers would agree with them, however wrong they are elsewhere.
-        judged = self._handed_out(self._constraints.without(np.array(self._checked.asked, dtype=np.int64)))
+        judged = self._handed_out(self._constraints.without(np.array(self.checked.asked, dtype=np.int64)))
         strata = Strata(judged, near, sides=self._sides)
-        estimate = estimate_quality(self._checked.audited, self._checked.designs, strata)
+        estimate = estimate_quality(self.checked.audited, self.checked.designs, strata)
         precision, recall = (None, None) if estimate is None else (estimate.precision, estimate.recall)
         return {
             "audit_answers": 0 if estimate is None else estimate.answers,
             "audit_precision": None if precision is None else list(precision),
             "audit_recall": None if recall is None else list(recall),
-            "audit_calibration_error": self._checked.calibration_error(),
+            "audit_calibration_error": self.checked.calibration_error(),
         }
 
     def true_rewards(self) -> NDArray[np.float32]:
@@ -270,13 +275,13 @@ class GroupMode:
         watched = {"answers": self._monitor.answers, "changes": self._monitor.changes}
         state = {**watched, "rate": self._monitor.rate, "over": self._over}
         numbers = {name: np.array(value) for name, value in state.items()}
-        write_arrays(folder / _STATE, {**self._model.state(), **self._checked.state(), **numbers})
+        write_arrays(folder / _STATE, {**self._model.state(), **self.checked.state(), **numbers})
 
     def resume(self, folder: Path, drawn: int) -> None:
         """See :class:`AskingMode`."""
         with np.load(folder / _STATE, allow_pickle=False) as kept:
             self._model.restore({name: kept[name] for name in ("described", "matched", "predicted")})
-            self._checked.restore(kept)
+            self.checked.restore(kept)
             self._monitor.answers, self._monitor.changes = int(kept["answers"]), int(kept["changes"])
             self._monitor.rate, self._over = float(kept["rate"]), bool(kept["over"])
 
