@@ -1,10 +1,10 @@
-"""Whether the audit tells the truth: its estimates and intervals beside what they estimate, over simulated runs.
+"""Whether the audit tells the truth: its estimates and intervals beside what they estimate.
 
-Asking goes on as in ``reid-al run``, with the audit's share of the answers, but no model is trained, so that one
-file of features will do. At each number of answers the audit's precision and recall are set beside those of the
-groups that would be handed out; recall is among the pairs of one group or of which one image is among the
-other's 100 nearest, as the audit defines it. ``with its answers`` are the same estimates of the groups that took
-the audit's answers in, which they should not be taken of.
+Asking goes on as in ``reid-al run``, with the audit's share of the answers, but no model is trained, so that
+one file of features will do. At each number of answers the audit's precision and recall are set beside those
+of the groups that would be handed out; recall is among the pairs of one group or of which one image is among
+the other's 100 nearest, as the audit defines it. ``with its answers`` are the same estimates of the groups
+that took the audit's answers in, which they should not be taken of.
 
 ``python benchmarks/audit_coverage.py --features FILE --split FILE --out FILE``
 """

@@ -189,9 +189,7 @@ class GroupMode:
             self._over = self._over or features is self._features
         self._features = features
         settings = self._settings
-        self.looks = compare_looks(
-            features.features, features.cameras, settings.k1, settings.k2, self._sides
-        )
+        self.looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2, self._sides)
         self._asking = None
         self.checked.present = max(self.checked.designs, default=-1) + 1
 
@@ -233,9 +231,7 @@ class GroupMode:
 
     def held(self) -> NDArray[np.int64]:
         """(N,) pieces joined by answers, as the last model seen tells them."""
-        return form_groups(
-            self.looks.similarities, self._constraints, self._settings.piece_similarity
-        ).groups
+        return form_groups(self.looks.similarities, self._constraints, self._settings.piece_similarity).groups
 
     def figures(self) -> Figures:
         """Changes, calibration and checks of the last spell, and what the audit says of the groups."""
