@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
 
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering import nearest_neighbours, unit_rows
 from reid_al_agents.datasets import load_split
 from reid_al_agents.grouping import Strata, estimate_quality
-from reid_al_agents.grouping.audit import REACH
 from reid_al_agents.learner.asking import AskingLimits
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.modes import GroupMode
@@ -75,7 +73,7 @@ def simulate(
         rng = np.random.default_rng([seed, number])
         asked += mode.ask(AskingLimits(answers=budget - asked), rng, None).answers
         figures, groups = mode.figures(), mode.groups()
-        near = nearest_neighbours(unit_rows(mode.looks.points), REACH[-1] + 1)
+        near = mode.looks.near
         flattered = estimate_quality(mode.checked.audited, mode.checked.designs, Strata(groups, near))
         yield {
             "noise": noise,

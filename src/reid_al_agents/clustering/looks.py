@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,11 @@ from scipy import sparse
 
 from reid_al_agents.clustering.cameras import standardise_by_camera
 from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides
+
+NEAREST = 100
+"""Neighbours of an image that are worth knowing; matches beyond are too rare to be found."""
 
 _FEWEST, _SHARE = 2, 6
 
@@ -28,6 +33,11 @@ class Looks:
     points: NDArray[np.float32]
     similarities: sparse.csr_matrix
     sides: Sides | None = None
+
+    @cached_property
+    def near(self) -> NDArray[np.int64]:
+        """(N, k) the nearest images of each, itself first, then up to :data:`NEAREST` others."""
+        return nearest_neighbours(unit_rows(self.points), min(NEAREST + 1, len(self.points)))
 
 
 def compare_looks(

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from reid_al_agents.clustering import FormedGroups, Looks, form_groups, nearest_neighbours, unit_rows
-from reid_al_agents.grouping.audit import REACH, Strata
+from reid_al_agents.clustering import FormedGroups, Looks, form_groups
+from reid_al_agents.grouping.audit import Strata
 from reid_al_agents.grouping.evidence import weigh
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
@@ -65,12 +65,12 @@ class GroupAsking:
 
     Attributes:
         features: The pool, in the space in which images are compared.
+        looks: See above.
         similarities: Of the images, (N, N) sparse; nothing is like an image that was left out.
         constraints: See above.
         rows: See above.
         report: What has been asked.
         formed: The groups of the present batch; before the first, as they stand.
-        near: The nearest images of each image, (N, k), for the audit.
         checked: What the checks found and remember.
         exhausted: Whether a batch brought no question.
     """
@@ -94,7 +94,7 @@ class GroupAsking:
         self.features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
         )
-        self._looks, self.similarities = looks, looks.similarities
+        self.looks, self.similarities = looks, looks.similarities
         self.constraints, self._selector = constraints, selector
         self._model, self._monitor = model, monitor
         self._settings, self._episode = settings, episode
@@ -108,7 +108,6 @@ class GroupAsking:
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
         self.formed = self._form(constraints)
-        self.near = nearest_neighbours(unit_rows(looks.points), min(REACH[-1] + 1, len(features)))
         self.checked = checked or Checked()
         strata = self._strata_to_audit() if settings.audit_share > 0 else None
         self._checks = Checks(self.checked, settings, self.report, monitor, rng, strata, looks.sides, keeps)
@@ -177,7 +176,7 @@ class GroupAsking:
             self.rows,
             getattr(self._selector, "needs_node_features", False),
             self._excluded,
-            self._looks.sides,
+            self.looks.sides,
         )
 
     def know(self, constraints: ConstraintGraph, model: MatchModel) -> None:
@@ -191,7 +190,7 @@ class GroupAsking:
             return
         self._excluded = excluded
         kept = sparse.diags((~self._excluded).astype(np.float64))
-        self.similarities = sparse.csr_matrix(kept @ self._looks.similarities @ kept)
+        self.similarities = sparse.csr_matrix(kept @ self.looks.similarities @ kept)
 
     def draw(self) -> Question | None:
         """The next question, given what is open; ``None`` if the batch has none or all rows are in use."""
@@ -238,12 +237,12 @@ class GroupAsking:
         """Of the groups that would be handed out as things stand, or of those that an audit began with."""
         design = self.checked.designs.get(self.checked.present)
         if design is not None:
-            return Strata(design.groups.astype(np.int64), self.near, sides=self._looks.sides)
+            return Strata(design.groups.astype(np.int64), self.looks.near, sides=self.looks.sides)
         settings = self._settings
         handed = form_groups(
             self.similarities, self.constraints, settings.link_piece_similarity, settings.group_similarity
         )
-        strata = Strata(handed.groups, self.near, sides=self._looks.sides)
+        strata = Strata(handed.groups, self.looks.near, sides=self.looks.sides)
         self.checked.designs[self.checked.present] = strata.design
         return strata
 

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import Looks, Sides, compare_looks, form_groups, nearest_neighbours, unit_rows
+from reid_al_agents.clustering import Looks, Sides, compare_looks, form_groups
 from reid_al_agents.files import write_arrays
 from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel, Strata, estimate_quality
-from reid_al_agents.grouping.audit import REACH
 from reid_al_agents.learner.asking import AskingLimits, AskingReport, ask
 from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.doubts import Checked
@@ -247,11 +246,9 @@ class GroupMode:
     def _audit_figures(self) -> Figures:
         if not self.checked.audited:
             return dict.fromkeys(_AUDIT_FIGURES) | {"audit_answers": 0}
-        points = unit_rows(self.looks.points)
-        near = nearest_neighbours(points, min(REACH[-1] + 1, len(points)))
         # Groups that had taken in its answers would agree with them, however wrong they are elsewhere.
         judged = self._handed_out(self._constraints.without(np.array(self.checked.asked, dtype=np.int64)))
-        strata = Strata(judged, near, sides=self._sides)
+        strata = Strata(judged, self.looks.near, sides=self._sides)
         estimate = estimate_quality(self.checked.audited, self.checked.designs, strata)
         precision, recall = (None, None) if estimate is None else (estimate.precision, estimate.recall)
         return {

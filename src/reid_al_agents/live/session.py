@@ -263,7 +263,7 @@ class LiveSession:
         state = self.state
         with state.lock:
             audited, designs = audited_pairs(state.effective.values()), designs_of(state.keys.values())
-            judged, near = self.planning.judged, self.planning.asking.near
+            judged, near = self.planning.judged, self.planning.asking.looks.near
             gone = np.isin(np.arange(len(state.features)), sorted(state.ledger.excluded))
         if judged is None or not audited:
             return None
