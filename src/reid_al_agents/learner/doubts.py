@@ -103,7 +103,8 @@ class Checked:
         guessed: How likely a match was held before each answer to the audit; nothing is guessed of pairs that
             were known without asking.
         found: Whether each was a match.
-        asked: Pairs that the audit asked about, whatever the answer.
+        withheld: Pairs that the audit asked about, whatever the answer, the lower image first; asking does
+            not hear of them.
     """
 
     audited: list[AuditedPair] = field(default_factory=list)
@@ -114,7 +115,7 @@ class Checked:
     disagreed: int = 0
     guessed: list[float] = field(default_factory=list)
     found: list[bool] = field(default_factory=list)
-    asked: list[tuple[int, int]] = field(default_factory=list)
+    withheld: set[tuple[int, int]] = field(default_factory=set)
 
     def calibration_error(self) -> float | None:
         """:func:`~reid_al_agents.grouping.calibration.calibration_error` of the audit's answers.
@@ -131,6 +132,10 @@ class Checked:
         """
         return min(assumed * (1 + self.disagreed) / (1 + self.expected), MOST_WRONG)
 
+    def withheld_pairs(self) -> NDArray[np.int64]:
+        """:attr:`withheld`, sorted, (M, 2)."""
+        return np.array(sorted(self.withheld), dtype=np.int64).reshape(-1, 2)
+
     def state(self) -> Arrays:
         """What :meth:`restore` goes on from."""
         doubts = self.doubts.all()
@@ -139,7 +144,7 @@ class Checked:
             "audited": np.array(self.audited, dtype=np.int64).reshape(-1, len(AuditedPair._fields)),
             "guessed": np.array(self.guessed, dtype=np.float64),
             "found": np.array(self.found, dtype=bool),
-            "asked": np.array(self.asked, dtype=np.int64).reshape(-1, 2),
+            "withheld": self.withheld_pairs(),
             "designs": np.array(sorted(self.designs), dtype=np.int64),
             "designs_groups": np.array([design.groups for design in designs]),
             "designs_sizes": np.array([design.sizes for design in designs]),
@@ -154,8 +159,8 @@ class Checked:
         self.audited = [AuditedPair(*row) for row in state["audited"].tolist()]
         if "guessed" in state:  # runs begun before it was kept go on without
             self.guessed, self.found = state["guessed"].tolist(), state["found"].tolist()
-        if "asked" in state:
-            self.asked = [(int(i), int(j)) for i, j in state["asked"].tolist()]
+        if "withheld" in state:
+            self.withheld = {(int(i), int(j)) for i, j in state["withheld"].tolist()}
         groups, sizes = np.asarray(state["designs_groups"]), np.asarray(state["designs_sizes"])
         numbered = enumerate(state["designs"].tolist())
         self.designs = {number: Design(groups[place], sizes[place]) for place, number in numbered}

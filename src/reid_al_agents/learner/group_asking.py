@@ -43,6 +43,9 @@ class GroupAsking:
     probably wrong, asked again about two other images of the same groups; and pairs that settle a dispute
     between answers. All are counted.
 
+    Asking does not hear of what the audit finds: it would leave alone what that has settled and go on mending
+    the rest, and the audit's pairs would tell no more how the rest is.
+
     :meth:`ask` puts one question after the other to an oracle. Where several people answer at once,
     :meth:`draw` and :meth:`take` give out questions and take answers in any order, and :meth:`plan` makes the
     next batch from what was known at some moment while answers go on coming in.
@@ -50,7 +53,7 @@ class GroupAsking:
     Args:
         features: The pool as the present model sees it.
         looks: The same, compared.
-        constraints: What is known of the images; every answer is added.
+        constraints: All that is known of the images; every answer is added.
         selector: Chooses among a group's candidates.
         model: Match probabilities; learns from every answer.
         monitor: Is told whether answers change groups.
@@ -59,15 +62,17 @@ class GroupAsking:
         rng: Of everything drawn.
         until_stable: Stop once the monitor says that answers change nothing any more.
         rows: Questions that can be open at a time.
-        keeps: Whether answers are added to ``constraints`` and taught to ``model`` here; not where somebody
-            else does that, such as a ledger that can take answers back.
+        keeps: Whether answers are added to what is known and heard, and taught to ``model``, here; not where
+            somebody else does that, such as a ledger that can take answers back.
         checked: What the checks of earlier models left: they go on from there.
+        heard: What is known but for the audit's answers; ``None`` takes it from ``constraints``.
 
     Attributes:
         features: The pool, in the space in which images are compared.
         looks: See above.
         similarities: Of the images, (N, N) sparse; nothing is like an image that was left out.
         constraints: See above.
+        heard: What is asked by: all but the audit's answers.
         rows: See above.
         report: What has been asked.
         formed: The groups of the present batch; before the first, as they stand.
@@ -90,6 +95,7 @@ class GroupAsking:
         rows: int = 1,
         keeps: bool = True,
         checked: Checked | None = None,
+        heard: ConstraintGraph | None = None,
     ) -> None:
         self.features = FeatureSet(
             looks.points, features.identities, features.cameras, features.names, source=features.source
@@ -107,8 +113,9 @@ class GroupAsking:
         self._batch: GroupBatch | None = None
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exhausted = False
-        self.formed = self._form(constraints)
         self.checked = checked or Checked()
+        self.heard = constraints.without(self.checked.withheld_pairs()) if heard is None else heard
+        self.formed = self._form(self.heard)
         strata = self._strata_to_audit() if settings.audit_share > 0 else None
         self._checks = Checks(self.checked, settings, self.report, monitor, rng, strata, looks.sides, keeps)
 
@@ -157,14 +164,14 @@ class GroupAsking:
         self._batch = batch
         self._schedule = self._activities(limit, usual)
 
-    def plan(self, constraints: ConstraintGraph | None = None) -> GroupBatch:
+    def plan(self, heard: ConstraintGraph | None = None) -> GroupBatch:
         """Fit the match model, form the groups and see what there is to ask.
 
         Args:
-            constraints: What is known, such as a copy that no answer changes meanwhile; ``None`` is
-                :attr:`constraints`.
+            heard: What asking knows, such as a copy that no answer changes meanwhile; ``None`` is
+                :attr:`heard`.
         """
-        known = self.constraints if constraints is None else constraints
+        known = self.heard if heard is None else heard
         return GroupBatch(
             self.features,
             self.similarities,
@@ -179,9 +186,9 @@ class GroupAsking:
             self.looks.sides,
         )
 
-    def know(self, constraints: ConstraintGraph, model: MatchModel) -> None:
+    def know(self, constraints: ConstraintGraph, heard: ConstraintGraph, model: MatchModel) -> None:
         """Go on from other constraints and another match model: answers were taken back."""
-        self.constraints, self._model = constraints, model
+        self.constraints, self.heard, self._model = constraints, heard, model
 
     def exclude(self, images: Collection[int]) -> None:
         """Leave these images out, and no others; questions about them that are open stay so."""
@@ -214,6 +221,8 @@ class GroupAsking:
             pair, rate = (question.first, question.second), self._settings.error_rate
             weight = weigh(self.constraints, *pair, answer, question.probability, rate)
             self.constraints.add(*pair, answer, weight)
+            if question.kind != "audit" and (min(pair), max(pair)) not in self.checked.withheld:
+                self.heard.add(*pair, answer, weight)
             if question.described is not None:
                 self._model.add(question.described, question.probability, answer)
         self.report.answers += 1
@@ -240,7 +249,7 @@ class GroupAsking:
             return Strata(design.groups.astype(np.int64), self.looks.near, sides=self.looks.sides)
         settings = self._settings
         handed = form_groups(
-            self.similarities, self.constraints, settings.link_piece_similarity, settings.group_similarity
+            self.similarities, self.heard, settings.link_piece_similarity, settings.group_similarity
         )
         strata = Strata(handed.groups, self.looks.near, sides=self.looks.sides)
         self.checked.designs[self.checked.present] = strata.design
@@ -307,16 +316,29 @@ class GroupAsking:
         if shown is None:
             return 0
         first, second = shown
-        if self.constraints.asked(first[0], np.array(first[1:]))[0] or self.constraints.relation(*first):
-            # The audit, a repeat or a dispute has told since the view was made, and nobody is asked twice.
+        self._share(first, probability)
+        if _asked(self.heard, first) or self.heard.relation(*first):
+            # A repeat, a dispute or the audit has told since the view was made, and nobody is asked twice.
             self.report.implied += 1
-            return self.constraints.relation(*first)
+            return self.heard.relation(*first)
         again = Again(*second, float(np.sqrt(np.prod(batch.view.groups.sizes[[a, b]]))))
         question = Question(*first, probability, "policy", described[0], again=again)
         answer = yield question
         self._monitor.add(answer > 0)
         self._checks.doubt(question, answer)
         return answer
+
+    def _share(self, pair: tuple[int, int], probability: float) -> None:
+        """Hear what the audit found of a pair that is to be asked about, audit or no audit."""
+        if _asked(self.heard, pair) or not _asked(self.constraints, pair):
+            return
+        answer, rate = self.constraints.relation(*pair), self._settings.error_rate
+        self.heard.add(*pair, answer, weigh(self.heard, *pair, answer, probability, rate))
+        self.checked.withheld.discard((min(pair), max(pair)))
+
+
+def _asked(constraints: ConstraintGraph, pair: tuple[int, int]) -> bool:
+    return bool(constraints.asked(pair[0], np.array(pair[1:]))[0])
 
 
 def _put(oracle: Oracle, question: Question) -> int:

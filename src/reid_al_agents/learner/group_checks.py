@@ -137,7 +137,7 @@ class Checks:
             likely = _probability(batch, i, j)
             relation = yield Question(i, j, likely, "audit", audit=note)
             self._report.audited += 1
-            self._checked.asked.append((i, j))
+            self._checked.withheld.add((min(i, j), max(i, j)))
             self._monitor.add(relation != 0 and (relation < 0) == together)
             if relation != 0:
                 self._checked.audited.append(AuditedPair(i, j, design, stratum, relation))

@@ -247,7 +247,7 @@ class GroupMode:
         if not self.checked.audited:
             return dict.fromkeys(_AUDIT_FIGURES) | {"audit_answers": 0}
         # Groups that had taken in its answers would agree with them, however wrong they are elsewhere.
-        judged = self._handed_out(self._constraints.without(np.array(self.checked.asked, dtype=np.int64)))
+        judged = self._handed_out(self._constraints.without(self.checked.withheld_pairs()))
         strata = Strata(judged, self.looks.near, sides=self._sides)
         estimate = estimate_quality(self.checked.audited, self.checked.designs, strata)
         precision, recall = (None, None) if estimate is None else (estimate.precision, estimate.recall)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_al_agents.annotation.events import Event
 from reid_al_agents.grouping import AuditedPair, Design, calibration_error
@@ -65,16 +64,6 @@ def audited_pairs(events: Iterable[Event]) -> list[AuditedPair]:
             drawn = int(note["design"]), int(note["stratum"])
             found.append(AuditedPair(event.query, event.candidate, *drawn, sign))
     return found
-
-
-def asked_by_audit(events: Iterable[Event]) -> NDArray[np.int64]:
-    """Pairs of images that were compared for the audit, (M, 2).
-
-    Args:
-        events: Those that count.
-    """
-    pairs = [(event.query, event.candidate) for event in events if event.question_kind == "audit"]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def audit_calibration(events: Iterable[Event]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -31,6 +32,7 @@ class Ledger:
 
     Attributes:
         constraints: What is known of the images.
+        heard: The same without the audit's answers: what questions are chosen by.
         model: Match probabilities, learned from the answers.
         excluded: Images that left the pool.
         names: Name given to the identity of an image, the latest last.
@@ -40,7 +42,7 @@ class Ledger:
     """
 
     def __init__(self, known: ConstraintGraph, error_rate: float) -> None:
-        self.constraints = known
+        self.constraints, self.heard = known, copy.deepcopy(known)
         self.model = MatchModel()
         self.excluded: set[int] = set()
         self.names: dict[int, str] = {}
@@ -48,6 +50,7 @@ class Ledger:
         self.unsure: dict[tuple[int, int], set[str]] = {}
         self.people: set[str] = set()
         self._error_rate = error_rate
+        self._withheld: set[tuple[int, int]] = set()
 
     @classmethod
     def replay(
@@ -87,8 +90,12 @@ class Ledger:
             return None
         if event.kind == "answer":
             self.people.add(event.annotator)
+        if event.question_kind == "audit":
+            self._withheld.add(_pair(event))
         for i, j, sign, weight in self.evidence(event):
             self.constraints.add(i, j, sign, weight)
+            if (min(i, j), max(i, j)) not in self._withheld:
+                self.heard.add(i, j, sign, weight)
         if event.kind not in ("answer", "import") or event.answer not in SIGNS:
             return None
         sign = SIGNS[event.answer]

@@ -16,7 +16,7 @@ from reid_al_agents.grouping import ChangeMonitor
 from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_batch import GroupBatch, Question
-from reid_al_agents.live.auditing import asked_by_audit, design_event, designs_of
+from reid_al_agents.live.auditing import design_event, designs_of
 from reid_al_agents.live.doubting import Doubting
 from reid_al_agents.live.sheet import Sheet, identity_labels
 from reid_al_agents.live.state import State
@@ -81,7 +81,7 @@ class Planning:
     def replayed(self) -> None:
         """The ledger was worked out anew."""
         ledger = self._state.ledger
-        self.asking.know(ledger.constraints, ledger.model)
+        self.asking.know(ledger.constraints, ledger.heard, ledger.model)
         self.asking.exclude(ledger.excluded)
         state = self._state
         events, rate = state.effective.values(), state.grouping.error_rate
@@ -120,13 +120,13 @@ class Planning:
         with self._state.lock:  # answers go on coming in meanwhile
             events = self._state.effective.values()
             said = sum(event.kind == "answer" and (event.round or 0) >= round_ for event in events)
-            known, designs = copy.deepcopy(ledger.constraints), designs_of(self._state.keys.values())
+            heard, designs = copy.deepcopy(ledger.heard), designs_of(self._state.keys.values())
         before = self._checked
         checked = Checked([], designs, round_, before.doubts, before.expected, before.disagreed)
         asking = GroupAsking(
             features,
             looks,
-            known,
+            heard,
             self._selector(),
             ledger.model,
             ChangeMonitor(),  # what the answers change is watched here
@@ -136,8 +136,9 @@ class Planning:
             rows=max(2 * self._state.settings.ready, 64),
             keeps=False,  # the ledger does
             checked=checked,
+            heard=heard,
         )
-        asking.know(ledger.constraints, ledger.model)
+        asking.know(ledger.constraints, ledger.heard, ledger.model)
         if round_ in checked.designs and f"audit/{round_}" not in self._state.keys:
             self._keep_design(checked, round_)
         return asking
@@ -165,15 +166,16 @@ class Planning:
             return
         self.busy = True
         state, asking, changes = self._state, self.asking, self._state.changes
-        known, replays = copy.deepcopy(state.ledger.constraints), self._replays
-        make_sheet, judge = self.sheet_maker(known), self._judge(known)
+        known, heard = copy.deepcopy((state.ledger.constraints, state.ledger.heard))
+        replays = self._replays
+        make_sheet, judge = self.sheet_maker(known), self._judge(heard)
         if self._planner is None:
-            self._begin(asking, asking.plan(known), make_sheet(asking), judge(asking), changes, replays)
+            self._begin(asking, asking.plan(heard), make_sheet(asking), judge(asking), changes, replays)
             return
 
         def plan() -> None:
             try:
-                batch, identities, judged = asking.plan(known), make_sheet(asking), judge(asking)
+                batch, identities, judged = asking.plan(heard), make_sheet(asking), judge(asking)
             except Exception as error:
                 # Nobody waits for this thread: what went wrong would be seen nowhere, and be tried for ever.
                 _log.exception("a batch of questions could not be planned")
@@ -195,7 +197,7 @@ class Planning:
         names, edited = dict(ledger.names), tuple(ledger.edited)
         return lambda asking: Sheet.of_identities(asking, known, names, settings, changes, edited)
 
-    def _judge(self, known: ConstraintGraph) -> Callable[[GroupAsking], NDArray[np.int64] | None]:
+    def _judge(self, heard: ConstraintGraph) -> Callable[[GroupAsking], NDArray[np.int64] | None]:
         """Forms the identities that the audit judges; slow, and needs no lock.
 
         Those that had taken in its answers would agree with them, however wrong they are elsewhere.
@@ -203,8 +205,7 @@ class Planning:
         settings = self._state.grouping
         if settings.audit_share == 0:
             return lambda asking: None
-        asked = asked_by_audit(self._state.effective.values())
-        return lambda asking: identity_labels(asking, known.without(asked), settings)
+        return lambda asking: identity_labels(asking, heard, settings)
 
     def _begin(
         self,

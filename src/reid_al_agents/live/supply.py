@@ -128,14 +128,14 @@ class Supply:
     def changed(self, *, counts: bool) -> None:
         """Something has become known: take down what need not be asked any more."""
         self._planning.changed(counts=counts)
-        known, excluded = self._state.ledger.constraints, self._state.ledger.excluded
+        heard, excluded = self._state.ledger.heard, self._state.ledger.excluded
         for held in self.board:
             gone = held.record.query in excluded or held.record.candidate in excluded
             # Of the other kinds it is the purpose that something is known already.
             implied = (
                 held.drawn is not None
                 and held.record.kind == "policy"
-                and known.relation(held.record.query, held.record.candidate) != 0
+                and heard.relation(held.record.query, held.record.candidate) != 0
             )
             if gone or implied:
                 if held.drawn is not None:
