@@ -74,7 +74,7 @@ def simulate(
         asked += mode.ask(AskingLimits(answers=budget - asked), rng, None).answers
         figures, groups = mode.figures(), mode.groups()
         near = mode.looks.near
-        flattered = estimate_quality(mode.checked.audited, mode.checked.designs, Strata(groups, near))
+        flattered = estimate_quality(mode.checked.audited.pairs(), mode.checked.designs, Strata(groups, near))
         yield {
             "noise": noise,
             "seed": seed,

@@ -68,25 +68,44 @@ def test_images_that_were_taken_out_or_cannot_be_compared_are_in_no_stratum(seed
 
     strata = Strata(groups, neighbours, excluded, Sides(sides))
     check_strata(strata, strata_by_hand(groups, neighbours, allowed), 40)
-    assert all(allowed(*strata.draw(rng)[:2]) for _ in range(300))
+    assert all(allowed(*pair[:2]) for pair in draws(strata, 300, rng))
+
+
+def draws(strata, count, rng):
+    """That many pairs (i, j, stratum), one after the other."""
+    drawn, found = np.zeros(len(strata.sizes), dtype=np.int64), []
+    for _ in range(count):
+        found.append(strata.draw(rng, drawn))
+        drawn[found[-1][2]] += 1
+    return found
 
 
 def test_draws_are_of_their_stratum_and_uniform_in_it():
     groups, neighbours, _ = pool(count=20)
     by_hand = strata_by_hand(groups, neighbours)
-    strata, rng = Strata(groups, neighbours), np.random.default_rng(1)
-    draws = [strata.draw(rng) for _ in range(6000)]
-    assert all((i, j) in by_hand[stratum] for i, j, stratum in draws)
-    counts = np.bincount([stratum for *_, stratum in draws])
-    shares = [0.5] + [0.5 / (len(by_hand) - 1)] * (len(by_hand) - 1)
-    np.testing.assert_allclose(counts / 6000, shares, atol=0.03)
+    found = draws(Strata(groups, neighbours), 6000, np.random.default_rng(1))
+    assert all((i, j) in by_hand[stratum] for i, j, stratum in found)
     for number, stratum in enumerate(by_hand):
-        drawn = [(i, j) for i, j, which in draws if which == number]
+        drawn = [(i, j) for i, j, which in found if which == number]
         expected = len(drawn) / len(stratum)
         times = np.array([drawn.count(pair) for pair in stratum])
         # χ² of a uniform draw: mean k − 1, deviation √(2 (k − 1))
         surplus = float(((times - expected) ** 2 / expected).sum()) - (len(stratum) - 1)
         assert abs(surplus) < 5 * math.sqrt(2 * len(stratum))
+
+
+@pytest.mark.parametrize("near", [8, 20, 40])
+def test_half_of_the_draws_are_inside_groups_and_the_others_even_at_any_moment(near):
+    groups, neighbours, _ = pool(near=near)
+    strata = Strata(groups, neighbours)
+    others = len(strata.sizes) - 1
+    found = [stratum for *_, stratum in draws(strata, 240, np.random.default_rng(0))]
+    for many in range(1, 241):
+        inside, *rest = np.bincount(found[:many], minlength=others + 1)
+        assert max(rest) - min(rest) <= 1
+        assert abs(inside - many / 2) <= 1
+    behind = np.array([500, 100, 500, 500][: others + 1])
+    assert strata.draw(np.random.default_rng(0), behind)[2] == 1  # whatever was drawn before
 
 
 def test_rare_pairs_are_found():
@@ -95,10 +114,9 @@ def test_rare_pairs_are_found():
     groups[7] = 1
     neighbours = np.stack([np.arange(1000), np.roll(np.arange(1000), -1)], axis=1)
     neighbours[6, 1] = 8
-    strata, rng = Strata(groups, neighbours), np.random.default_rng(0)
+    strata = Strata(groups, neighbours)
     assert strata.sizes.tolist() == [999 * 998, 1]
-    draws = [strata.draw(rng) for _ in range(40)]
-    assert (7, 8, 1) in draws
+    assert (7, 8, 1) in draws(strata, 40, np.random.default_rng(0))
 
 
 def judged(drawn, strata, design=None):
@@ -112,24 +130,24 @@ def test_where_no_pair_is_inside_groups_all_draws_are_outside_and_the_other_way_
     rng = np.random.default_rng(0)
     alone = Strata(np.arange(40), neighbours)
     assert alone.sizes[0] == 0
-    estimate = judged([(*alone.draw(rng), -1) for _ in range(200)], alone)
+    estimate = judged([(*pair, -1) for pair in draws(alone, 200, rng)], alone)
     assert estimate.precision is None  # of no pairs nothing can be said
     assert estimate.recall[0] == 0
     together = Strata(np.zeros(40, dtype=np.int64), neighbours)
     assert together.sizes.tolist() == [40 * 39, 0, 0]
-    estimate = judged([(*together.draw(rng), 1) for _ in range(200)], together)
+    estimate = judged([(*pair, 1) for pair in draws(together, 200, rng)], together)
     assert estimate.precision[0] == 1
     assert estimate.recall == (1, 1, 1)
 
 
 def test_nothing_to_draw_from_draws_nothing_and_estimates_nothing():
     strata = Strata(np.zeros(1, dtype=np.int64), np.zeros((1, 1), dtype=np.int64))
-    assert strata.draw(np.random.default_rng(0)) is None
+    assert strata.draw(np.random.default_rng(0), np.zeros(len(strata.sizes))) is None
     assert estimate_quality([], {}, strata) is None
     nobody = np.ones(40, dtype=bool)
     groups, neighbours, _ = pool()
     before, after = Strata(groups, neighbours), Strata(groups, neighbours, nobody)
-    assert judged([(*before.draw(np.random.default_rng(0)), 1)], after, before.design) is None
+    assert judged([(*draws(before, 1, np.random.default_rng(0))[0], 1)], after, before.design) is None
 
 
 def test_precision_is_the_jeffreys_interval_of_the_pairs_inside():
@@ -193,7 +211,7 @@ def simulations():
     estimates = []
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        drawn = [(design, *strata[design].draw(rng)) for design in designs for _ in range(160)]
+        drawn = [(design, *pair) for design in designs for pair in draws(strata[design], 160, rng)]
         audited = [
             AuditedPair(i, j, design, stratum, 1 if identities[i] == identities[j] else -1)
             for design, i, j, stratum in drawn

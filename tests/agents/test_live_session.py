@@ -7,7 +7,7 @@ from live_world import pool, session, truth
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.evaluation import evaluate_groups
 from reid_al_agents.grouping import AuditedPair, MatchModel, calibration_error
-from reid_al_agents.live.auditing import audit_calibration, audited_pairs, designs_of
+from reid_al_agents.live.auditing import designs_of, heard_by_audit
 from reid_al_agents.live.contradictions import find_contradictions
 from reid_al_agents.live.ledger import Ledger
 from reid_al_agents.live.people import cohen_kappa, table
@@ -340,10 +340,12 @@ def test_what_the_audit_and_the_monitor_say_is_the_same_after_a_restart(store):
     features = pool(identities=20, images=6, noise=0.6)
     live = session(store, features)
     audited_until(live, features, 120)
-    pairs = audited_pairs(live.counting())
+    pairs = heard_by_audit(live.counting()).pairs()
     assert len(pairs) >= 3
+    assert live.planning.asking.checked.audited.pairs() == pairs
     again = session(store, features)
-    assert audited_pairs(again.counting()) == pairs
+    assert heard_by_audit(again.counting()).pairs() == pairs
+    assert again.planning.asking.checked.audited.pairs() == pairs
     kept = designs_of(again.state.keys.values())
     assert list(kept) == [0]
     assert np.array_equal(kept[0].groups, live.planning.asking.checked.designs[0].groups)
@@ -380,11 +382,12 @@ def session_twins(live, features):
             live.undo("anna", f"undo-{number:04d}")
             note = question.detail["audit"]
             right += [AuditedPair(*pair) for pair in note["known"]]
-            drawn = note["design"], note["stratum"]
-            sign = 1 if said == "same" else -1
-            right.append(AuditedPair(question.query, question.candidate, *drawn, sign))
+            if note["together"] is not None:  # else it asks again
+                drawn = note["design"], note["stratum"]
+                sign = 1 if said == "same" else -1
+                right.append(AuditedPair(question.query, question.candidate, *drawn, sign))
         live.answer("anna", question.id, said, f"key-{number:04d}")
-    return right, audited_pairs(live.counting())
+    return right, heard_by_audit(live.counting()).pairs()
 
 
 def test_two_people_who_answer_one_audit_question_count_once(store):
@@ -397,15 +400,15 @@ def test_two_people_who_answer_one_audit_question_count_once(store):
             who = ("anna", "ben")[number % 2]
             said = truth(features, served[0])
             live.answer(who, served[0].id, said, f"key-{number:04d}")
-            if served[0].kind == "audit":
+            if served[0].kind == "audit" and served[0].detail["audit"]["together"] is not None:
                 guessed[served[0].id] = served[0].probability, said == "same"
     error = calibration_error(*zip(*guessed.values(), strict=True), bins=5)
-    assert audit_calibration(live.counting()) == pytest.approx(error)
+    assert heard_by_audit(live.counting()).calibration_error() == pytest.approx(error)
     assert 0 < error < 1
-    assert audit_calibration(live.counting()[:3]) is None
+    assert heard_by_audit(live.counting()[:3]).calibration_error() is None
     twice = [event.question for event in live.counting() if event.question_kind == "audit"]
     assert len(twice) > len(set(twice)) > 2
-    pairs = [(pair.i, pair.j) for pair in audited_pairs(live.counting())]
+    pairs = [(pair.i, pair.j) for pair in heard_by_audit(live.counting()).pairs()]
     assert len(pairs) == len(set(pairs))
 
 
@@ -548,7 +551,8 @@ def test_whether_answers_still_change_anything_outlives_a_restart(store):
     told = [e for e in live.state.effective.values() if e.question_kind in ("policy", "audit", "repeat")]
     assert {e.question_kind for e in told} == {"policy", "audit", "repeat"}
     policy = [event for event in told if event.question_kind == "policy"]
-    assert again.supply.monitor.answers == len(told) > len(policy) > 30
+    once = [e for e in told if e.payload.get("audit", {"together": True})["together"] is not None]
+    assert again.supply.monitor.answers == len(once) > len(policy) > 30
     assert again.supply.monitor.changes >= sum(event.answer == "same" for event in policy)
     assert vars(again.supply.monitor) == vars(live.supply.monitor)
     assert again.supply.monitor.rate < 1.0

@@ -1,6 +1,7 @@
 """Asking between groups of images: who is likely to match, what an answer is worth, and when to stop."""
 
 from reid_al_agents.grouping.audit import AuditedPair, AuditEstimate, Design, Strata, estimate_quality
+from reid_al_agents.grouping.audit_trail import AuditTrail
 from reid_al_agents.grouping.calibration import calibration_error
 from reid_al_agents.grouping.match_model import MatchModel
 from reid_al_agents.grouping.settings import GroupSettings
@@ -10,6 +11,7 @@ from reid_al_agents.grouping.view import NODE_FEATURES, GroupView
 __all__ = [
     "NODE_FEATURES",
     "AuditEstimate",
+    "AuditTrail",
     "AuditedPair",
     "ChangeMonitor",
     "Design",

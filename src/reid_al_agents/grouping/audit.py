@@ -120,8 +120,15 @@ class Strata:
             found[(rank >= first) & (rank < last)] = stratum
         return found
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, int, int] | None:
-        """Draw a stratum, then a pair uniformly within it; half of the draws are inside groups.
+    def draw(self, rng: np.random.Generator, drawn: NDArray[np.int64]) -> tuple[int, int, int] | None:
+        """Draw a pair uniformly within the stratum that is most behind.
+
+        Half of the draws are inside groups, the rest as many of each other stratum: left to chance, one of
+        them would go short of the pairs that recall waits for.
+
+        Args:
+            rng: Of the draw.
+            drawn: Pairs drawn of each stratum before, (S,).
 
         Returns:
             Two images and their stratum; ``None`` where there is no pair.
@@ -129,8 +136,8 @@ class Strata:
         there = np.flatnonzero(self.sizes)
         if not len(there):
             return None
-        weights = np.where(there == 0, 0.5, 0.5 / max(1, int(np.count_nonzero(there))))
-        stratum = int(rng.choice(there, p=weights / weights.sum()))
+        weights = np.where(there == 0, max(1, int(np.count_nonzero(there))), 1)
+        stratum = int(there[((drawn[there] + 0.5) / weights).argmin()])
         if stratum == 0:
             return *self._draw_inside(rng), stratum
         return *self._draw_outside(rng, *self._ranks[stratum - 1]), stratum

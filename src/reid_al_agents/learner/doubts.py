@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.grouping.audit import AuditedPair, Design
-from reid_al_agents.grouping.calibration import AUDIT_BINS, calibration_error
+from reid_al_agents.grouping.audit import Design
+from reid_al_agents.grouping.audit_trail import AuditTrail
 from reid_al_agents.grouping.evidence import chance_of_error
 from reid_al_agents.grouping.match_model import PAIR_FEATURES
 
@@ -94,36 +94,23 @@ class Checked:
     """What the checks remember.
 
     Attributes:
-        audited: The audit's pairs with their answers.
+        audited: The audit's pairs and the answers about them.
         designs: What these were drawn from, by number.
         present: Number of the one that is drawn from, made when it is needed.
         doubts: Answers that may be wrong.
         expected: Wrong answers to be expected among those that were asked for again, by the rate assumed.
         disagreed: Answers that were asked for again and came out otherwise.
-        guessed: How likely a match was held before each answer to the audit; nothing is guessed of pairs that
-            were known without asking.
-        found: Whether each was a match.
         withheld: Pairs that the audit asked about, whatever the answer, the lower image first; asking does
             not hear of them.
     """
 
-    audited: list[AuditedPair] = field(default_factory=list)
+    audited: AuditTrail = field(default_factory=AuditTrail)
     designs: dict[int, Design] = field(default_factory=dict)
     present: int = 0
     doubts: Doubts = field(default_factory=Doubts)
     expected: float = 0.0
     disagreed: int = 0
-    guessed: list[float] = field(default_factory=list)
-    found: list[bool] = field(default_factory=list)
     withheld: set[tuple[int, int]] = field(default_factory=set)
-
-    def calibration_error(self) -> float | None:
-        """:func:`~reid_al_agents.grouping.calibration.calibration_error` of the audit's answers.
-
-        No policy chose them, so it is that of the pairs which the audit draws: about half lie inside a group,
-        and two images of one asking group count with the fixed probability that they are held together with.
-        """
-        return calibration_error(self.guessed, self.found, AUDIT_BINS)
 
     def error_rate(self, assumed: float) -> float:
         """Share of wrong answers: the one assumed, times those found by those expected, each as if one more.
@@ -141,9 +128,7 @@ class Checked:
         doubts = self.doubts.all()
         designs = [design for _, design in sorted(self.designs.items())]
         return {
-            "audited": np.array(self.audited, dtype=np.int64).reshape(-1, len(AuditedPair._fields)),
-            "guessed": np.array(self.guessed, dtype=np.float64),
-            "found": np.array(self.found, dtype=bool),
+            **self.audited.state(),
             "withheld": self.withheld_pairs(),
             "designs": np.array(sorted(self.designs), dtype=np.int64),
             "designs_groups": np.array([design.groups for design in designs]),
@@ -156,9 +141,7 @@ class Checked:
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Go on from :meth:`state`; doubts are worth nothing until they are weighed."""
-        self.audited = [AuditedPair(*row) for row in state["audited"].tolist()]
-        if "guessed" in state:  # runs begun before it was kept go on without
-            self.guessed, self.found = state["guessed"].tolist(), state["found"].tolist()
+        self.audited = AuditTrail.restore(state)
         if "withheld" in state:
             self.withheld = {(int(i), int(j)) for i, j in state["withheld"].tolist()}
         groups, sizes = np.asarray(state["designs_groups"]), np.asarray(state["designs_sizes"])

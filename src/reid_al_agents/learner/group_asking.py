@@ -117,7 +117,10 @@ class GroupAsking:
         self.heard = constraints.without(self.checked.withheld_pairs()) if heard is None else heard
         self.formed = self._form(self.heard)
         strata = self._strata_to_audit() if settings.audit_share > 0 else None
-        self._checks = Checks(self.checked, settings, self.report, monitor, rng, strata, looks.sides, keeps)
+        drawing = np.random.default_rng(rng.integers(2**63))
+        self._checks = Checks(
+            self.checked, settings, self.report, monitor, drawing, strata, looks.sides, keeps
+        )
 
     def ask(
         self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None

@@ -28,14 +28,15 @@ class AuditNote:
     Attributes:
         design: Number of what the pair was drawn from.
         stratum: Of that design.
-        together: Whether the two images were in one group when the question was made.
+        together: Whether the two images were in one group when the question was made; ``None`` where it asks
+            for an answer again.
         known: Pairs that were drawn since the last such question and whose relation was known, so that nobody
             was asked.
     """
 
     design: int
     stratum: int
-    together: bool
+    together: bool | None
     known: tuple[AuditedPair, ...] = ()
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping.audit import AuditedPair, Strata
@@ -38,10 +39,11 @@ class Checks:
         settings: Share of the audit, rate of wrong answers, and whether doubts are asked about.
         report: Counts what is asked.
         monitor: Is told whether answers to the audit, and those asked for again, change groups.
-        rng: Of the audit's draws.
+        rng: Of the audit's draws; nothing else may draw from it, or what is asked would follow from them.
         strata: What the audit draws from; ``None`` where nothing is audited.
         sides: Which images can be compared.
-        keeps: Whether doubts are kept here; not where somebody else does that, who can take answers back.
+        keeps: Whether doubts and the audit's answers are kept here; not where somebody else does that, who
+            can take answers back.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Checks:
         self._settled: Counter[tuple[int, int]] = Counter()
         self._audited = 0
         self._known: list[AuditedPair] = []
+        self._again: set[tuple[int, int]] = set()
+        self._drawn: NDArray[np.int64] | None = None
 
     def disputes(self, constraints: ConstraintGraph, room: Room) -> Iterator[Steps]:
         """The pairs that settle disputes which are not decided."""
@@ -73,7 +77,7 @@ class Checks:
             if room() and doubtful and told and self._settled[dispute.ask] < _SETTLING:
                 self._settled[dispute.ask] += 1
                 self._report.repeated += 1
-                yield _once(Question(*dispute.ask, 0.5, "dispute"))
+                yield self._settle(*dispute.ask)
 
     def due(
         self, batch: GroupBatch, worth: float, constraints: ConstraintGraph, room: Room
@@ -81,7 +85,8 @@ class Checks:
         """Audit questions that are due, and doubts that are worth more than the next question."""
         while self._audited < self._settings.audit_share * self._report.answers and room():
             self._audited += 1
-            yield self._audit_pair(batch, constraints)
+            doubtful = self._doubtful(batch) if self._settings.repeat else None
+            yield self._audit_pair(batch, constraints) if doubtful is None else self._audit_again(doubtful)
         doubts = self._checked.doubts
         if (
             self._weighed is not batch
@@ -121,35 +126,69 @@ class Checks:
                 yield Question(*doubt.first, 0.5, "repeat")
 
     def _audit_pair(self, batch: GroupBatch, constraints: ConstraintGraph) -> Steps:
-        drawn = None if self._strata is None else self._strata.draw(self._rng)
-        if drawn is None or batch.excluded[list(drawn[:2])].any():
+        trail, strata = self._checked.audited, self._strata
+        if strata is None:
+            return
+        if self._drawn is None:  # from here on with those that are not answered yet
+            self._drawn = trail.drawn(len(strata.sizes))
+        drawn = strata.draw(self._rng, self._drawn)
+        if drawn is None:
             return
         i, j, stratum = drawn
+        self._drawn[stratum] += 1
+        if batch.excluded[[i, j]].any():
+            return
         design = self._checked.present
         relation = constraints.relation(i, j)
         if relation != 0:
             self._known.append(AuditedPair(i, j, design, stratum, relation))
-            self._checked.audited.append(self._known[-1])
+            if self._keeps:
+                trail.know(self._known[-1])
         elif not constraints.asked(i, np.array([j]))[0]:  # nobody could tell, and nobody is asked twice
             together = bool(batch.formed.groups[i] == batch.formed.groups[j])
-            note = AuditNote(design, stratum, together, tuple(self._known))
-            self._known.clear()
+            note = self._note(design, stratum, together)
             likely = _probability(batch, i, j)
             relation = yield Question(i, j, likely, "audit", audit=note)
             self._report.audited += 1
             self._checked.withheld.add((min(i, j), max(i, j)))
             self._monitor.add(relation != 0 and (relation < 0) == together)
-            if relation != 0:
-                self._checked.audited.append(AuditedPair(i, j, design, stratum, relation))
-                self._checked.guessed.append(likely)
-                self._checked.found.append(relation > 0)
+            if self._keeps and relation != 0:
+                trail.hear(AuditedPair(i, j, design, stratum, relation), likely)
+
+    def _audit_again(self, pair: AuditedPair) -> Steps:
+        """Ask for another answer about a pair of the audit, in place of drawing one.
+
+        So it comes a while after the first, and the audit's answers are as many whatever they are.
+        """
+        key, note = (pair.i, pair.j), self._note(pair.design, pair.stratum, None)
+        self._again.add(key)
+        try:
+            answer = yield Question(*key, 0.5, "audit", audit=note)
+            self._report.audited += 1
+            if self._keeps:
+                self._checked.audited.hear_again(*key, answer)
+        finally:
+            self._again.discard(key)
+
+    def _doubtful(self, batch: GroupBatch) -> AuditedPair | None:
+        """A pair of the audit about which another answer is wanted, and nobody is being asked for one."""
+        for pair in self._checked.audited.doubtful():
+            if (pair.i, pair.j) not in self._again and not batch.excluded[[pair.i, pair.j]].any():
+                return pair
+        return None
+
+    def _note(self, design: int, stratum: int, together: bool | None) -> AuditNote:
+        known = tuple(self._known)
+        self._known.clear()
+        return AuditNote(design, stratum, together, known)
+
+    def _settle(self, i: int, j: int) -> Steps:
+        answer = yield Question(i, j, 0.5, "dispute")
+        if self._keeps:
+            self._checked.audited.hear_again(i, j, answer)
 
     def _comparable(self, i: int, j: int) -> bool:
         return self._sides is None or bool(self._sides.comparable(np.array([i]), np.array([j]))[0])
-
-
-def _once(question: Question) -> Steps:
-    yield question
 
 
 def _probability(batch: GroupBatch, i: int, j: int) -> float:

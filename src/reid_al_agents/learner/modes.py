@@ -249,13 +249,13 @@ class GroupMode:
         # Groups that had taken in its answers would agree with them, however wrong they are elsewhere.
         judged = self._handed_out(self._constraints.without(self.checked.withheld_pairs()))
         strata = Strata(judged, self.looks.near, sides=self._sides)
-        estimate = estimate_quality(self.checked.audited, self.checked.designs, strata)
+        estimate = estimate_quality(self.checked.audited.pairs(), self.checked.designs, strata)
         precision, recall = (None, None) if estimate is None else (estimate.precision, estimate.recall)
         return {
             "audit_answers": 0 if estimate is None else estimate.answers,
             "audit_precision": None if precision is None else list(precision),
             "audit_recall": None if recall is None else list(recall),
-            "audit_calibration_error": self.checked.calibration_error(),
+            "audit_calibration_error": self.checked.audited.calibration_error(),
         }
 
     def true_rewards(self) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from reid_al_agents.annotation.events import Event
-from reid_al_agents.grouping import AuditedPair, Design, calibration_error
-from reid_al_agents.grouping.calibration import AUDIT_BINS
+from reid_al_agents.grouping import AuditedPair, AuditTrail, Design
 from reid_al_agents.learner.group_batch import AuditNote
 from reid_al_agents.live.ledger import SIGNS
 
@@ -42,51 +42,55 @@ def designs_of(events: Iterable[Event]) -> dict[int, Design]:
     return found
 
 
-def audited_pairs(events: Iterable[Event]) -> list[AuditedPair]:
-    """The audit's pairs with their answers; each question counts once, by its first "same" or "different".
+class Auditing:
+    """Follows what the audit hears.
+
+    The first "same" or "different" to a question of the audit is the pair's first answer; whatever else is
+    answered about the pair later, by whom and for what purpose ever, is another.
+
+    Args:
+        trail: What is kept up to date.
+    """
+
+    def __init__(self, trail: AuditTrail) -> None:
+        self._trail = trail
+        self._noted: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        """Take in the next event that counts."""
+        if event.kind != "answer" or event.query is None or event.candidate is None:
+            return
+        note, sign = _note(event), SIGNS.get(event.answer or "", 0)
+        if note is not None and event.question is not None and event.question not in self._noted:
+            self._noted.add(event.question)
+            for pair in note["known"]:
+                self._trail.know(AuditedPair(*(int(value) for value in pair)))
+        pair = event.query, event.candidate
+        if pair in self._trail:
+            self._trail.hear_again(*pair, sign)
+        elif note is not None and sign != 0:
+            drawn = AuditedPair(*pair, int(note["design"]), int(note["stratum"]), sign)
+            self._trail.hear(drawn, math.nan if event.probability is None else event.probability)
+
+
+def heard_by_audit(events: Iterable[Event]) -> AuditTrail:
+    """What the audit has heard.
 
     Args:
         events: Those that count, in order.
     """
-    found: list[AuditedPair] = []
-    heard: set[str] = set()
-    answered: set[str] = set()
+    trail = AuditTrail()
+    auditing = Auditing(trail)
     for event in events:
-        note = _note(event)
-        if note is None or event.question is None or event.query is None or event.candidate is None:
-            continue
-        if event.question not in heard:
-            heard.add(event.question)
-            found += [AuditedPair(*(int(value) for value in pair)) for pair in note["known"]]
-        sign = SIGNS.get(event.answer or "", 0)
-        if sign != 0 and event.question not in answered:
-            answered.add(event.question)
-            drawn = int(note["design"]), int(note["stratum"])
-            found.append(AuditedPair(event.query, event.candidate, *drawn, sign))
-    return found
-
-
-def audit_calibration(events: Iterable[Event]) -> float | None:
-    """:func:`calibration_error` of the audit's answers, each question by its first "same" or "different".
-
-    Args:
-        events: Those that count, in order.
-    """
-    first: dict[str, tuple[float, bool]] = {}
-    for event in events:
-        sign = SIGNS.get(event.answer or "", 0)
-        if sign == 0 or _note(event) is None or event.question is None or event.probability is None:
-            continue
-        first.setdefault(event.question, (event.probability, sign > 0))
-    told = list(first.values())
-    return calibration_error([guess for guess, _ in told], [same for _, same in told], AUDIT_BINS)
+        auditing.hear(event)
+    return trail
 
 
 def changes_groups(event: Event) -> bool | None:
     """Whether an answer changed a group; ``None`` for events that are not about that.
 
     A "same" between two groups joins them. An answer to the audit changes something where it is against what
-    was held, and one that was asked for again where it is against the one in doubt.
+    was held, and one about other images that was asked for again where it is against the one in doubt.
     """
     if event.kind != "answer" or event.answer not in SIGNS:
         return None
@@ -95,7 +99,9 @@ def changes_groups(event: Event) -> bool | None:
         return sign > 0
     if "doubted" in event.payload:
         return sign == -int(event.payload["doubted"][2])
-    return None if note is None else sign != 0 and (sign < 0) == bool(note["together"])
+    if note is None or note["together"] is None:
+        return None
+    return sign != 0 and (sign < 0) == bool(note["together"])
 
 
 def _note(event: Event) -> Mapping[str, Any] | None:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from reid_al_agents.annotation.events import Event
 from reid_al_agents.clustering import compare_looks
-from reid_al_agents.grouping import ChangeMonitor
+from reid_al_agents.grouping import AuditTrail, ChangeMonitor
 from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.group_batch import GroupBatch, Question
-from reid_al_agents.live.auditing import design_event, designs_of
+from reid_al_agents.live.auditing import Auditing, design_event, designs_of
 from reid_al_agents.live.doubting import Doubting
 from reid_al_agents.live.sheet import Sheet, identity_labels
 from reid_al_agents.live.state import State
@@ -86,12 +86,17 @@ class Planning:
         state = self._state
         events, rate = state.effective.values(), state.grouping.error_rate
         self._doubting = Doubting(self.asking.checked, events, rate) if state.grouping.repeat else None
+        self.asking.checked.audited = AuditTrail()
+        self._auditing = Auditing(self.asking.checked.audited)
+        for event in events:
+            self._auditing.hear(event)
         self._replays += 1  # the groups that are shown may be no more
 
     def heard(self, event: Event) -> None:
         """An event that counts came in, and the ledger goes on from what it was."""
         if self._doubting is not None:
             self._doubting.hear(event)
+        self._auditing.hear(event)
 
     @property
     def exhausted(self) -> bool:
@@ -122,7 +127,7 @@ class Planning:
             said = sum(event.kind == "answer" and (event.round or 0) >= round_ for event in events)
             heard, designs = copy.deepcopy(ledger.heard), designs_of(self._state.keys.values())
         before = self._checked
-        checked = Checked([], designs, round_, before.doubts, before.expected, before.disagreed)
+        checked = Checked(AuditTrail(), designs, round_, before.doubts, before.expected, before.disagreed)
         asking = GroupAsking(
             features,
             looks,

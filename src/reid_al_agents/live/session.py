@@ -14,7 +14,7 @@ from reid_al_agents.annotation.events import ANSWERS, RETRACTABLE, UNDOABLE, Eve
 from reid_al_agents.annotation.store import EventStore
 from reid_al_agents.clustering import Sides
 from reid_al_agents.grouping import AuditEstimate, GroupSettings, Strata, estimate_quality
-from reid_al_agents.live.auditing import audited_pairs, designs_of
+from reid_al_agents.live.auditing import designs_of, heard_by_audit
 from reid_al_agents.live.ledger import Evidence, Ledger, excluded_image
 from reid_al_agents.live.planning import Planning
 from reid_al_agents.live.records import Answered, Conflict, Served, Undone, Unknown
@@ -262,7 +262,8 @@ class LiveSession:
         """
         state = self.state
         with state.lock:
-            audited, designs = audited_pairs(state.effective.values()), designs_of(state.keys.values())
+            audited = heard_by_audit(state.effective.values()).pairs()
+            designs = designs_of(state.keys.values())
             judged, near = self.planning.judged, self.planning.asking.looks.near
             gone = np.isin(np.arange(len(state.features)), sorted(state.ledger.excluded))
         if judged is None or not audited:

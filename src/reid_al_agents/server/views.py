@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from reid_al_agents.annotation.events import Event, Question
-from reid_al_agents.live.auditing import audit_calibration
+from reid_al_agents.live.auditing import heard_by_audit
 from reid_al_agents.live.contradictions import Contradiction, Link, find_contradictions
 from reid_al_agents.live.people import answered_today, answers_per_minute, table
 from reid_al_agents.live.pictures import Pictures
@@ -165,7 +165,7 @@ class Views:
             "annotators": people,
             "match_rate": sum(told) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
-            "calibration_error": audit_calibration(events),
+            "calibration_error": heard_by_audit(events).calibration_error(),
             "refresh": self._refreshing.state,
         }
 
