@@ -195,6 +195,31 @@ def test_a_live_session_asks_the_same_whatever_the_audit_heard(tmp_path):
     assert asked[0][:length] == asked[1][:length]
 
 
+def test_what_people_edit_is_heard_also_of_the_pairs_of_the_audit(tmp_path):
+    features = twins(0)
+    with EventStore(tmp_path / "events.sqlite") as store:
+        live = session(store, features, grouping=GroupSettings(audit_share=0.45))
+        told = []
+        while len(told) < 2:
+            question = live.questions("anna", 1).questions[0]
+            word = truth(features, question)
+            live.answer("anna", question.id, word, f"key-{live.state.answers:04d}")
+            if question.kind == "audit" and word != (told[0][1] if told else None):
+                told.append((question, word))
+        heard = live.state.ledger.heard
+        for question, word in told:
+            pair = question.query, question.candidate
+            assert heard.relation(*pair) == 0
+            if word == "same":
+                payload = {"a": pair[0], "b": pair[1], "images": []}
+                live.edit("merge", "anna", "merge", payload)
+            else:
+                live.edit("split", "anna", "split", {"images": [pair[0]], "rest": pair[1]})
+            assert heard.relation(*pair) == (1 if word == "same" else -1)
+        again = session(store, features, grouping=GroupSettings(audit_share=0.45)).state.ledger.heard
+        assert np.array_equal(again.groups(), heard.groups())
+
+
 def noisy_audit(share=0.45, noise=0.1, seed=5, **changes):
     """A spell whose audit hears wrong answers, and nothing else does."""
     features = synthetic_features(40, 6, noise=0.6, seed=seed)

@@ -16,6 +16,8 @@ from reid_al_env import ConstraintGraph
 SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 """The oracle's answers by the words of the page."""
 
+_EDITS = ("merge", "split")
+
 _SHOWN_WEIGHT = 1.0
 """Weight of images having been shown as one identity to somebody who merged it with another."""
 
@@ -32,7 +34,7 @@ class Ledger:
 
     Attributes:
         constraints: What is known of the images.
-        heard: The same without the audit's answers: what questions are chosen by.
+        heard: The same without the answers about the audit's pairs: what questions are chosen by.
         model: Match probabilities, learned from the answers.
         excluded: Images that left the pool.
         names: Name given to the identity of an image, the latest last.
@@ -94,7 +96,8 @@ class Ledger:
             self._withheld.add(_pair(event))
         for i, j, sign, weight in self.evidence(event):
             self.constraints.add(i, j, sign, weight)
-            if (min(i, j), max(i, j)) not in self._withheld:
+            # An edit is of what people saw in the identities: asking again what it says would be a waste.
+            if event.kind in _EDITS or (min(i, j), max(i, j)) not in self._withheld:
                 self.heard.add(i, j, sign, weight)
         if event.kind not in ("answer", "import") or event.answer not in SIGNS:
             return None
