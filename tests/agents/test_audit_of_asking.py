@@ -15,6 +15,7 @@ from reid_al_agents.learner.config import RunConfig
 from reid_al_agents.learner.doubts import Checked
 from reid_al_agents.learner.group_asking import GroupAsking
 from reid_al_agents.learner.modes import GroupMode
+from reid_al_agents.live.auditing import heard_by_audit
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, synthetic_features
 
@@ -218,6 +219,55 @@ def test_what_people_edit_is_heard_also_of_the_pairs_of_the_audit(tmp_path):
             assert heard.relation(*pair) == (1 if word == "same" else -1)
         again = session(store, features, grouping=GroupSettings(audit_share=0.45)).state.ledger.heard
         assert np.array_equal(again.groups(), heard.groups())
+
+
+@pytest.mark.parametrize("how", ["restart", "refresh"])
+def test_the_audit_has_its_share_however_often_asking_begins_anew(tmp_path, how):
+    features = synthetic_features(60, 6, noise=0.6, seed=1)
+    settings = GroupSettings(audit_share=0.1)
+    kinds = []
+    with EventStore(tmp_path / "events.sqlite") as store:
+        live = session(store, features, grouping=settings)
+        for number in range(180):
+            if number % 30 == 29:
+                if how == "restart":
+                    live = session(store, features, grouping=settings)
+                else:
+                    live.adopt(features, live.state.round + 1)
+            question = live.questions("anna", 1).questions[0]
+            live.answer("anna", question.id, truth(features, question), f"key-{number:04d}")
+            kinds.append(question.kind)
+    assert 13 <= kinds.count("audit") <= 21
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_the_audit_heard_follows_from_the_events_whatever_people_do(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    features = synthetic_features(30, 6, noise=0.6, seed=seed)
+    done = set()
+    with EventStore(tmp_path / "events.sqlite") as store:
+        made = {"overlap": 1.3, "grouping": GroupSettings(audit_share=0.35)}
+        live = session(store, features, **made)
+        for step in range(120):
+            who, luck = "abc"[rng.integers(3)], rng.random()
+            if luck < 0.84:
+                for question in live.questions(who, 1).questions:
+                    wrong = {"same": "different", "different": "same"}[truth(features, question)]
+                    words = [truth(features, question), wrong, "cannot_tell", "incomparable", "bad_candidate"]
+                    word = rng.choice(words, p=[0.78, 0.12, 0.06, 0.02, 0.02])
+                    live.answer(who, question.id, str(word), f"key-{step}")
+                    done.add((question.kind, str(word)))
+            elif luck < 0.93 and any(event.annotator == who for event in live.counting()):
+                live.undo(who, f"key-{step}")
+            elif luck < 0.96:
+                live = session(store, features, **made)
+            elif luck >= 0.96:
+                live.adopt(features, live.state.round + 1)
+            kept = live.planning.asking.checked.audited.state()
+            heard = heard_by_audit(live.counting()).state()
+            for name, values in heard.items():
+                assert np.array_equal(kept[name], values, equal_nan=values.dtype.kind == "f"), (step, name)
+    assert {("audit", "same"), ("audit", "different")} <= done
 
 
 def noisy_audit(share=0.45, noise=0.1, seed=5, **changes):

@@ -102,6 +102,8 @@ class Checked:
         disagreed: Answers that were asked for again and came out otherwise.
         withheld: Pairs that the audit asked about, whatever the answer, the lower image first; asking does
             not hear of them.
+        owed: Questions of the audit that askings before left unasked, negative where they asked too many; of
+            a live session, where some are always planned ahead.
     """
 
     audited: AuditTrail = field(default_factory=AuditTrail)
@@ -111,6 +113,7 @@ class Checked:
     expected: float = 0.0
     disagreed: int = 0
     withheld: set[tuple[int, int]] = field(default_factory=set)
+    owed: float = 0.0
 
     def error_rate(self, assumed: float) -> float:
         """Share of wrong answers: the one assumed, times those found by those expected, each as if one more.

@@ -83,7 +83,8 @@ class Checks:
         self, batch: GroupBatch, worth: float, constraints: ConstraintGraph, room: Room
     ) -> Iterator[Steps]:
         """Audit questions that are due, and doubts that are worth more than the next question."""
-        while self._audited < self._settings.audit_share * self._report.answers and room():
+        share, owed = self._settings.audit_share, self._checked.owed
+        while self._audited < owed + share * self._report.answers and room():
             self._audited += 1
             doubtful = self._doubtful(batch) if self._settings.repeat else None
             yield self._audit_pair(batch, constraints) if doubtful is None else self._audit_again(doubtful)

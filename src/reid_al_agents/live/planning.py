@@ -123,11 +123,15 @@ class Planning:
         settings, ledger, sides = self._state.grouping, self._state.ledger, self._state.sides
         looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2, sides)
         with self._state.lock:  # answers go on coming in meanwhile
-            events = self._state.effective.values()
-            said = sum(event.kind == "answer" and (event.round or 0) >= round_ for event in events)
+            answers = [event for event in self._state.effective.values() if event.kind == "answer"]
+            said = sum((event.round or 0) >= round_ for event in answers)
+            audited = sum(event.question_kind == "audit" for event in answers)
             heard, designs = copy.deepcopy(ledger.heard), designs_of(self._state.keys.values())
         before = self._checked
         checked = Checked(AuditTrail(), designs, round_, before.doubts, before.expected, before.disagreed)
+        rows = max(2 * self._state.settings.ready, 64)
+        # What was planned ahead in vain is made good, not what was answered before there was an audit.
+        checked.owed = min(settings.audit_share * len(answers) - audited, settings.audit_share * rows)
         asking = GroupAsking(
             features,
             looks,
@@ -138,7 +142,7 @@ class Planning:
             settings,
             self._episode,
             np.random.default_rng([self._seed, 3, round_, said]),
-            rows=max(2 * self._state.settings.ready, 64),
+            rows=rows,
             keeps=False,  # the ledger does
             checked=checked,
             heard=heard,
