@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 from recording import new_table, run, show, write_result
 
-from reid_al_agents.server.serving import free_port
+from reid_al_agents.annotate.server.serving import free_port
 
 DATA = "synthetic:pedestrians-target?identities=150"
 

@@ -7,7 +7,7 @@ model is trained, so that features stay and nothing but the part differs:
 - ``random``, ``nearest``, ``entropy``: the selector picks whom a group asks about, all else as above;
 - ``groups ask in random order``: no schedule;
 - ``probability not learned``: the first guess of :class:`MatchModel` throughout;
-- ``single images``: no pieces, so groups grow by answers alone;
+- ``single images``: no micro_clusters, so groups grow by answers alone;
 - ``no label-free start``: the features of the start weights (left out without ``--start-features``; they are
   to be made by ``reid-al embed`` at the same size, since others are another model's);
 - ``images, closure`` and ``images, no closure``: images ask as in the paper, ten answers each, about the
@@ -33,18 +33,20 @@ from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
 from rich.table import Table
 
+from reid_al_agents.asking.batch import Batch
+from reid_al_agents.asking.browsing import AskingLimits, AskingReport
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering import Looks, compare_looks, form_groups
-from reid_al_agents.datasets import load_split
+from reid_al_agents.clustering import VisualSimilarity, compare_visually, form_groups
+from reid_al_agents.data import load_split
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
-from reid_al_agents.learner.asking import AskingLimits, AskingReport
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.group_asking import GroupAsking
-from reid_al_agents.learner.group_batch import GroupBatch
-from reid_al_agents.learner.modes import ImageMode
+from reid_al_agents.experiment.modes import ImageMode
 from reid_al_agents.report.summary import estimate
 from reid_al_agents.selection import make_selector
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, NoisyOracle, Oracle
 
 MEASURES = ("pairwise_precision", "pairwise_recall", "pairwise_f1", "bcubed_f1", "ari")
@@ -57,10 +59,10 @@ class FirstGuess(MatchModel):
         """Nothing changes."""
 
 
-class InRandomOrder(GroupAsking):
+class InRandomOrder(Engine):
     """Groups ask in random order, each about whom its selector picks."""
 
-    def plan(self, constraints: ConstraintGraph | None = None) -> GroupBatch:
+    def plan(self, constraints: ConstraintGraph | None = None) -> Batch:
         """The same batch; what a question is worth is drawn."""
         batch = super().plan(constraints)
         worth = batch.view.worth
@@ -76,7 +78,7 @@ class Variant:
     selector: str = "gain"
     settings: GroupSettings = field(default_factory=GroupSettings)
     model: Callable[[], MatchModel] = MatchModel
-    asking: type[GroupAsking] = GroupAsking
+    asking: type[Engine] = Engine
     noise: float = 0.0
     adapted: bool = True
     images: bool = False
@@ -88,7 +90,7 @@ class Pool:
     """Images as one model sees them."""
 
     features: FeatureSet
-    looks: Looks
+    looks: VisualSimilarity
 
 
 def main() -> None:
@@ -120,7 +122,10 @@ def measure(variant: Variant, pool: Pool, budgets: Sequence[int], seed: int) -> 
     for budget in budgets:
         answers, matches = spell(budget)
         formed = form_groups(
-            pool.looks.similarities, constraints, settings.link_piece_similarity, settings.group_similarity
+            pool.looks.similarities,
+            constraints,
+            settings.delivered_similarity,
+            settings.group_similarity,
         )
         yield {
             "variant": variant.name,
@@ -185,7 +190,7 @@ def _variants(noise: Sequence[float]) -> Iterator[Variant]:
         yield Variant(selector, selector=selector)
     yield Variant("groups ask in random order", asking=InRandomOrder)
     yield Variant("probability not learned", model=FirstGuess)
-    yield Variant("single images", settings=replace(usual, piece_similarity=1.0))
+    yield Variant("single images", settings=replace(usual, micro_cluster_similarity=1.0))
     yield Variant("no label-free start", adapted=False)
     yield Variant("images, closure", selector="nearest", images=True)
     yield Variant("images, no closure", selector="nearest", images=True, closure=False)
@@ -229,7 +234,7 @@ def _pool(file: Path, options: argparse.Namespace) -> Pool:
     if options.split is not None:
         features = features.subset(load_split(options.split).pool(features))
     settings = GroupSettings()
-    looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+    looks = compare_visually(features.features, features.cameras, settings.k1, settings.k2)
     return Pool(features, looks)
 
 

@@ -1,7 +1,7 @@
 """Ways to form groups under constraints, compared on the images of the pool.
 
-All methods see the same looks (``compare_looks``: features standardised by camera, Jaccard similarities) and
-the same answers:
+All methods get the same similarities (``compare_visually``: features standardised by camera, Jaccard) and the
+same answers:
 
 - ours: ``form_groups``, at several thresholds;
 - DBSCAN on the Jaccard distances, naive: clusters merged by must-links, given up with a cannot-link inside;
@@ -35,18 +35,18 @@ from recording import new_table, run, show, write_result
 from rich.table import Table
 from rivals import count_violated, finch, merge_naively, np3
 
-from reid_al_agents.annotation import PairLog
 from reid_al_agents.clustering import (
-    Looks,
-    compare_looks,
+    VisualSimilarity,
+    compare_visually,
     dbscan,
     form_groups,
     jaccard_similarities,
     nearest_neighbours,
     unit_rows,
 )
-from reid_al_agents.datasets import load_split
+from reid_al_agents.data import load_split
 from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.log.pair_log import PairLog
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 FEATURES = "../shared/data/features/market1501_osnet_x0_25_msmt17.npz"
@@ -111,7 +111,9 @@ def logged_pairs(file: Path, names: NDArray[np.str_]) -> Pairs:
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-def _answers(pool: FeatureSet, looks: Looks, options: argparse.Namespace) -> Iterator[tuple[str, Pairs]]:
+def _answers(
+    pool: FeatureSet, looks: VisualSimilarity, options: argparse.Namespace
+) -> Iterator[tuple[str, Pairs]]:
     """The answers at each budget, with where they are from; budgets beyond what there is are cut, once."""
     sources = [("near", near_pairs(looks.points, pool.identities, options.seed))]
     sources += [(str(file), logged_pairs(file, pool.names)) for file in options.pairs]
@@ -122,7 +124,7 @@ def _answers(pool: FeatureSet, looks: Looks, options: argparse.Namespace) -> Ite
 
 
 def _methods(
-    looks: Looks, thresholds: list[tuple[float, float | None]], eps: list[float]
+    looks: VisualSimilarity, thresholds: list[tuple[float, float | None]], eps: list[float]
 ) -> Iterator[Method]:
     for piece, group in thresholds:
         yield _ours(looks, piece, group)
@@ -132,12 +134,12 @@ def _methods(
         yield from _finch_methods(looks.points, number)
 
 
-def _ours(looks: Looks, piece: float, group: float | None) -> Method:
+def _ours(looks: VisualSimilarity, piece: float, group: float | None) -> Method:
     name = f"ours, {piece:g} / {'-' if group is None else f'{group:g}'}"
     return Method(name, lambda known: form_groups(looks.similarities, known, piece, group).groups)
 
 
-def _dbscan_methods(looks: Looks, eps: float) -> Iterator[Method]:
+def _dbscan_methods(looks: VisualSimilarity, eps: float) -> Iterator[Method]:
     started = time.perf_counter()
     clusters = dbscan(looks.similarities, eps, MIN_SAMPLES)
     seconds = time.perf_counter() - started
@@ -187,11 +189,11 @@ def _pool(options: argparse.Namespace) -> FeatureSet:
     return features
 
 
-def _looks(pool: FeatureSet, options: argparse.Namespace) -> Looks:
+def _looks(pool: FeatureSet, options: argparse.Namespace) -> VisualSimilarity:
     if options.plain:
         points = unit_rows(pool.features)
-        return Looks(points, jaccard_similarities(points, options.k1, options.k2))
-    return compare_looks(pool.features, pool.cameras, options.k1, options.k2)
+        return VisualSimilarity(points, jaccard_similarities(points, options.k1, options.k2))
+    return compare_visually(pool.features, pool.cameras, options.k1, options.k2)
 
 
 def _table(rows: list[dict[str, Any]], title: str) -> Table:

@@ -4,8 +4,8 @@ From a run's label-free start and its answers, the same training with the same n
 other clusters:
 
 - ``all labels``: the identities;
-- ``groups``: pieces joined by answers alone, as they ask and as a refresh trains on them once answers have
-  said enough; pieces are those of the run's last model, or of its start with ``--looks start``;
+- ``groups``: micro_clusters joined by answers alone, as they ask and as a refresh trains on them once answers have
+  said enough; micro_clusters are those of the run's last model, or of its start with ``--looks start``;
 - ``groups, no wrong image``: these cut by identity, so that precision is 1 and recall stays;
 - ``groups, no fragment``: these joined where most of their images show one identity, so that recall is nearly
   1 and what is wrong stays wrong; ``no large fragment`` leaves out the small groups that would not train, and
@@ -35,19 +35,19 @@ from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
 from rich.table import Table
 
-from reid_al_agents.annotation import PairLog
+from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering import compare_looks, form_groups, sides_of
-from reid_al_agents.datasets import load_data, load_split
-from reid_al_agents.embedding import embed, load_weights
+from reid_al_agents.clustering import compare_visually, form_groups, sides_of
+from reid_al_agents.data import load_data, load_split
 from reid_al_agents.evaluation import evaluate_groups, evaluate_ranking
-from reid_al_agents.grouping import GroupSettings
-from reid_al_agents.learner.assembly import load_model
-from reid_al_agents.learner.loop import record
-from reid_al_agents.refresh import ClusterSettings
-from reid_al_agents.refresh.cluster import train_on_clusters
-from reid_al_agents.refresh.clusters import Clustering, Clusters, constrained_clusters
-from reid_al_agents.refresh.known_pairs import KnownPairs
+from reid_al_agents.experiment.loop import record
+from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.training import ClusterSettings
+from reid_al_agents.training.cluster.clusters import Clustering, Clusters, constrained_clusters
+from reid_al_agents.training.cluster.refresher import train_on_clusters
+from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.vision import embed, load_weights
+from reid_al_agents.workspace.assembly import load_model
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 Labels = NDArray[np.int64]
@@ -86,7 +86,7 @@ class World:
     Args:
         folder: The run's folder.
         answers: How many of its answers are used, the oldest.
-        looks: Whose features tell pieces, ``last`` or ``start``: the run's last model or its start.
+        looks: Whose features tell micro_clusters, ``last`` or ``start``: the run's last model or its start.
         device: As on the command line.
 
     Raises:
@@ -131,8 +131,8 @@ class World:
         load_weights(self._model, self._looks)
         features = embed(self._model, self._pool, size=self.size)
         sides = sides_of(self._pool.sides)
-        looks = compare_looks(features, self._pool.cameras, asking.k1, asking.k2, sides)
-        groups = form_groups(looks.similarities, self.constraints, asking.piece_similarity).groups
+        looks = compare_visually(features, self._pool.cameras, asking.k1, asking.k2, sides)
+        groups = form_groups(looks.similarities, self.constraints, asking.micro_cluster_similarity).groups
         identities = self._pool.identities
         for name, labels in (
             ("all labels", identities),
@@ -230,11 +230,15 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of reid-al run")
     parser.add_argument("--answers", type=int, default=5000, help="the oldest of the run's answers")
     parser.add_argument(
-        "--looks", choices=("last", "start"), default="last", help="the run's model that tells pieces"
+        "--looks", choices=("last", "start"), default="last", help="the run's model that tells micro_clusters"
     )
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument(
-        "--similarities", type=float, nargs="+", default=[0.15, 0.07, 0.03, 0.01], help="group_similarity"
+        "--similarities",
+        type=float,
+        nargs="+",
+        default=[0.15, 0.07, 0.03, 0.01],
+        help="group_similarity",
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="rows by name; all if left out")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")

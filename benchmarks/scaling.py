@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 
 from reid_al_env import FeatureSet, ReIDActiveLearningEnv
-from reid_al_env.pool import PoolTable
+from reid_al_env.mdp.pool import PoolTable
 
 _CHUNK = 100_000
 

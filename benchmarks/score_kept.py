@@ -31,15 +31,15 @@ from recording import new_table, run, show, typed_command, write_result
 from rich.table import Table
 
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.datasets import load_data, load_split
-from reid_al_agents.embedding import embed, load_weights
+from reid_al_agents.data import load_data, load_split
 from reid_al_agents.evaluation import Scores, evaluate_ranking
-from reid_al_agents.learner.assembly import load_model
-from reid_al_agents.learner.comparison import ALL_LABELS, NO_ANSWERS
-from reid_al_agents.learner.run_folder import log_test_use
+from reid_al_agents.experiment.benchmark import ALL_LABELS, NO_ANSWERS
 from reid_al_agents.report.rows import ResultRow, read_json
 from reid_al_agents.report.series import START
 from reid_al_agents.report.summary import Estimate, estimate
+from reid_al_agents.vision import embed, load_weights
+from reid_al_agents.workspace.assembly import load_model
+from reid_al_agents.workspace.folder import log_test_use
 from reid_al_env import FeatureSet, InputError
 
 REFERENCES = (START, NO_ANSWERS, ALL_LABELS)

@@ -17,7 +17,7 @@ from reid_al_env import EpisodeSettings, Inquiry, synthetic_features
 ID = "ReIDActiveLearning-v0"
 KEPT = 64  # observations that stay alive, as in a learner that holds its last ones
 
-Subject = Callable[[], float]  # steps a second of one round
+Pool = Callable[[], float]  # steps a second of one round
 
 
 def batched(num_envs: int, mode: str = "SameStep", cold: bool = False) -> VectorEnv:
@@ -32,7 +32,7 @@ def batched(num_envs: int, mode: str = "SameStep", cold: bool = False) -> Vector
     )
 
 
-def subjects(num_envs: int, seed: int) -> dict[str, Subject]:
+def subjects(num_envs: int, seed: int) -> dict[str, Pool]:
     """Everything that is compared, by name, each after its first ``reset`` and warmed up."""
     rng = np.random.default_rng(seed)
     cart = gym.make_vec(
@@ -48,7 +48,7 @@ def subjects(num_envs: int, seed: int) -> dict[str, Subject]:
         env.reset(seed=seed)
     for env in (warm, next_step):
         _valid_steps(env, 60, rng)  # every image has been the query by then
-    found: dict[str, Subject] = {
+    found: dict[str, Pool] = {
         "batched, SameStep, warm": lambda: _valid_steps(warm, 100, rng),
         "batched, NextStep, warm": lambda: _valid_steps(next_step, 100, rng),
         "batched, SameStep, cold": lambda: _valid_steps(cold, 20, rng),
@@ -64,7 +64,7 @@ def subjects(num_envs: int, seed: int) -> dict[str, Subject]:
     return found
 
 
-def interleaved(found: dict[str, Subject], rounds: int) -> dict[str, list[float]]:
+def interleaved(found: dict[str, Pool], rounds: int) -> dict[str, list[float]]:
     """Steps a second of each subject in each of ``rounds`` rounds, one subject after the other."""
     rates: dict[str, list[float]] = {name: [] for name in found}
     for _ in range(rounds):
@@ -131,7 +131,7 @@ def _single_steps(env: gym.Env, steps: int, rng: np.random.Generator) -> float:
     return steps / (time.perf_counter() - start)
 
 
-def _own_single(rng: np.random.Generator) -> Subject:
+def _own_single(rng: np.random.Generator) -> Pool:
     """Our single environment, with distinct random picks in each episode, its resets included."""
     env = gym.make(ID)
     env.reset(seed=0)

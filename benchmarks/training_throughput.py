@@ -28,13 +28,13 @@ import torch
 from recording import new_table, run, show, write_result
 
 from reid_al_agents.cli.options import parse_size
-from reid_al_agents.datasets import ImageSet
-from reid_al_agents.embedding import EmbeddingNet, normalise, to_pixels
-from reid_al_agents.learner.assembly import load_model
-from reid_al_agents.refresh import ClusterSettings
-from reid_al_agents.refresh.cluster import train_on_clusters
-from reid_al_agents.refresh.clusters import Clusters
-from reid_al_agents.refresh.known_pairs import KnownPairs
+from reid_al_agents.data import ImageSet
+from reid_al_agents.training import ClusterSettings
+from reid_al_agents.training.cluster.clusters import Clusters
+from reid_al_agents.training.cluster.refresher import train_on_clusters
+from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.vision import EmbeddingNet, normalise, to_pixels
+from reid_al_agents.workspace.assembly import load_model
 from reid_al_env import ConstraintGraph, InputError
 
 REFRESH, NETWORK, BARE = "refresh", "network", "network without optimiser"

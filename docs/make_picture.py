@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 
-from reid_al_agents.datasets.synthetic import load_synthetic
-from reid_al_agents.embedding import build_backbone, embed, load_weights
-from reid_al_agents.learner.demonstration import SIZE
+from reid_al_agents.data.synthetic import load_synthetic
+from reid_al_agents.experiment.demo import SIZE
 from reid_al_agents.report.drawing import draw_by_answers
 from reid_al_agents.report.rows import read_json
 from reid_al_agents.report.series import reference_levels, series_of
 from reid_al_agents.report.theme import LIGHT
 from reid_al_agents.selection import EntropySelector
+from reid_al_agents.vision import build_backbone, embed, load_weights
 from reid_al_env import EpisodeSettings, FeatureSet, Inquiry
 
 if TYPE_CHECKING:

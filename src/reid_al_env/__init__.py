@@ -11,17 +11,17 @@ from typing import Any
 
 from gymnasium.envs.registration import register, registry
 
-from reid_al_env.constraints import ConstraintGraph
-from reid_al_env.disputes import Dispute
 from reid_al_env.env import ReIDActiveLearningEnv
 from reid_al_env.errors import InputError
+from reid_al_env.evidence.constraints import ConstraintGraph
+from reid_al_env.evidence.disputes import Dispute
+from reid_al_env.evidence.min_cut import minimum_cut
+from reid_al_env.evidence.oracles import CallableOracle, LabelOracle, NoisyOracle, Oracle
+from reid_al_env.evidence.recorded import RecordedOracle
 from reid_al_env.feature_set import FeatureSet
-from reid_al_env.inquiry import Inquiry, Outcome
-from reid_al_env.min_cut import minimum_cut
-from reid_al_env.node_features import NodeFeatures, StaticNodeFeatures
-from reid_al_env.oracle import CallableOracle, LabelOracle, NoisyOracle, Oracle
-from reid_al_env.recorded import RecordedOracle
-from reid_al_env.settings import EpisodeSettings
+from reid_al_env.mdp.inquiry import Inquiry, Outcome
+from reid_al_env.mdp.node_features import NodeFeatures, StaticNodeFeatures
+from reid_al_env.mdp.settings import EpisodeSettings
 from reid_al_env.synthetic import synthetic_features
 from reid_al_env.vector_env import ReIDActiveLearningVectorEnv
 from reid_al_env.wrappers import FlattenGraph, FlattenGraphVector, GraphObservation

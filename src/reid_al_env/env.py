@@ -10,14 +10,14 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from reid_al_env.constraints import ConstraintGraph
+from reid_al_env.evidence.constraints import ConstraintGraph
+from reid_al_env.evidence.oracles import AnswerFunction, Oracle
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.indices import as_index
-from reid_al_env.inquiry import Inquiry
-from reid_al_env.node_features import NodeFeatures
-from reid_al_env.oracle import AnswerFunction, Oracle
-from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
-from reid_al_env.settings import EpisodeSettings
+from reid_al_env.mdp.inquiry import Inquiry
+from reid_al_env.mdp.node_features import NodeFeatures
+from reid_al_env.mdp.settings import EpisodeSettings
+from reid_al_env.render.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.synthetic import synthetic_features
 
 ObsType = dict[str, NDArray[Any]]
@@ -71,7 +71,7 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     the pick was masked or its answer implied) and ``invalid_action``. :meth:`action_masks` gives the mask as
     bool, where sb3-contrib looks for it. What contradicts earlier answers stops nothing and is told by the
     graph given as ``constraints``: ``constraints.contradictions`` lists such answers, and
-    ``constraints.disputes()`` what they leave unsettled (:class:`~reid_al_env.constraints.ConstraintGraph`).
+    ``constraints.disputes()`` what they leave unsettled (:class:`~reid_al_env.ConstraintGraph`).
 
     ## Rendering
     ``render_mode="human"`` opens a window (pygame) and shows each step in it; ``"rgb_array"`` gives frames
@@ -102,16 +102,16 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         metric: ``"mahalanobis"`` (the paper's), ``"cosine"``, ``"euclidean"`` or ``"verified"``.
         shrinkage: Of the covariance, in (0, 1]; ``None`` is Ledoit–Wolf.
         empty_negatives: ``"neutral"`` or ``"farthest"``.
-        reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.reward.Reward`).
-        oracle: Who answers: an object with ``answer`` (:class:`reid_al_env.oracle.Oracle`, such as
-            :class:`~reid_al_env.oracle.NoisyOracle` or :class:`~reid_al_env.recorded.RecordedOracle`) or a
+        reward: ``"hinge"``, ``"softplus"`` or a callable (:class:`reid_al_env.mdp.reward.Reward`).
+        oracle: Who answers: an object with ``answer`` (:class:`reid_al_env.evidence.oracles.Oracle`, such as
+            :class:`~reid_al_env.NoisyOracle` or :class:`~reid_al_env.RecordedOracle`) or a
             function ``(queries, galleries) -> answers``; ``None`` answers from the identities.
         constraints: A :class:`ConstraintGraph` of what is known; answers are added to it.
         cross_camera: Candidates come from other cameras than the query's; all cameras must be known.
         index: FAISS factory string for the neighbour search, such as ``"IVF1024,Flat;nprobe=16"``.
         render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or ``None``; see Rendering.
         node_features: Describes each node by F numbers when an episode begins, zeros for padding
-            (:class:`reid_al_env.node_features.NodeFeatures`); ``None`` leaves the key out.
+            (:class:`reid_al_env.mdp.node_features.NodeFeatures`); ``None`` leaves the key out.
 
     Raises:
         InputError: If the features cannot be used or a setting is out of range; of ``reset`` and ``step``, if

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
+from reid_al_env.evidence.oracles import Oracle
 from reid_al_env.feature_set import FeatureSet
-from reid_al_env.oracle import Oracle
 
 
 class Groups:

@@ -12,15 +12,15 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from reid_al_env.constraints import ConstraintGraph
 from reid_al_env.env import ObsType, as_feature_set, observation_space
 from reid_al_env.errors import InputError
+from reid_al_env.evidence.constraints import ConstraintGraph
+from reid_al_env.evidence.oracles import AnswerFunction, Oracle
 from reid_al_env.indices import as_indices, as_queries
-from reid_al_env.inquiry import Inquiry, Outcome
-from reid_al_env.node_features import NodeFeatures
-from reid_al_env.oracle import AnswerFunction, Oracle
-from reid_al_env.rendering import RENDER_FPS, RENDER_MODES, make_renderer
-from reid_al_env.settings import EpisodeSettings
+from reid_al_env.mdp.inquiry import Inquiry, Outcome
+from reid_al_env.mdp.node_features import NodeFeatures
+from reid_al_env.mdp.settings import EpisodeSettings
+from reid_al_env.render.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
 
 

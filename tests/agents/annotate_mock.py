@@ -22,10 +22,10 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from PIL import Image
 
-import reid_al_agents.server
-from reid_al_agents.datasets.synthetic import DOMAINS, render_pedestrians
+import reid_al_agents.annotate.server
+from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
 
-PAGE = Path(reid_al_agents.server.__path__[0]) / "page"
+PAGE = Path(reid_al_agents.annotate.server.__path__[0]) / "page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from reid_al_agents.annotation.store import EventStore
-from reid_al_agents.datasets import ImageSet
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.live.opening import Opened
-from reid_al_agents.live.pictures import Pictures
-from reid_al_agents.live.refreshing import Refreshing
-from reid_al_agents.live.session import LiveSession
-from reid_al_agents.live.settings import LiveSettings
+from reid_al_agents.annotate.begin import OpenSession
+from reid_al_agents.annotate.pictures import Pictures
+from reid_al_agents.annotate.refreshes import Refreshes
+from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.annotate.settings import AnnotationSettings
+from reid_al_agents.data import ImageSet
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, synthetic_features
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).parent / "fake_worker.py"))
@@ -45,13 +45,13 @@ def drawn(features):
 def session(store, features=None, *, planner=None, clock=None, seed=0, grouping=None, **settings):
     features = pool() if features is None else features
     more = {} if clock is None else {"clock": clock}
-    made = {"hidden_share": 0.0, "refresh_every": None, **settings}
-    return LiveSession(
+    made = {"gold_share": 0.0, "refresh_every": None, **settings}
+    return AnnotationSession(
         features,
         store,
         "run",
         lambda: make_selector("gain"),
-        settings=LiveSettings(**made),
+        settings=AnnotationSettings(**made),
         planner=planner,
         seed=seed,
         grouping=grouping,
@@ -68,9 +68,9 @@ def opened(
     planner = ThreadPoolExecutor(1)
     made = session(store, features, planner=planner, **settings)
     config = RunConfig(data="memory", backbone="small_cnn", evaluate_on="none", adapt=adapt, refresh=refresh)
-    return Opened(
+    return OpenSession(
         made,
-        Refreshing(made, config, folder, worker=worker),
+        Refreshes(made, config, folder, worker=worker),
         Pictures(drawn(features), (64, 32)),
         store,
         planner,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from live_world import opened, pool
 
-from reid_al_agents.server.serving import make_access, serve
+from reid_al_agents.annotate.server.serving import make_access, serve
 
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 features = pool(int(sys.argv[4]) if len(sys.argv) > 4 else 150, 6, noise=0.7)

@@ -13,7 +13,7 @@ import uuid
 from http.cookiejar import CookieJar
 from pathlib import Path
 
-from reid_al_agents.server.serving import free_port
+from reid_al_agents.annotate.server.serving import free_port
 
 HERE = Path(__file__).parent
 

@@ -9,8 +9,8 @@ sync_api = pytest.importorskip("playwright.sync_api", reason='needs playwright; 
 
 from served import Server  # noqa: E402
 
-from reid_al_agents.annotation.store import EventStore  # noqa: E402
-from reid_al_agents.live.exports import EXPORTS  # noqa: E402
+from reid_al_agents.annotate.exports import EXPORTS  # noqa: E402
+from reid_al_agents.log.store import EventStore  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

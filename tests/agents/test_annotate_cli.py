@@ -15,12 +15,12 @@ from live_world import opened, pool, truth
 from postgres_server import new_schema
 from rich.console import Console
 
+from reid_al_agents.annotate.begin import open_session
+from reid_al_agents.annotate.server.serving import addresses, free_port
+from reid_al_agents.annotate.settings import AnnotationSettings
+from reid_al_agents.annotate.terminal import TerminalOracle, answer_here
 from reid_al_agents.cli import main
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.live.opening import open_session
-from reid_al_agents.live.settings import LiveSettings
-from reid_al_agents.live.terminal import TerminalOracle, answer_here
-from reid_al_agents.server.serving import addresses, free_port
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError, ReIDActiveLearningEnv, synthetic_features
 
 TINY = "synthetic:tiny?identities=14&cameras=3"
@@ -54,7 +54,7 @@ def config(**changes):
 
 def answered(folder, count, store=None):
     """A session in ``folder`` in which somebody has answered, as the command would leave it."""
-    with open_session(config(), LiveSettings(hidden_share=0.0), folder, store=store) as made:
+    with open_session(config(), AnnotationSettings(gold_share=0.0), folder, store=store) as made:
         done = 0
         while done < count:
             for question in made.session.questions("anna", 1).questions:
@@ -103,28 +103,31 @@ def test_a_session_goes_on_only_with_the_same_images_and_settings(tmp_path):
     assert answered(folder, 0) == 12
     with (
         pytest.raises(InputError, match="started with"),
-        open_session(config(seed=1), LiveSettings(), folder),
+        open_session(config(seed=1), AnnotationSettings(), folder),
     ):
         pass
     names = json.loads((folder / "pool.json").read_text())
     (folder / "pool.json").write_text(json.dumps(names[::-1]))
-    with pytest.raises(InputError, match="other images"), open_session(config(), LiveSettings(), folder):
+    with (
+        pytest.raises(InputError, match="other images"),
+        open_session(config(), AnnotationSettings(), folder),
+    ):
         pass
 
 
 def test_a_team_s_session_lives_in_postgresql_and_goes_on_there(tmp_path, postgres_socket):
     folder, store = tmp_path / "session", new_schema(postgres_socket)
     assert answered(folder, 12, store) == 12
-    with open_session(config(), LiveSettings(hidden_share=0.0), folder, store=store) as again:
+    with open_session(config(), AnnotationSettings(gold_share=0.0), folder, store=store) as again:
         live = again.session
         assert live.state.answers == 12
-        before = list(live.state.ledger.constraints.must_links)
+        before = list(live.state.beliefs.constraints.must_links)
         while not (given := live.questions("ben", 1).questions):  # the first batch is being planned
             pass
         (question,) = given
         live.answer("ben", question.id, truth(live.state.features, question), "ben-00000001")
         live.undo("ben", "ben-00000002")
-        assert list(live.state.ledger.constraints.must_links) == before
+        assert list(live.state.beliefs.constraints.must_links) == before
     assert not list(folder.glob("*.sqlite"))
     code, shown, told = reid_al("export", folder, "--out", tmp_path / "out", "--store", store, "--json")
     assert code == 0, told
@@ -167,12 +170,12 @@ def test_everything_can_be_exported_and_pairs_come_back_in(tmp_path):
     tasks = json.loads((out / "labelstudio.json").read_text())
     assert all(task["data"]["query"].startswith("http://pictures/") for task in tasks)
     assert any((tmp_path / "market" / "bounding_box_train").iterdir())
-    with open_session(config(), LiveSettings(), tmp_path / "other") as other:
-        from reid_al_agents.live.imports import import_pairs
+    with open_session(config(), AnnotationSettings(), tmp_path / "other") as other:
+        from reid_al_agents.annotate.imports import import_pairs
 
         assert import_pairs(other.session, out / "pairs.csv") == 20
         assert import_pairs(other.session, out / "pairs.csv") == 0
-        known = other.session.state.ledger.constraints
+        known = other.session.state.beliefs.constraints
         assert len(known.must_links) + len(known.cannot_links) == 20
 
 

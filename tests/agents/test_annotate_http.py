@@ -12,10 +12,10 @@ pytest.importorskip("httpx")
 from live_world import opened, pool
 from starlette.testclient import TestClient
 
-from reid_al_agents.server.access import COOKIE, Access, Allowance
-from reid_al_agents.server.app import create_app
-from reid_al_agents.server.guard import LARGEST_BODY
-from reid_al_agents.server.serving import make_access
+from reid_al_agents.annotate.server.access import COOKIE, Access, Allowance
+from reid_al_agents.annotate.server.app import create_app
+from reid_al_agents.annotate.server.guard import LARGEST_BODY
+from reid_al_agents.annotate.server.serving import make_access
 from reid_al_env import InputError
 
 HOST = "127.0.0.1:8000"
@@ -98,7 +98,7 @@ def test_a_session_by_the_page_of_the_contract(world, app):
 
 
 def test_the_pages_agree_on_how_many_identities_there_are_and_where_they_were_seen(world, app, monkeypatch):
-    monkeypatch.setattr("reid_al_agents.server.views._TOTALS_EVERY", 0.0)
+    monkeypatch.setattr("reid_al_agents.annotate.server.views._TOTALS_EVERY", 0.0)
     anna = Browser(app)
     for question in questions(anna, 6):
         anna.answer(question["id"], right(world, question))
@@ -125,8 +125,8 @@ def test_no_time_is_left_once_the_goal_is_passed(tmp_path):
 def test_images_tell_when_they_were_taken_where_their_files_know(tmp_path):
     from PIL import Image
 
-    from reid_al_agents.datasets import ImageSet
-    from reid_al_agents.live.pictures import Pictures
+    from reid_al_agents.annotate.pictures import Pictures
+    from reid_al_agents.data import ImageSet
 
     picture, paths = Image.new("RGB", (8, 16)), [str(tmp_path / f"{name}.jpg") for name in "abc"]
     exif = Image.Exif()

@@ -12,8 +12,8 @@ pytest.importorskip("fastapi")
 from live_world import pool, session
 from served import Person, Server, new_key
 
-from reid_al_agents.annotation.store import EventStore
-from reid_al_agents.live.ledger import Ledger
+from reid_al_agents.beliefs.fold import Beliefs
+from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph
 
 GONE = (urllib.error.URLError, ConnectionError, OSError, ValueError)
@@ -96,8 +96,8 @@ def run_killed(folder, answers, kills, url="", identities=150):
         assert len({(event.question, event.annotator) for event in events}) == len(events)
         live = session(store, features)
         assert live.state.answers == len(acknowledged)
-        uninterrupted = Ledger.replay(ConstraintGraph(len(features)), events, live.state.grouping.error_rate)
-        for ledger in (live.state.ledger, uninterrupted):
+        uninterrupted = Beliefs.replay(ConstraintGraph(len(features)), events, live.state.grouping.error_rate)
+        for ledger in (live.state.beliefs, uninterrupted):
             for i, j, sign in given.values():
                 assert ledger.constraints.relation(i, j) == sign
-        assert np.array_equal(live.state.ledger.constraints.groups(), uninterrupted.constraints.groups())
+        assert np.array_equal(live.state.beliefs.constraints.groups(), uninterrupted.constraints.groups())

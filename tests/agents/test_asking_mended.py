@@ -9,17 +9,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from live_world import pool, session, truth
 
-from reid_al_agents.annotation.store import EventStore
-from reid_al_agents.grouping import GroupSettings
-from reid_al_agents.grouping.evidence import weigh
-from reid_al_agents.grouping.match_model import PAIR_FEATURES
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.doubts import MOST_WRONG, Checked, Doubt, Doubts
-from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.run import run
-from reid_al_agents.live.session import LiveSession
-from reid_al_agents.live.settings import LiveSettings
+from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.annotate.settings import AnnotationSettings
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.match_model import PAIR_FEATURES
+from reid_al_agents.beliefs.suspected_errors import MOST_WRONG, Checked, SuspectedError, SuspectedErrors
+from reid_al_agents.beliefs.weights import weigh
+from reid_al_agents.experiment.run import run
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
+from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
     ConstraintGraph,
     EpisodeSettings,
@@ -66,11 +66,11 @@ def test_what_cannot_be_told_and_what_nobody_held_likely_weighs_one():
 
 def doubt(number, answer=1, reach=1.0):
     described = np.full(len(PAIR_FEATURES), float(number))
-    return Doubt((number, number + 1), (number + 2, number + 3), answer, reach, described)
+    return SuspectedError((number, number + 1), (number + 2, number + 3), answer, reach, described)
 
 
 def test_doubts_come_by_worth_and_are_weighed_by_the_model_of_now():
-    doubts = Doubts()
+    doubts = SuspectedErrors()
     for number, probability in enumerate((0.5, 0.1, 0.9)):
         doubts.add(doubt(number), probability, 0.1)  # wrong with 1/10, 1/2 and 1/82
     assert [each.first[0] for each in doubts.all()] == [0, 1, 2]
@@ -101,7 +101,7 @@ def test_what_the_checks_remember_is_restored(tmp_path):
 
 @pytest.fixture
 def _no_page(monkeypatch):
-    monkeypatch.setattr("reid_al_agents.learner.run.write_run_page", lambda *args, **options: None)
+    monkeypatch.setattr("reid_al_agents.experiment.run.write_run_page", lambda *args, **options: None)
 
 
 def config(**changes):
@@ -112,7 +112,7 @@ def config(**changes):
 @pytest.mark.parametrize("selector", ["dqn", "dqn-mlp"])
 def test_a_policy_asks_on_when_fewer_groups_are_left_than_it_has_candidates(selector, tmp_path):
     features = synthetic_features(8, 6, noise=0.1, seed=1)
-    rounds = run(config(selector=selector, answers=40), FeatureSubject(features), tmp_path / "r").rounds
+    rounds = run(config(selector=selector, answers=40), FeaturePool(features), tmp_path / "r").rounds
     assert rounds[-1]["groups"] < 30
     assert rounds[-1]["pairwise_f1"] > 0.9
 
@@ -133,7 +133,7 @@ def test_a_pool_that_may_be_padded_is_masked_where_nobody_is():
 @pytest.mark.usefixtures("_no_page")
 def test_until_stable_goes_on_past_one_answer_per_image_until_it_is(tmp_path):
     features = synthetic_features(30, 4, noise=0.6, seed=0)
-    rounds = run(config(until_stable=True, rounds=2), FeatureSubject(features), tmp_path / "r").rounds
+    rounds = run(config(until_stable=True, rounds=2), FeaturePool(features), tmp_path / "r").rounds
     assert len(rounds) > 3
     assert rounds[-1]["answers"] > len(features)
     assert rounds[-1]["pairwise_f1"] > rounds[2]["pairwise_f1"]  # what the answers beyond that brought
@@ -144,15 +144,15 @@ def test_a_run_that_was_killed_before_its_first_question_can_be_resumed(tmp_path
     class Killed(Exception):  # noqa: N818
         pass
 
-    class Dying(FeatureSubject):
+    class Dying(FeaturePool):
         def pool(self):
             raise Killed
 
     features = synthetic_features(12, 5, seed=0)
     with pytest.raises(Killed):
         run(config(answers=20, rounds=1), Dying(features), tmp_path / "r")
-    resumed = run(config(answers=20, rounds=1), FeatureSubject(features), tmp_path / "r", resume=True)
-    whole = run(config(answers=20, rounds=1), FeatureSubject(features), tmp_path / "w")
+    resumed = run(config(answers=20, rounds=1), FeaturePool(features), tmp_path / "r", resume=True)
+    whole = run(config(answers=20, rounds=1), FeaturePool(features), tmp_path / "w")
     assert (resumed.folder.groups() == whole.folder.groups()).all()
     assert resumed.rounds[-1]["answers"] == 20
 
@@ -173,9 +173,9 @@ def tracked(store, features, audit=0.05):
         graph.link_groups(labels, 3.0)
         return graph
 
-    asked = LiveSettings(hidden_share=0.0, refresh_every=None)
+    asked = AnnotationSettings(gold_share=0.0, refresh_every=None)
     grouping = GroupSettings(audit_share=audit)
-    made = LiveSession(
+    made = AnnotationSession(
         features, store, "run", lambda: make_selector("gain"), settings=asked, grouping=grouping, known=known
     )
     return made, tracklets
@@ -189,7 +189,7 @@ def test_a_bad_crop_leaves_its_tracklet_which_is_asked_about_as_before(store):
     assert (tracklets == tracklets[bad]).sum() > 1
     live.answer("anna", first.id, "bad_query", "key-bad")
     mates = np.flatnonzero((tracklets == tracklets[bad]) & (np.arange(len(features)) != bad))
-    groups = live.state.ledger.constraints.groups()
+    groups = live.state.beliefs.constraints.groups()
     assert len(set(groups[mates])) == 1
     assert groups[bad] not in groups[mates]
     for number in range(150):

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
+from reid_al_agents.beliefs.audit import REACH, AuditedPair, Design, Strata, estimate_quality
 from reid_al_agents.clustering import Sides, nearest_neighbours, unit_rows
-from reid_al_agents.grouping import AuditedPair, Design, Strata, estimate_quality
-from reid_al_agents.grouping.audit import REACH
 
 
 def pool(seed=0, count=40, near=15):

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from live_world import session, truth
 
-from reid_al_agents.annotation.store import EventStore
-from reid_al_agents.clustering import compare_looks
+from reid_al_agents.asking.browsing import AskingLimits
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.audit_events import heard_by_audit
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.beliefs.suspected_errors import Checked
+from reid_al_agents.clustering import compare_visually
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
-from reid_al_agents.learner.asking import AskingLimits
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.doubts import Checked
-from reid_al_agents.learner.group_asking import GroupAsking
-from reid_al_agents.learner.modes import GroupMode
-from reid_al_agents.live.auditing import heard_by_audit
+from reid_al_agents.experiment.modes import GroupMode
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, synthetic_features
 
 LOOKS, IMAGES = 24, 8
@@ -89,9 +91,9 @@ def test_neither_are_they_in_a_live_session(tmp_path):
 
 
 def between_groups(features, constraints, checked=None, seed=0, share=0.25, **changes):
-    return GroupAsking(
+    return Engine(
         features,
-        compare_looks(features.features, features.cameras),
+        compare_visually(features.features, features.cameras),
         constraints,
         make_selector("gain"),
         MatchModel(),
@@ -185,7 +187,7 @@ def test_a_live_session_asks_the_same_whatever_the_audit_heard(tmp_path):
                 if not audited:
                     chosen_here.append((question.query, question.candidate))
             asked.append(chosen_here)
-            ledger = live.state.ledger
+            ledger = live.state.beliefs
             heard = {(int(i), int(j)) for i, j in ledger.heard.asked_pairs()}
             released = heard - {(min(pair), max(pair)) for pair in chosen_here}
             assert len(released) <= 2  # the audit's pairs that asking came upon by itself
@@ -207,7 +209,7 @@ def test_what_people_edit_is_heard_also_of_the_pairs_of_the_audit(tmp_path):
             live.answer("anna", question.id, word, f"key-{live.state.answers:04d}")
             if question.kind == "audit" and word != (told[0][1] if told else None):
                 told.append((question, word))
-        heard = live.state.ledger.heard
+        heard = live.state.beliefs.heard
         for question, word in told:
             pair = question.query, question.candidate
             assert heard.relation(*pair) == 0
@@ -217,7 +219,7 @@ def test_what_people_edit_is_heard_also_of_the_pairs_of_the_audit(tmp_path):
             else:
                 live.edit("split", "anna", "split", {"images": [pair[0]], "rest": pair[1]})
             assert heard.relation(*pair) == (1 if word == "same" else -1)
-        again = session(store, features, grouping=GroupSettings(audit_share=0.45)).state.ledger.heard
+        again = session(store, features, grouping=GroupSettings(audit_share=0.45)).state.beliefs.heard
         assert np.array_equal(again.groups(), heard.groups())
 
 

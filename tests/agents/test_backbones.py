@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from reid_al_agents.embedding import backbone_names, build_backbone
-from reid_al_agents.embedding.osnet import AggregationGate, LightConv, OmniScaleBlock, OSNet
+from reid_al_agents.vision import backbone_names, build_backbone
+from reid_al_agents.vision.osnet import AggregationGate, LightConv, OmniScaleBlock, OSNet
 from reid_al_env.errors import InputError
 
 SMALL = ("small_cnn", "osnet_x0_25", "osnet_x0_5", "resnet18", "mobilenet_v3_small")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_al_agents.clustering import compare_looks
-from reid_al_agents.grouping import GroupSettings
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.clustering import compare_visually
 from reid_al_env.synthetic import synthetic_features
 
 _FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -35,7 +35,7 @@ asking = script("asking_ablation")
 def pool():
     features = synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.6, seed=3)
     settings = GroupSettings()
-    looks = compare_looks(features.features, features.cameras, settings.k1, settings.k2)
+    looks = compare_visually(features.features, features.cameras, settings.k1, settings.k2)
     return asking.Pool(features, looks)
 
 

@@ -209,7 +209,7 @@ class TestBadInput:
         assert "pool_size" in line
 
     def test_weights_of_another_architecture(self, failed, tmp_path):
-        from reid_al_agents.embedding import build_backbone, save_weights
+        from reid_al_agents.vision import build_backbone, save_weights
 
         save_weights(build_backbone("small_cnn"), tmp_path / "w.safetensors", {})
         line = failed("run", TINY, "--backbone", "resnet18", "--weights", tmp_path / "w.safetensors",

@@ -10,20 +10,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from reid_al_agents.clustering import compare_looks, form_groups
-from reid_al_agents.datasets import ImageSet
-from reid_al_agents.datasets.synthetic import DOMAINS, render_pedestrians
-from reid_al_agents.embedding import build_backbone, embed, normalise
+from reid_al_agents.clustering import compare_visually, form_groups
+from reid_al_agents.data import ImageSet
+from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
 from reid_al_agents.evaluation import evaluate_ranking
-from reid_al_agents.refresh import ClusterRefresher, ClusterSettings, SupervisedClusterRefresher
-from reid_al_agents.refresh.augment import ERASED_SHARE, MEAN_PIXEL, Augmentation
-from reid_al_agents.refresh.cluster import train_on_clusters
-from reid_al_agents.refresh.cluster_sampler import sample_clusters
-from reid_al_agents.refresh.clusters import Clusters, constrained_clusters
-from reid_al_agents.refresh.known_pairs import KnownPairs
-from reid_al_agents.refresh.memory import ClusterMemory, Entries
-from reid_al_env.constraints import ConstraintGraph
+from reid_al_agents.training import ClusterRefresher, ClusterSettings, SupervisedClusterRefresher
+from reid_al_agents.training.augment import ERASED_SHARE, MEAN_PIXEL, Augmentation
+from reid_al_agents.training.cluster.clusters import Clusters, constrained_clusters
+from reid_al_agents.training.cluster.memory import ClusterMemory, Entries
+from reid_al_agents.training.cluster.refresher import train_on_clusters
+from reid_al_agents.training.cluster.sampler import sample_clusters
+from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.vision import build_backbone, embed, normalise
 from reid_al_env.errors import InputError
+from reid_al_env.evidence.constraints import ConstraintGraph
 
 SIZE = (32, 16)
 QUICK = ClusterSettings(
@@ -33,7 +33,7 @@ QUICK = ClusterSettings(
     batch_size=12,
     k1=6,
     k2=2,
-    piece_similarity=0.5,
+    micro_cluster_similarity=0.5,
     group_similarity=0.15,
     least_images=2,
     unsure_similarity=0.0,
@@ -485,7 +485,7 @@ def test_torchs_generator_and_the_models_mode_are_left_alone():
 
 
 @pytest.mark.parametrize(
-    "change", [{"least_images": 1000}, {"piece_similarity": 1.0, "group_similarity": 1.0}]
+    "change", [{"least_images": 1000}, {"micro_cluster_similarity": 1.0, "group_similarity": 1.0}]
 )
 def test_without_any_cluster_nothing_is_learned(change):
     model = build_backbone("small_cnn")
@@ -503,7 +503,7 @@ def test_one_answer_is_enough_for_a_cluster():
     model = build_backbone("small_cnn")
     one_match = nothing(PEOPLE)
     one_match.add(3, 40, 1)
-    alone = replace(QUICK, k2=1, piece_similarity=1.0, group_similarity=1.0)
+    alone = replace(QUICK, k2=1, micro_cluster_similarity=1.0, group_similarity=1.0)
     report = ClusterRefresher(alone).refresh(model, PEOPLE, one_match, seed=0)
     assert (report.steps, report.images) == (4, 2)
 
@@ -619,8 +619,10 @@ def test_clusters_are_the_groups_of_enough_images_under_the_answers(least, unsur
     settings = replace(QUICK, least_images=least, unsure_similarity=unsure_similarity, group_similarity=0.5)
     clusters = constrained_clusters(features, PEOPLE.cameras, graph, settings)
     found = clusters.labels
-    looks = compare_looks(features, PEOPLE.cameras, QUICK.k1, QUICK.k2)
-    formed = form_groups(looks.similarities, graph, settings.piece_similarity, settings.group_similarity)
+    looks = compare_visually(features, PEOPLE.cameras, QUICK.k1, QUICK.k2)
+    formed = form_groups(
+        looks.similarities, graph, settings.micro_cluster_similarity, settings.group_similarity
+    )
     groups = formed.groups
     sizes = Counter(groups.tolist())
     small = {group for group, size in sizes.items() if size < least}
@@ -719,7 +721,7 @@ def test_answers_make_the_refresh_better_than_looks_alone():
         {"weight_decay": float("inf")},
         {"temperature": 0.0},
         {"camera_temperature": 1.5},
-        {"piece_similarity": 0.0},
+        {"micro_cluster_similarity": 0.0},
         {"group_similarity": 1.5},
         {"momentum": 1.5},
         {"erasing": 1.5},

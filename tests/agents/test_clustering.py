@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 
 from reid_al_agents.clustering import (
     average_linkage,
-    compare_looks,
+    compare_visually,
     dbscan,
     form_dense_groups,
     form_groups,
@@ -344,8 +344,8 @@ def links(constraints):
 
 def check_groups(formed, constraints):
     count = len(constraints)
-    groups, pieces = formed.groups, formed.pieces
-    for labels in (groups, pieces):
+    groups, micro_clusters = formed.groups, formed.micro_clusters
+    for labels in (groups, micro_clusters):
         assert labels.shape == (count,)
         assert labels.dtype == np.int64
         assert by_first_appearance(labels).tolist() == labels.tolist()
@@ -356,7 +356,7 @@ def check_groups(formed, constraints):
             differing.add((min(groups[i], groups[j]), max(groups[i], groups[j])))
         if known > 0:
             assert groups[i] == groups[j]
-        if pieces[i] == pieces[j]:
+        if micro_clusters[i] == micro_clusters[j]:
             assert groups[i] == groups[j]
     assert formed.conflicts.shape == (len(differing), 2)
     assert {tuple(pair) for pair in formed.conflicts.tolist()} == differing
@@ -377,18 +377,20 @@ def pools(draw):
 
 @settings(max_examples=120, deadline=None)
 @given(pools(), st.floats(0.1, 0.9), st.none() | st.floats(0.05, 0.9))
-def test_groups_agree_with_every_answer_that_holds_and_lose_nothing(pool, piece_similarity, group_similarity):
+def test_groups_agree_with_every_answer_that_holds_and_lose_nothing(
+    pool, micro_cluster_similarity, group_similarity
+):
     dense, constraints = pool
     before = copy.deepcopy(links(constraints))
-    formed = form_groups(sparse.csr_matrix(dense), constraints, piece_similarity, group_similarity)
+    formed = form_groups(sparse.csr_matrix(dense), constraints, micro_cluster_similarity, group_similarity)
     check_groups(formed, constraints)
     assert links(constraints) == before
 
 
 @settings(max_examples=80, deadline=None)
 @given(pools(), st.floats(0.1, 0.9), st.floats(0.05, 0.9))
-def test_groups_are_those_of_the_definition(pool, piece_similarity, group_similarity):
-    """Brute force: best allowed pair of pieces first, then must-links, then best allowed pair of groups."""
+def test_groups_are_those_of_the_definition(pool, micro_cluster_similarity, group_similarity):
+    """Brute force: best allowed pair of micro_clusters first, then must-links, then best allowed pair of groups."""
     dense, constraints = pool
     count = len(constraints)
     known = links(constraints)
@@ -420,10 +422,10 @@ def test_groups_are_those_of_the_definition(pool, piece_similarity, group_simila
             _, a, b = max(found)
             labels = [a if label == b else label for label in labels]
 
-    pieces = greedy_under_answers(range(count), piece_similarity)
-    groups = greedy_under_answers(closure(pieces), group_similarity)
-    formed = form_groups(sparse.csr_matrix(dense), constraints, piece_similarity, group_similarity)
-    assert same_partition(formed.pieces, pieces)
+    micro_clusters = greedy_under_answers(range(count), micro_cluster_similarity)
+    groups = greedy_under_answers(closure(micro_clusters), group_similarity)
+    formed = form_groups(sparse.csr_matrix(dense), constraints, micro_cluster_similarity, group_similarity)
+    assert same_partition(formed.micro_clusters, micro_clusters)
     assert same_partition(formed.groups, groups)
 
 
@@ -445,7 +447,7 @@ def test_a_wrong_piece_is_split_by_a_cannot_link():
     answered = ConstraintGraph(6)
     answered.add(1, 4, -1)
     formed = form_groups(similarities, answered, 0.5)
-    assert formed.pieces.tolist() == formed.groups.tolist() == [0, 0, 0, 1, 1, 1]
+    assert formed.micro_clusters.tolist() == formed.groups.tolist() == [0, 0, 0, 1, 1, 1]
     assert formed.conflicts.tolist() == [[0, 1]]
 
 
@@ -455,7 +457,7 @@ def test_images_far_apart_that_match_each_keep_their_own_look_alikes():
     constraints = ConstraintGraph(8)
     constraints.add(0, 3, 1)
     formed = form_groups(similarities, constraints, 0.7)
-    assert formed.pieces.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert formed.micro_clusters.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
     assert formed.groups.tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
     joined_first = average_linkage(similarities, constraints.groups(), 0.7, Free())
     assert len(set(joined_first.tolist())) > 2
@@ -478,7 +480,7 @@ def test_whole_groups_join_only_where_that_is_asked_for():
     assert form_groups(similarities, nothing, 0.8, 0.5).groups.tolist() == [0, 0, 1, 1]
     joined = form_groups(similarities, nothing, 0.8, 0.3)
     assert joined.groups.tolist() == [0, 0, 0, 0]
-    assert joined.pieces.tolist() == [0, 0, 1, 1]
+    assert joined.micro_clusters.tolist() == [0, 0, 1, 1]
 
 
 def test_without_any_similarity_groups_are_what_follows_from_answers():
@@ -487,7 +489,7 @@ def test_without_any_similarity_groups_are_what_follows_from_answers():
     constraints.add(4, 2, 1)
     constraints.add(2, 1, -1)
     formed = form_groups(sparse.csr_matrix((5, 5), dtype=np.float32), constraints, 0.5, 0.2)
-    assert formed.pieces.tolist() == [0, 1, 2, 3, 4]
+    assert formed.micro_clusters.tolist() == [0, 1, 2, 3, 4]
     assert formed.groups.tolist() == [0, 1, 0, 2, 0]
     assert formed.conflicts.tolist() == [[0, 1]]
 
@@ -569,7 +571,7 @@ def test_looks_are_standardised_and_then_compared():
     features = directions(90, clusters=10)
     cameras = np.tile([0, 1], 45)
     before = features.copy()
-    looks = compare_looks(features, cameras, 8, 3)
+    looks = compare_visually(features, cameras, 8, 3)
     points = standardise_by_camera(features, cameras)
     assert (looks.points == points).all()
     assert (looks.similarities.toarray() == jaccard_similarities(points, 8, 3).toarray()).all()
@@ -597,7 +599,7 @@ def test_identical_images_are_neighbours_to_dbscan():
 def test_dense_groups_without_answers_are_the_clusters_and_lone_outliers():
     formed = form_dense_groups(blocks(5, 4, 2, inside=0.7, across=0.3), ConstraintGraph(11), 0.5, 4)
     assert formed.groups.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 3]
-    assert (formed.pieces == formed.groups).all()
+    assert (formed.micro_clusters == formed.groups).all()
     assert formed.conflicts.shape == (0, 2)
 
 
@@ -629,8 +631,8 @@ def test_no_answer_is_violated_by_dense_groups(seed, answers):
         relation = known.relation(a, b)
         if relation:
             assert (formed.groups[a] == formed.groups[b]) == (relation > 0)
-    for piece in np.unique(formed.pieces):
-        assert len(np.unique(formed.groups[formed.pieces == piece])) == 1
+    for piece in np.unique(formed.micro_clusters):
+        assert len(np.unique(formed.groups[formed.micro_clusters == piece])) == 1
 
 
 @pytest.mark.parametrize("count", [5, 12, 20, 40, 60])
@@ -639,8 +641,8 @@ def test_in_a_small_pool_different_images_are_not_taken_for_one_identity(count):
     points = np.random.default_rng(0).standard_normal((count, 64)).astype(np.float32)
     nothing = ConstraintGraph(count)
     of_lists_of_twenty = form_groups(jaccard_similarities(points, 20, 4), nothing, 0.7).groups
-    pieces = form_groups(compare_looks(points, None).similarities, nothing, 0.7).groups
-    assert pieces.max() >= of_lists_of_twenty.max()
-    assert pieces.max() + 1 >= 0.6 * count
-    handed = form_groups(compare_looks(points, None).similarities, nothing, 0.5, 0.2).groups
+    micro_clusters = form_groups(compare_visually(points, None).similarities, nothing, 0.7).groups
+    assert micro_clusters.max() >= of_lists_of_twenty.max()
+    assert micro_clusters.max() + 1 >= 0.6 * count
+    handed = form_groups(compare_visually(points, None).similarities, nothing, 0.5, 0.2).groups
     assert handed.max() + 1 >= 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reid_al_agents.datasets import ImageSet
+from reid_al_agents.data import ImageSet
 from reid_al_env.errors import InputError
 
 

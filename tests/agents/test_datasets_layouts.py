@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reid_al_agents.datasets import ImageSet, load_data
-from reid_al_agents.learner.subject import known_beforehand
+from reid_al_agents.data import ImageSet, load_data
+from reid_al_agents.training.pool import known_beforehand
 from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.datasets import ImageSet, Split, load_data, load_split, make_split, save_split
+from reid_al_agents.data import ImageSet, Split, load_data, load_split, make_split, save_split
 from reid_al_env.errors import InputError
 from reid_al_env.feature_set import FeatureSet
 

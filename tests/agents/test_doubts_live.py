@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from live_world import pool, session
 
-from reid_al_agents.annotation.store import EventStore
-from reid_al_agents.clustering import compare_looks
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
-from reid_al_agents.grouping.evidence import answer_weight
-from reid_al_agents.learner.doubts import Checked
-from reid_al_agents.learner.group_asking import GroupAsking
-from reid_al_agents.live.contradictions import find_contradictions
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.contradictions import find_contradictions
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.beliefs.suspected_errors import Checked
+from reid_al_agents.beliefs.weights import answer_weight
+from reid_al_agents.clustering import compare_visually
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, LabelOracle, NoisyOracle
 
@@ -78,9 +80,9 @@ def test_an_answer_is_not_asked_for_again_by_a_crop_that_was_taken_out(excluded)
     features = pool(30, 6, noise=0.45, seed=1)
     graph, checked = ConstraintGraph(len(features)), Checked()
     grouping = GroupSettings(audit_share=0.0, error_rate=0.2)
-    asking = GroupAsking(
+    asking = Engine(
         features,
-        compare_looks(features.features, features.cameras, grouping.k1, grouping.k2),
+        compare_visually(features.features, features.cameras, grouping.k1, grouping.k2),
         graph,
         make_selector("gain"),
         MatchModel(),
@@ -115,11 +117,11 @@ def test_two_people_who_disagree_are_weighed_as_the_answers_were(store):
     live.questions("ben", 5)
     live.answer("anna", question.id, "same", "key-anna")
     live.answer("ben", question.id, "different", "key-ben")
-    (found,) = find_contradictions(live.state.effective.values(), live.state.ledger)
+    (found,) = find_contradictions(live.state.effective.values(), live.state.beliefs)
     rate = live.state.grouping.error_rate
     assert found.same[0].weight == answer_weight(1, question.probability, rate)
     assert found.different[0].weight == answer_weight(-1, 0.5, rate)
     assert found.same[0].weight != pytest.approx(found.different[0].weight)
-    assert live.state.ledger.constraints.relation(question.query, question.candidate) == (
+    assert live.state.beliefs.constraints.relation(question.query, question.candidate) == (
         1 if question.probability > 0.5 else -1
     )

@@ -6,9 +6,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from reid_al_agents.datasets import load_data, load_split
+from reid_al_agents.data import load_data, load_split
 from reid_al_agents.dqn import DQNSelector
-from reid_al_agents.embedding import build_backbone, embed, load_weights
+from reid_al_agents.vision import build_backbone, embed, load_weights
 from reid_al_env import FeatureSet
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from reid_al_agents.datasets import ImageSet, load_data, load_split
-from reid_al_agents.embedding import (
+from reid_al_agents.data import ImageSet, load_data, load_split
+from reid_al_agents.evaluation import evaluate_ranking
+from reid_al_agents.vision import (
     build_backbone,
     embed,
     load_weights,
@@ -17,7 +18,6 @@ from reid_al_agents.embedding import (
     save_weights,
     to_pixels,
 )
-from reid_al_agents.evaluation import evaluate_ranking
 from reid_al_env.errors import InputError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

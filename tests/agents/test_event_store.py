@@ -22,8 +22,8 @@ pytest.importorskip("sqlalchemy")
 
 from postgres_server import new_schema
 
-from reid_al_agents.annotation.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
-from reid_al_agents.annotation.store import EventStore, Lease, NothingToUndo
+from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
+from reid_al_agents.log.store import EventStore, Lease, NothingToUndo
 from reid_al_env.errors import InputError
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -451,7 +451,7 @@ def test_several_leases_at_once(store: EventStore) -> None:
 
 _CONTENDER = """
 import json, sys, threading
-from reid_al_agents.annotation.store import Event, EventStore, NothingToUndo, Question
+from reid_al_agents.log.store import Event, EventStore, NothingToUndo, Question
 url, process = sys.argv[1], sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -556,7 +556,7 @@ def test_concurrent_creation_makes_one_store(contest: Contest) -> None:
 
 _WRITER = """
 import sys
-from reid_al_agents.annotation.store import Event, EventStore
+from reid_al_agents.log.store import Event, EventStore
 store = EventStore(sys.argv[1])
 for number in range(1_000_000):
     stored, new = store.append(

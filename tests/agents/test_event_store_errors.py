@@ -14,8 +14,11 @@ pytest.importorskip("sqlalchemy")
 from postgres_server import USER, new_schema, schema_address
 from sqlalchemy import text
 
-from reid_al_agents.annotation import PairLog, store_database, store_questions, store_schema
-from reid_al_agents.annotation.store import Event, EventStore, Question
+from reid_al_agents.log import database as store_database
+from reid_al_agents.log import question_table as store_questions
+from reid_al_agents.log import schema as store_schema
+from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.log.store import Event, EventStore, Question
 from reid_al_env.errors import InputError
 
 
@@ -283,7 +286,7 @@ def test_both_ask_the_disk_to_flush_every_event(path: Path, server: str) -> None
     ("module", "extra"), [("sqlalchemy", "annotate"), ("psycopg", "postgres")], ids=["sqlalchemy", "psycopg"]
 )
 def test_a_missing_package_names_the_extra(module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = [name for name in sys.modules if name.startswith("reid_al_agents.annotation.store_")]
+    ours = [name for name in sys.modules if name.startswith("reid_al_agents.log.")]
     theirs = [name for name in sys.modules if name.split(".")[0] == module]
     for name in ours + theirs if module == "sqlalchemy" else theirs:
         monkeypatch.delitem(sys.modules, name)

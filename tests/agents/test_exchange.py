@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reid_al_agents.annotation import PairAnswer, PairLog, export_pairs_csv
-from reid_al_agents.annotation.events import ANSWERS, Event
-from reid_al_agents.annotation.exchange import (
+from reid_al_agents.data import ImageSet
+from reid_al_agents.data.market1501 import load_market1501
+from reid_al_agents.log.events import ANSWERS, Event
+from reid_al_agents.log.formats import (
     LABEL_STUDIO_CONFIG,
     PAIR_COLUMNS,
     events_jsonl,
@@ -23,8 +24,8 @@ from reid_al_agents.annotation.exchange import (
     wildlife_csv,
     write_market1501,
 )
-from reid_al_agents.datasets import ImageSet
-from reid_al_agents.datasets.market1501 import load_market1501
+from reid_al_agents.log.pair_log import PairAnswer, PairLog
+from reid_al_agents.log.run_export import export_pairs_csv
 from reid_al_env.errors import InputError
 
 NAMES = [f"{number:04d}.jpg" for number in range(6)]
@@ -332,7 +333,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_imports_are_stored_once(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
-    from reid_al_agents.annotation.store import EventStore
+    from reid_al_agents.log.store import EventStore
 
     with EventStore(tmp_path / "store") as store:
         original, _ = store.append(answer(1, id=0))

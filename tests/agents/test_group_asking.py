@@ -6,18 +6,21 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from reid_al_agents.annotation import PairLog
-from reid_al_agents.clustering import compare_looks, form_groups
+from reid_al_agents.asking.browsing import AskingLimits, ask
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.calibration import calibration_error
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.beliefs.suspected_errors import Checked
+from reid_al_agents.beliefs.weights import answer_weight
+from reid_al_agents.clustering import compare_visually, form_groups
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel, calibration_error
-from reid_al_agents.grouping.evidence import answer_weight
-from reid_al_agents.learner.asking import AskingLimits, ask
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.doubts import Checked
-from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.group_asking import GroupAsking
-from reid_al_agents.learner.run import run
+from reid_al_agents.experiment.run import run
+from reid_al_agents.log.pair_log import PairLog
 from reid_al_agents.selection import make_selector
+from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
     ConstraintGraph,
     EpisodeSettings,
@@ -28,7 +31,7 @@ from reid_al_env import (
     NoisyOracle,
     synthetic_features,
 )
-from reid_al_env.browsing import QueryBrowser
+from reid_al_env.mdp.browsing import QueryBrowser
 
 ENOUGH = 100_000
 
@@ -60,7 +63,7 @@ class Spell:
     ):
         until_stable = changes.pop("until_stable", False)
         self.features = features
-        self.looks = compare_looks(features.features, features.cameras)
+        self.looks = compare_visually(features.features, features.cameras)
         self.constraints = ConstraintGraph(len(features))
         inner = oracle or LabelOracle(features.identities)
         if noise:
@@ -70,7 +73,7 @@ class Spell:
         self.model = MatchModel()
         if isinstance(selector, str):
             selector = make_selector(selector, true_rewards=self._true_rewards)
-        self.asking = GroupAsking(
+        self.asking = Engine(
             features,
             self.looks,
             self.constraints,
@@ -210,7 +213,7 @@ def test_groups_become_much_better_than_by_random_picks_or_by_asking_images():
             AskingLimits(answers=100),
         )
         assert between_images.answers == 100
-        looks = compare_looks(features.features, features.cameras)
+        looks = compare_visually(features.features, features.cameras)
         of_images = form_groups(looks.similarities, constraints, 0.5, 0.2).groups
         by_images = evaluate_groups(of_images, features.identities).bcubed_f1
         assert gain > drawn + 0.1
@@ -231,7 +234,7 @@ def test_in_the_end_nothing_is_left_to_ask(selector):
 
 
 def test_true_answers_to_everything_make_groups_that_are_true():
-    """Few look-alikes, so that pieces are pure: then what is left after the last question is the truth."""
+    """Few look-alikes, so that micro_clusters are pure: then what is left after the last question is the truth."""
     features = synthetic_features(12, 6, noise=0.4, seed=5)
     spell = Spell(features).ask(ENOUGH)
     assert spell.asking.exhausted
@@ -397,7 +400,7 @@ def test_a_learner_is_shown_every_step_and_told_where_an_episode_is_cut():
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_pool_of_a_handful_of_images_comes_to_an_end(count):
     features = FeatureSet(np.random.default_rng(0).normal(size=(count, 5)), np.arange(count) % 2)
-    spell = Spell(features, k1=2, k2=1, piece_similarity=1.0).ask(50)
+    spell = Spell(features, k1=2, k2=1, micro_cluster_similarity=1.0).ask(50)
     assert spell.report.answers <= count * (count - 1)
     assert spell.asking.exhausted
 
@@ -413,7 +416,7 @@ def config(**changes):
 
 
 def subject():
-    return FeatureSubject(FEATURES)
+    return FeaturePool(FEATURES)
 
 
 class Killed(KeyboardInterrupt):
@@ -423,7 +426,7 @@ class Killed(KeyboardInterrupt):
 @pytest.fixture
 def _no_page(monkeypatch):
     """Leave out the report, which is half of a short run's time; its own tests are elsewhere."""
-    monkeypatch.setattr("reid_al_agents.learner.run.write_run_page", lambda *args, **options: None)
+    monkeypatch.setattr("reid_al_agents.experiment.run.write_run_page", lambda *args, **options: None)
 
 
 def essence(result):
@@ -461,9 +464,9 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
             self.heard.append((int(i), int(j), int(answer), weight))
             return super().add(i, j, answer, weight)
 
-    monkeypatch.setattr("reid_al_agents.learner.subject.ConstraintGraph", Graph)
+    monkeypatch.setattr("reid_al_agents.training.pool.ConstraintGraph", Graph)
     monkeypatch.setattr(
-        "reid_al_agents.learner.modes.ChangeMonitor", lambda: ChangeMonitor(span=30, horizon=5)
+        "reid_al_agents.experiment.modes.ChangeMonitor", lambda: ChangeMonitor(span=30, horizon=5)
     )
     settings = config(**{"answers": 60, "rounds": 3, **changes})
     whole = run(settings, subject(), tmp_path / "whole")
@@ -507,7 +510,7 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
 @pytest.mark.usefixtures("_no_page")
 def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
     features = people(1, 16)
-    result = run(config(answers=30, rounds=1, pool_size=30, k=15), FeatureSubject(features), tmp_path / "r")
+    result = run(config(answers=30, rounds=1, pool_size=30, k=15), FeaturePool(features), tmp_path / "r")
     groups = result.folder.groups()
     last = result.rounds[-1]
     assert groups.shape == (len(features),)
@@ -518,10 +521,10 @@ def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
     for _, i, j, answer, _ in logged(tmp_path / "r"):
         constraints.add(i, j, answer)
     check_no_held_answer_is_violated(groups, constraints)
-    looks, defaults = compare_looks(features.features, features.cameras), GroupSettings()
-    handed = defaults.link_piece_similarity, defaults.group_similarity
+    looks, defaults = compare_visually(features.features, features.cameras), GroupSettings()
+    handed = defaults.delivered_similarity, defaults.group_similarity
     assert (groups == form_groups(looks.similarities, constraints, *handed).groups).all()
-    asked = form_groups(looks.similarities, constraints, defaults.piece_similarity).groups
+    asked = form_groups(looks.similarities, constraints, defaults.micro_cluster_similarity).groups
     assert (groups != asked).any()
 
 
@@ -553,7 +556,8 @@ def test_between_images_no_probability_is_kept(tmp_path):
 @pytest.mark.usefixtures("_no_page")
 def test_a_run_until_stable_is_that_run_cut_short(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "reid_al_agents.learner.modes.ChangeMonitor", lambda: ChangeMonitor(span=20, horizon=5, patience=0.4)
+        "reid_al_agents.experiment.modes.ChangeMonitor",
+        lambda: ChangeMonitor(span=20, horizon=5, patience=0.4),
     )
     whole = run(config(answers=120, rounds=3), subject(), tmp_path / "whole").rounds
     early = run(config(answers=120, rounds=3, until_stable=True), subject(), tmp_path / "early").rounds

@@ -5,16 +5,18 @@ import hashlib
 import numpy as np
 import pytest
 
-from reid_al_agents.clustering import compare_looks, jaccard_similarities
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
-from reid_al_agents.learner.comparison import Plan, compare
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.group_asking import GroupAsking
-from reid_al_agents.learner.run import run
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.clustering import compare_visually, jaccard_similarities
+from reid_al_agents.experiment.benchmark import Plan, compare
+from reid_al_agents.experiment.run import run
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import series_of
 from reid_al_agents.selection import make_selector
+from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, EpisodeSettings, InputError, LabelOracle, synthetic_features
 
 
@@ -41,9 +43,9 @@ class AlwaysWrongAlike:
 
 
 def asking(features, **changes):
-    return GroupAsking(
+    return Engine(
         features,
-        compare_looks(features.features, features.cameras),
+        compare_visually(features.features, features.cameras),
         ConstraintGraph(len(features)),
         make_selector("gain"),
         MatchModel(),
@@ -60,9 +62,9 @@ def config(**changes):
 
 def test_a_finished_run_can_be_resumed_and_stays_as_it_is(tmp_path):
     features = synthetic_features(25, 6, noise=0.55, seed=0)
-    whole = run(config(answers=90), FeatureSubject(features), tmp_path / "run")
+    whole = run(config(answers=90), FeaturePool(features), tmp_path / "run")
     before = hashlib.sha256((tmp_path / "run" / "groups.npz").read_bytes()).digest()
-    again = run(config(answers=90), FeatureSubject(features), tmp_path / "run", resume=True)
+    again = run(config(answers=90), FeaturePool(features), tmp_path / "run", resume=True)
     assert again.rounds == whole.rounds
     assert hashlib.sha256((tmp_path / "run" / "groups.npz").read_bytes()).digest() == before
 
@@ -70,17 +72,17 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(tmp_path):
 def test_once_nothing_is_left_to_ask_there_are_no_more_rounds(tmp_path):
     features = synthetic_features(10, 6, noise=0.55, seed=0)
     settings = config(answers=3000, rounds=3)
-    result = run(settings, FeatureSubject(features), tmp_path / "run")
+    result = run(settings, FeaturePool(features), tmp_path / "run")
     assert [line["round"] for line in result.rounds] == [0, 1]
     assert 0 < result.rounds[-1]["answers"] < 1000
-    resumed = run(settings, FeatureSubject(features), tmp_path / "run", resume=True)
+    resumed = run(settings, FeaturePool(features), tmp_path / "run", resume=True)
     assert resumed.rounds == result.rounds
 
 
 def test_larger_budgets_are_left_out_once_nothing_is_left_to_ask():
     features = synthetic_features(10, 6, noise=0.55, seed=0)
     plan = Plan(config(), ("gain",), (1000, 2000, 3000), (0,))
-    rows = compare(plan, lambda seed: FeatureSubject(features)).rows
+    rows = compare(plan, lambda seed: FeaturePool(features)).rows
     assert len(rows) == 1
     assert 0 < rows[0].answers < 1000
 

@@ -8,23 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.clustering import FormedGroups, compare_looks, form_groups
-from reid_al_agents.grouping import (
-    NODE_FEATURES,
-    ChangeMonitor,
-    GroupSettings,
-    GroupView,
-    MatchModel,
-)
-from reid_al_agents.grouping.evidence import answer_weight, chance_of_error
-from reid_al_agents.grouping.match_model import ENOUGH, MEMORY, PAIR_FEATURES, PRIOR
+from reid_al_agents.asking.candidates import NODE_FEATURES, Candidates
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.match_model import ENOUGH, MEMORY, PAIR_FEATURES, PRIOR, MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.beliefs.weights import answer_weight, chance_of_error
+from reid_al_agents.clustering import FormedGroups, compare_visually, form_groups
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, FeatureSet, LabelOracle, synthetic_features
 from reid_al_env.errors import InputError
 from reid_al_env.groups import GroupOracle, Groups
 
 FEATURES = synthetic_features(14, 6, noise=0.6, seed=2)
-LOOKS = compare_looks(FEATURES.features, FEATURES.cameras, 8, 3)
+LOOKS = compare_visually(FEATURES.features, FEATURES.cameras, 8, 3)
 
 
 def answered(count=60, seed=0, features=FEATURES):
@@ -40,7 +36,7 @@ def answered(count=60, seed=0, features=FEATURES):
 
 def view_of(constraints, neighbours=5, model=None, features=FEATURES):
     formed = form_groups(LOOKS.similarities, constraints, 0.4)
-    view = GroupView(features, LOOKS.similarities, formed, constraints, model or MatchModel(), neighbours)
+    view = Candidates(features, LOOKS.similarities, formed, constraints, model or MatchModel(), neighbours)
     return view, formed
 
 
@@ -258,11 +254,11 @@ def test_more_neighbours_than_groups_are_all_the_others():
     constraints = ConstraintGraph(len(FEATURES))
     labels = np.minimum(np.arange(len(FEATURES)), 3)
     formed = FormedGroups(labels, labels, np.empty((0, 2), dtype=np.int64))
-    view = GroupView(FEATURES, LOOKS.similarities, formed, constraints, MatchModel(), 15)
+    view = Candidates(FEATURES, LOOKS.similarities, formed, constraints, MatchModel(), 15)
     assert view.candidates.shape == (4, 3)
     assert [set(row) for row in view.candidates.tolist()] == [set(range(4)) - {group} for group in range(4)]
     one = FormedGroups(labels * 0, labels * 0, np.empty((0, 2), dtype=np.int64))
-    assert GroupView(FEATURES, LOOKS.similarities, one, constraints, MatchModel(), 15).worth.shape == (1, 0)
+    assert Candidates(FEATURES, LOOKS.similarities, one, constraints, MatchModel(), 15).worth.shape == (1, 0)
 
 
 def test_without_cameras_no_pair_shares_one():
@@ -605,16 +601,16 @@ def test_default_settings_are_in_range_and_a_batch_is_a_share_of_the_images():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"piece_similarity": 0.0},
-        {"piece_similarity": 1.1},
-        {"link_piece_similarity": -0.1},
+        {"micro_cluster_similarity": 0.0},
+        {"micro_cluster_similarity": 1.1},
+        {"delivered_similarity": -0.1},
         {"group_similarity": 2.0},
         {"batch_share": 0.0},
         {"audit_share": 0.5},
         {"audit_share": -0.1},
         {"error_rate": 0.5},
         {"error_rate": float("nan")},
-        {"piece_similarity": float("nan")},
+        {"micro_cluster_similarity": float("nan")},
         {"k1": 3, "k2": 4},
         {"neighbours": 0},
     ],

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.clustering import Sides, compare_looks, form_groups
-from reid_al_agents.datasets import ImageSet
-from reid_al_agents.datasets.synthetic import DOMAINS, render_pedestrians
-from reid_al_agents.embedding import build_backbone
+from reid_al_agents.annotate.refresh_process import held_by
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.clustering import Sides, compare_visually, form_groups
+from reid_al_agents.data import ImageSet
+from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
+from reid_al_agents.experiment.benchmark import Plan, compare
+from reid_al_agents.experiment.loop import Loop
 from reid_al_agents.files import write_arrays
-from reid_al_agents.grouping import GroupSettings
-from reid_al_agents.learner.comparison import Plan, compare
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.loop import Loop
-from reid_al_agents.live.worker import held_by
-from reid_al_agents.refresh import ClusterRefresher, ClusterSettings
-from reid_al_agents.refresh.cluster import train_on_clusters
-from reid_al_agents.refresh.clusters import Clusters, held_clusters, joined_share, settled_share
-from reid_al_agents.refresh.known_pairs import KnownPairs
+from reid_al_agents.training import ClusterRefresher, ClusterSettings
+from reid_al_agents.training.cluster.clusters import Clusters, held_clusters, joined_share, settled_share
+from reid_al_agents.training.cluster.refresher import train_on_clusters
+from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.vision import build_backbone
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, InputError, LabelOracle, synthetic_features
 
 SIZE = (32, 16)
@@ -80,7 +80,9 @@ def test_joined_is_whose_group_a_match_had_a_part_in():
 @given(st.data())
 def test_settled_share_and_conflicts_by_brute_force(data):
     truth = np.array(data.draw(st.lists(st.integers(0, 4), min_size=2, max_size=14)))
-    pieces = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(truth), max_size=len(truth))))
+    micro_clusters = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=len(truth), max_size=len(truth)))
+    )
     pairs = data.draw(
         st.lists(st.tuples(st.integers(0, len(truth) - 1), st.integers(0, len(truth) - 1)), max_size=30)
     )
@@ -88,8 +90,8 @@ def test_settled_share_and_conflicts_by_brute_force(data):
     for a, b in pairs:
         if a != b:
             graph.add(a, b, 1 if truth[a] == truth[b] else -1)
-    # Held: pieces of one identity each, joined by the matches.
-    held = np.unique(truth * 3 + pieces, return_inverse=True)[1]
+    # Held: micro_clusters of one identity each, joined by the matches.
+    held = np.unique(truth * 3 + micro_clusters, return_inverse=True)[1]
     for a, b in pairs:
         if truth[a] == truth[b]:
             held[held == held[b]] = held[a]
@@ -159,7 +161,9 @@ def test_until_then_looks_decide():
     first = np.unique(graph.groups(), return_index=True)[1]
     apart = told(len(PEOPLE), first[graph.group_conflicts()].tolist())
     assert settled_share(held, apart, 3) == settled_share(held, graph, 3) == 1.0
-    assert refreshed(apart, held) == refreshed(apart, None)  # nothing was joined: they may be in pieces
+    assert refreshed(apart, held) == refreshed(
+        apart, None
+    )  # nothing was joined: they may be in micro_clusters
 
 
 def test_small_held_groups_do_not_train():
@@ -180,7 +184,7 @@ def test_bad_settings_are_named(name, value):
 # How: loop, comparison, and the worker beside a live session
 
 
-class Recorder(FeatureSubject):
+class Recorder(FeaturePool):
     """Features that never change, of a model that says what is done to it."""
 
     trains = True
@@ -248,7 +252,7 @@ def test_quick_refreshes_cut_the_way_to_each_budget_evenly():
     assert max(spans) <= len(FEATURES) / 14 + 1
     assert {20, 50} <= set(plan().ends(subject))
     assert plan(10, refresh="triplet").ends(subject) == (20, 50)
-    assert plan(10).ends(FeatureSubject(FEATURES)) == (20, 50)  # nothing trains
+    assert plan(10).ends(FeaturePool(FEATURES)) == (20, 50)  # nothing trains
     with pytest.raises(InputError, match="quick_every"):
         plan(-1)
 
@@ -281,7 +285,7 @@ def test_the_worker_holds_what_the_asking_holds(tmp_path):
     images = ImageSet(features.names[kept], identities, cameras, source="memory", pixels=pixels)
     graph = told(len(kept), [(0, 1)], sign=1)
     grouping = GroupSettings()
-    looks = compare_looks(features.features[kept], cameras, grouping.k1, grouping.k2)
-    expected = form_groups(looks.similarities, graph, grouping.piece_similarity).groups
+    looks = compare_visually(features.features[kept], cameras, grouping.k1, grouping.k2)
+    expected = form_groups(looks.similarities, graph, grouping.micro_cluster_similarity).groups
     assert (held_by(seen, config())(images, kept, graph) == expected).all()
     assert len(np.unique(expected)) < len(kept)

@@ -5,16 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from reid_al_agents.datasets import make_split
-from reid_al_agents.learner.asking import AskingLimits, ask
-from reid_al_agents.learner.choosing import choose
-from reid_al_agents.learner.comparison import Plan, compare
-from reid_al_agents.learner.config import RunConfig, boundaries
-from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.run import run
+from reid_al_agents.asking.browsing import AskingLimits, ask
+from reid_al_agents.asking.policy import choose
+from reid_al_agents.data import make_split
+from reid_al_agents.experiment.benchmark import Plan, compare
+from reid_al_agents.experiment.run import run
 from reid_al_agents.selection import make_selector
+from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.settings import RunConfig, boundaries
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError, Inquiry, synthetic_features
-from reid_al_env.browsing import QueryBrowser
+from reid_al_env.mdp.browsing import QueryBrowser
 
 FEATURES = synthetic_features(24, 6, seed=1)
 
@@ -112,7 +112,7 @@ def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector, noise
         pass
 
     def subject():
-        return FeatureSubject(FEATURES, make_split(FEATURES, 0))
+        return FeaturePool(FEATURES, make_split(FEATURES, 0))
 
     settings = config(selector=selector, noise=noise, answers=90, rounds=3)
     whole = run(settings, subject(), tmp_path / "whole")
@@ -139,7 +139,7 @@ def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector, noise
     assert essence(resumed) == essence(whole)
     assert len(whole.rounds) == 4
     assert whole.rounds[-1]["answers"] == 90
-    from reid_al_agents.annotation import PairLog
+    from reid_al_agents.log.pair_log import PairLog
 
     with (
         PairLog(tmp_path / "broken" / "pairs.sqlite") as broken,
@@ -152,16 +152,14 @@ def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector, noise
 
 
 def test_a_folder_is_not_overwritten_or_resumed_by_another_run(tmp_path):
-    subject = FeatureSubject(FEATURES)
+    subject = FeaturePool(FEATURES)
     run(config(answers=10), subject, tmp_path / "a")
     with pytest.raises(InputError, match="holds a run already"):
         run(config(answers=10), subject, tmp_path / "a")
     with pytest.raises(InputError, match="answers=10, now it is 20"):
         run(config(answers=20), subject, tmp_path / "a", resume=True)
     with pytest.raises(InputError, match="other images"):
-        run(
-            config(answers=10), FeatureSubject(synthetic_features(24, 6, seed=2)), tmp_path / "a", resume=True
-        )
+        run(config(answers=10), FeaturePool(synthetic_features(24, 6, seed=2)), tmp_path / "a", resume=True)
     with pytest.raises(InputError, match="no run to resume"):
         run(config(answers=10), subject, tmp_path / "b", resume=True)
     (tmp_path / "file").write_text("x")
@@ -174,17 +172,17 @@ def test_a_folder_is_not_overwritten_or_resumed_by_another_run(tmp_path):
 
 
 def test_lost_answers_are_noticed_on_resume(tmp_path):
-    run(config(answers=20, rounds=2), FeatureSubject(FEATURES), tmp_path / "r")
+    run(config(answers=20, rounds=2), FeaturePool(FEATURES), tmp_path / "r")
     for path in (tmp_path / "r").glob("pairs.sqlite*"):
         path.unlink()
     with pytest.raises(InputError, match=r"pairs\.sqlite: holds 0 answers"):
-        run(config(answers=20, rounds=2), FeatureSubject(FEATURES), tmp_path / "r", resume=True)
+        run(config(answers=20, rounds=2), FeaturePool(FEATURES), tmp_path / "r", resume=True)
 
 
 def test_a_command_that_failed_before_the_first_round_can_be_put_right(tmp_path):
     with pytest.raises(InputError, match="pool_size"):
-        run(config(pool_size=500, answers=10), FeatureSubject(FEATURES), tmp_path / "r")
-    assert run(config(answers=10), FeatureSubject(FEATURES), tmp_path / "r").rounds[-1]["answers"] == 10
+        run(config(pool_size=500, answers=10), FeaturePool(FEATURES), tmp_path / "r")
+    assert run(config(answers=10), FeaturePool(FEATURES), tmp_path / "r").rounds[-1]["answers"] == 10
 
 
 def test_nothing_is_implied_where_all_are_strangers():
@@ -200,7 +198,7 @@ def test_nothing_is_implied_where_all_are_strangers():
 
 
 def test_the_run_ends_when_every_image_was_the_query_once(tmp_path):
-    result = run(config(rounds=2), FeatureSubject(FEATURES), tmp_path / "r")
+    result = run(config(rounds=2), FeaturePool(FEATURES), tmp_path / "r")
     assert result.rounds[-1]["drawn"] == len(FEATURES)
     lines = (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["round"] for line in lines] == [0, 1, 2]
@@ -209,19 +207,19 @@ def test_the_run_ends_when_every_image_was_the_query_once(tmp_path):
 
 def test_comparison_gives_every_selector_the_same_number_of_answers():
     plan = Plan(config(), ("random", "entropy", "greedy"), (20, 60), (0, 1))
-    comparison = compare(plan, lambda seed: FeatureSubject(FEATURES))
+    comparison = compare(plan, lambda seed: FeaturePool(FEATURES))
     assert [(r.selector, r.seed, r.answers) for r in comparison.rows] == [
         (s, seed, b) for seed in (0, 1) for s in ("random", "entropy", "greedy") for b in (20, 60)
     ]
     at_60 = {(r.selector, r.seed): r.return_ for r in comparison.rows if r.answers == 60}
     assert all(at_60["greedy", seed] > at_60["random", seed] for seed in (0, 1))
-    again = compare(plan, lambda seed: FeatureSubject(FEATURES))
+    again = compare(plan, lambda seed: FeaturePool(FEATURES))
     assert again.returns == comparison.returns
 
 
 def test_a_budget_beyond_the_questions_there_are_ends_the_selector_and_not_the_comparison():
     plan = Plan(config(), ("random", "entropy"), (100, 5000, 6000), (0,))
-    rows = compare(plan, lambda seed: FeatureSubject(FEATURES)).rows
+    rows = compare(plan, lambda seed: FeaturePool(FEATURES)).rows
     assert [row.selector for row in rows] == ["random", "random", "entropy", "entropy"]
     assert all(100 < row.answers < 5000 for row in rows[1::2])
 
@@ -229,7 +227,7 @@ def test_a_budget_beyond_the_questions_there_are_ends_the_selector_and_not_the_c
 def test_noise_brings_contradictions_and_the_truth_none(tmp_path):
     for noise in (0.0, 0.3):
         settings = config(noise=noise, closure=False, answers=300)
-        last = run(settings, FeatureSubject(FEATURES), tmp_path / str(noise)).rounds[-1]
+        last = run(settings, FeaturePool(FEATURES), tmp_path / str(noise)).rounds[-1]
         assert (last["contradictions"] > 10) == (noise > 0)
 
 

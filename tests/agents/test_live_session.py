@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from live_world import pool, session, truth
 
-from reid_al_agents.annotation.store import EventStore
+from reid_al_agents.annotate.messages import Conflict, Unknown
+from reid_al_agents.annotate.reliability import cohen_kappa, table
+from reid_al_agents.beliefs.audit import AuditedPair
+from reid_al_agents.beliefs.audit_events import designs_of, heard_by_audit
+from reid_al_agents.beliefs.calibration import calibration_error
+from reid_al_agents.beliefs.contradictions import find_contradictions
+from reid_al_agents.beliefs.fold import Beliefs
+from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.grouping import AuditedPair, MatchModel, calibration_error
-from reid_al_agents.live.auditing import designs_of, heard_by_audit
-from reid_al_agents.live.contradictions import find_contradictions
-from reid_al_agents.live.ledger import Ledger
-from reid_al_agents.live.people import cohen_kappa, table
-from reid_al_agents.live.records import Conflict, Unknown
+from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph, InputError
 
 
@@ -52,8 +54,8 @@ def test_everything_known_is_in_the_store_and_a_new_session_goes_on(store):
     play(live, 60, ("anna", "ben"))
     again = session(store)
     assert again.state.answers == live.state.answers == 60
-    assert np.array_equal(again.state.ledger.constraints.groups(), live.state.ledger.constraints.groups())
-    assert len(again.state.ledger.model.matched) == len(live.state.ledger.model.matched) > 0
+    assert np.array_equal(again.state.beliefs.constraints.groups(), live.state.beliefs.constraints.groups())
+    assert len(again.state.beliefs.model.matched) == len(live.state.beliefs.model.matched) > 0
     asked = {event.question for event in again.state.effective.values()}
     assert not asked & {question.id for question in again.questions("anna", 10).questions}
 
@@ -129,7 +131,7 @@ def test_a_repeated_request_counts_once_and_a_second_answer_is_refused(store):
 def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
     live = session(store)
     asked = play(live, 12)
-    before = live.state.ledger.constraints.groups()
+    before = live.state.beliefs.constraints.groups()
     more = play(live, 5)
     live = session(store)
     for number, question in enumerate(reversed(more)):
@@ -138,7 +140,7 @@ def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
         assert live.questions("anna", 1).questions[0].id == question.id
     assert live.undo("anna", "undo-0").question.id == more[-1].id  # a repeated request takes no more back
     assert live.state.answers == 12
-    assert np.array_equal(live.state.ledger.constraints.groups(), before)
+    assert np.array_equal(live.state.beliefs.constraints.groups(), before)
     assert sum(event.kind != "audit" for event in store.events("run")) == 12 + 5 + 5
     with pytest.raises(Conflict, match="nothing to take back"):
         live.undo("ben", "undo-ben")
@@ -150,9 +152,9 @@ def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
 def test_after_an_undo_the_match_probability_still_knows_what_pairs_there_are(store):
     live = session(store)
     play(live, 12)
-    before = live.state.ledger.model
+    before = live.state.beliefs.model
     live.undo("anna", "undo")
-    after = live.state.ledger.model
+    after = live.state.beliefs.model
     described = np.array(before.described)
     fresh = MatchModel(after.described, after.matched, after.predicted)
     fresh.fit(before.seen)
@@ -169,7 +171,7 @@ def test_what_has_become_known_is_withdrawn(store):
     for question in held["anna"]:
         if live.is_open(question.id, "anna"):
             live.answer("anna", question.id, truth(features, question), f"k{question.id}")
-    known = live.state.ledger.constraints
+    known = live.state.beliefs.constraints
     for question in held["ben"]:
         implied = known.relation(question.query, question.candidate) != 0
         if question.kind == "policy":
@@ -186,8 +188,8 @@ def test_cannot_tell_goes_to_another_person_and_incomparable_to_nobody(store):
     assert first.id in seen
     assert second.id not in seen
     assert first.id not in {question.id for question in live.questions("anna", 40).questions}
-    assert live.state.ledger.constraints.asked(second.query, np.array([second.candidate]))[0]
-    assert live.state.ledger.constraints.relation(second.query, second.candidate) == 0
+    assert live.state.beliefs.constraints.asked(second.query, np.array([second.candidate]))[0]
+    assert live.state.beliefs.constraints.relation(second.query, second.candidate) == 0
     live.answer("ben", first.id, "cannot_tell", "key-ben")
     assert first.id not in {question.id for question in live.questions("cleo", 40).questions}
 
@@ -202,7 +204,7 @@ def test_a_bad_crop_leaves_the_pool(store):
     sheet = live.identities()
     assert sheet.size(sheet.of_image(question.candidate)) == 1
     again = session(store)
-    assert again.state.ledger.excluded == {question.candidate}
+    assert again.state.beliefs.excluded == {question.candidate}
     said, excluded, _ = again.evidence()
     assert excluded == {question.candidate}
     assert not any(question.candidate in (i, j) for i, j, _, _ in said)
@@ -214,12 +216,12 @@ def test_a_contradiction_is_shown_with_its_chain_and_settled_for_good(store):
     for key, query, candidate, answer in events:
         live.settle("anna", f"weak-{key}", query, candidate, answer)
     # Considered answers outweigh each other, so all stand open.
-    found = find_contradictions(live.state.effective.values(), live.state.ledger)
+    found = find_contradictions(live.state.effective.values(), live.state.beliefs)
     assert [(link.query, link.candidate) for link in found[0].same] == [(0, 1), (1, 2), (2, 3)]
     assert [(link.query, link.candidate) for link in found[0].different] == [(0, 3)]
     live.retract("ben", "retract-c", next(e.id for e in live.state.effective.values() if e.key == "weak-c"))
-    assert find_contradictions(live.state.effective.values(), live.state.ledger) == []
-    assert live.state.ledger.constraints.relation(0, 3) == -1
+    assert find_contradictions(live.state.effective.values(), live.state.beliefs) == []
+    assert live.state.beliefs.constraints.relation(0, 3) == -1
 
 
 def test_people_who_disagree_are_shown_and_a_considered_answer_settles_it(store):
@@ -227,11 +229,11 @@ def test_people_who_disagree_are_shown_and_a_considered_answer_settles_it(store)
     question = live.questions("anna", 1).questions[0]
     live.answer("anna", question.id, "same", "key-anna")
     live.answer("ben", question.id, "different", "key-ben")
-    found = find_contradictions(live.state.effective.values(), live.state.ledger)
+    found = find_contradictions(live.state.effective.values(), live.state.beliefs)
     assert [item.kind for item in found] == ["people"]
     live.settle("cleo", "settled", question.query, question.candidate, "different")
-    assert find_contradictions(live.state.effective.values(), live.state.ledger) == []
-    assert live.state.ledger.constraints.relation(question.query, question.candidate) == -1
+    assert find_contradictions(live.state.effective.values(), live.state.beliefs) == []
+    assert live.state.beliefs.constraints.relation(question.query, question.candidate) == -1
 
 
 def test_identities_can_be_merged_split_and_named_and_each_edit_taken_back(store):
@@ -413,7 +415,7 @@ def test_two_people_who_answer_one_audit_question_count_once(store):
 
 
 def test_known_questions_tell_the_careful_from_the_careless(store):
-    live = session(store, pool(25, 5), hidden_share=0.5)
+    live = session(store, pool(25, 5), gold_share=0.5)
     features, rng = live.state.features, np.random.default_rng(0)
     for number in range(300):
         who = ("careful", "careless")[number % 2]
@@ -473,12 +475,12 @@ def test_the_same_seed_and_answers_ask_the_same_questions(tmp_path):
 def test_the_ledger_is_the_same_event_by_event_and_replayed(store):
     live = session(store, overlap=1.3)
     play(live, 90, ("anna", "ben", "cleo"), wrong=(3, 17, 44, 58))
-    replayed = Ledger.replay(
+    replayed = Beliefs.replay(
         ConstraintGraph(len(live.state.features)),
         live.state.effective.values(),
         live.state.grouping.error_rate,
     )
-    live_groups = live.state.ledger.constraints
+    live_groups = live.state.beliefs.constraints
     assert np.array_equal(replayed.constraints.groups(), live_groups.groups())
     assert np.array_equal(replayed.constraints.group_conflicts(), live_groups.group_conflicts())
 
@@ -494,7 +496,7 @@ def test_cohens_kappa_by_hand():
     [
         ("overlap", 0.5, "overlap"),
         ("lease_seconds", 0, "lease"),
-        ("hidden_share", 0.9, "hidden"),
+        ("gold_share", 0.9, "hidden"),
         ("answers", 0, "answers"),
     ],
 )
@@ -507,7 +509,7 @@ def test_a_model_that_is_being_fitted_still_answers(monkeypatch):
     """Batches are planned beside the asking, which goes on with the last fit until the next is done."""
     from sklearn.linear_model import LogisticRegression
 
-    from reid_al_agents.grouping.match_model import PAIR_FEATURES, MatchModel
+    from reid_al_agents.beliefs.match_model import PAIR_FEATURES, MatchModel
 
     model, rng = MatchModel(), np.random.default_rng(0)
     for number in range(200):

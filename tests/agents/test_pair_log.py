@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.annotation import PairAnswer, PairLog, export_identities_csv, export_pairs_csv
+from reid_al_agents.log.pair_log import PairAnswer, PairLog
+from reid_al_agents.log.run_export import export_identities_csv, export_pairs_csv
 from reid_al_env import RecordedOracle
 from reid_al_env.errors import InputError
 
@@ -142,7 +143,7 @@ def test_any_answers_survive_the_round_trip(
 _WRITER = """
 import sys
 from dataclasses import replace
-from reid_al_agents.annotation import PairAnswer, PairLog
+from reid_al_agents.log.pair_log import PairAnswer, PairLog
 answer = PairAnswer("", "run", 0, 0, 1, 2, "a", "b", 1, "dqn", "person", "", 0.0, 0.0)
 log = PairLog(sys.argv[1])
 for number in range(1_000_000):

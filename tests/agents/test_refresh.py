@@ -1,4 +1,4 @@
-"""Refreshing a small CNN: it learns, by seed, from known pairs only, and never leaves a broken model."""
+"""Refreshes a small CNN: it learns, by seed, from known pairs only, and never leaves a broken model."""
 
 import copy
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from reid_al_agents.datasets import ImageSet
-from reid_al_agents.embedding import build_backbone, embed, normalise
+from reid_al_agents.data import ImageSet
 from reid_al_agents.evaluation import evaluate_ranking
-from reid_al_agents.refresh import SupervisedRefresher, TripletRefresher, TripletSettings, pretrain
-from reid_al_agents.refresh.augment import Augmentation
-from reid_al_agents.refresh.session import learning_rate_share
-from reid_al_env.constraints import ConstraintGraph
+from reid_al_agents.training import SupervisedRefresher, TripletRefresher, TripletSettings, pretrain
+from reid_al_agents.training.augment import Augmentation
+from reid_al_agents.training.session import learning_rate_share
+from reid_al_agents.vision import build_backbone, embed, normalise
 from reid_al_env.errors import InputError
+from reid_al_env.evidence.constraints import ConstraintGraph
 
 SIZE = (32, 16)
 QUICK = TripletSettings(size=SIZE, steps=3, batch_size=12)

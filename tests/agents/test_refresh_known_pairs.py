@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.refresh import TripletSettings
-from reid_al_agents.refresh.known_pairs import KnownPairs, PairRelation
-from reid_al_agents.refresh.mining import hardest_triplets, known_triplets, semihard_triplets
-from reid_al_agents.refresh.objective import GroupCrossEntropy, KnownTripletLoss
-from reid_al_agents.refresh.sampler import sample_batches
-from reid_al_env.constraints import ConstraintGraph
+from reid_al_agents.training import TripletSettings
+from reid_al_agents.training.cluster.objective import GroupCrossEntropy, KnownTripletLoss
+from reid_al_agents.training.triplet.known_pairs import KnownPairs, PairRelation
+from reid_al_agents.training.triplet.mining import hardest_triplets, known_triplets, semihard_triplets
+from reid_al_agents.training.triplet.sampler import sample_batches
+from reid_al_env.evidence.constraints import ConstraintGraph
 
 
 @st.composite

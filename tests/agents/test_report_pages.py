@@ -355,7 +355,7 @@ def test_bare_features_are_compared_by_identities_or_return(tmp_path: Path) -> N
 
 def test_importing_the_report_loads_neither_torch_nor_matplotlib() -> None:
     code = (
-        "import sys, reid_al_agents.report, reid_al_agents.annotation; "
+        "import sys, reid_al_agents.report, reid_al_agents.log; "
         "print([name for name in ('torch', 'matplotlib', 'rich', 'scipy') if name in sys.modules])"
     )
     source = Path(__file__).resolve().parents[2] / "src"

@@ -10,22 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from reid_al_agents.annotation.store import EventStore
-from reid_al_agents.clustering import Sides, compare_looks, form_groups, sides_of
-from reid_al_agents.datasets import ImageSet, load_data
-from reid_al_agents.grouping import ChangeMonitor, GroupSettings, MatchModel
-from reid_al_agents.learner.asking import AskingReport
-from reid_al_agents.learner.config import RunConfig
-from reid_al_agents.learner.doubts import Checked
-from reid_al_agents.learner.feature_subject import FeatureSubject
-from reid_al_agents.learner.group_asking import GroupAsking
-from reid_al_agents.learner.group_checks import Checks
-from reid_al_agents.learner.loop import Loop
-from reid_al_agents.live.session import LiveSession
-from reid_al_agents.live.settings import LiveSettings
-from reid_al_agents.refresh import ClusterSettings
-from reid_al_agents.refresh.clusters import constrained_clusters
+from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.annotate.settings import AnnotationSettings
+from reid_al_agents.asking.browsing import AskingReport
+from reid_al_agents.asking.checks import Checks
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.beliefs.suspected_errors import Checked
+from reid_al_agents.clustering import Sides, compare_visually, form_groups, sides_of
+from reid_al_agents.data import ImageSet, load_data
+from reid_al_agents.experiment.loop import Loop
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
+from reid_al_agents.training import ClusterSettings
+from reid_al_agents.training.cluster.clusters import constrained_clusters
+from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
     ConstraintGraph,
     EpisodeSettings,
@@ -127,7 +129,7 @@ class Spell:
     def __init__(self, selector="gain", noise=0.0, linked=6, budget=1, seed=0, pool=12, **changes):
         features, sides = animals(seed=seed)
         self.features, self.sides = features, Sides(sides)
-        self.looks = compare_looks(features.features, None, sides=self.sides)
+        self.looks = compare_visually(features.features, None, sides=self.sides)
         self.constraints = ConstraintGraph(len(features))
         for animal in range(linked):
             self.constraints.add(6 * animal + 1, 6 * animal + 4, 1, 3.0)
@@ -136,7 +138,7 @@ class Spell:
             NoisyOracle(truth, false_match=noise, false_non_match=noise, seed=seed) if noise else truth
         )
         self.pairs = []
-        self.asking = GroupAsking(
+        self.asking = Engine(
             features, self.looks, self.constraints, make_selector(selector), MatchModel(), ChangeMonitor(),
             GroupSettings(**changes), EpisodeSettings(pool_size=pool, budget=budget, k=6, metric="cosine"),
             np.random.default_rng(seed),
@@ -159,9 +161,11 @@ def test_nobody_is_asked_about_what_cannot_be_compared(selector, changes):
 
 def test_all_that_can_be_told_is_told_and_sides_are_joined_where_a_sequence_joins_them():
     # With this seed no two animals' images look exactly alike: no piece is wrong before the first answer.
-    spell = Spell(linked=6, pool=100, neighbours=100, piece_similarity=1.0, seed=2)
-    pieces = form_groups(spell.looks.similarities, ConstraintGraph(120), 1.0).groups
-    assert all(len(np.unique(spell.features.identities[pieces == piece])) == 1 for piece in pieces)
+    spell = Spell(linked=6, pool=100, neighbours=100, micro_cluster_similarity=1.0, seed=2)
+    micro_clusters = form_groups(spell.looks.similarities, ConstraintGraph(120), 1.0).groups
+    assert all(
+        len(np.unique(spell.features.identities[micro_clusters == piece])) == 1 for piece in micro_clusters
+    )
     spell.asking.ask(spell, 100_000)
     assert spell.asking.exhausted
     groups = form_groups(spell.looks.similarities, spell.constraints, 1.0).groups
@@ -180,8 +184,8 @@ def test_all_that_can_be_told_is_told_and_sides_are_joined_where_a_sequence_join
 
 def test_without_sides_such_pairs_are_asked():
     spell = Spell()
-    spell.asking = GroupAsking(
-        spell.features, compare_looks(spell.features.features, None), spell.constraints,
+    spell.asking = Engine(
+        spell.features, compare_visually(spell.features.features, None), spell.constraints,
         make_selector("gain"), MatchModel(), ChangeMonitor(), GroupSettings(),
         EpisodeSettings(pool_size=12, budget=1, k=6, metric="cosine"), np.random.default_rng(0),
     )  # fmt: skip
@@ -208,10 +212,10 @@ def test_a_sequence_that_joins_two_sides_is_nobodys_to_judge():
 
 def test_nothing_is_alike_across_sides_however_few_there_are():
     features, sides = animals(identities=4)
-    rows, columns = compare_looks(features.features, None, sides=Sides(sides)).similarities.nonzero()
+    rows, columns = compare_visually(features.features, None, sides=Sides(sides)).similarities.nonzero()
     assert len(rows)
     assert Sides(sides).comparable(rows, columns).all()
-    rows, columns = compare_looks(features.features, None).similarities.nonzero()
+    rows, columns = compare_visually(features.features, None).similarities.nonzero()
     assert not Sides(sides).comparable(rows, columns).all()
 
 
@@ -236,7 +240,7 @@ def test_clusters_of_different_sides_are_no_negatives_unless_answers_tell_them_a
 
 def test_the_loop_hears_of_the_subjects_sides():
     features, sides = animals()
-    subject = FeatureSubject(features)
+    subject = FeaturePool(features)
     subject.sides = sides
     pairs = []
 
@@ -268,9 +272,9 @@ def test_people_are_given_pairs_and_rows_that_can_be_compared(tmp_path):
         return constraints
 
     with EventStore(tmp_path / "events.sqlite") as store:
-        session = LiveSession(
+        session = AnnotationSession(
             features, store, "run", lambda: make_selector("gain"), known=known,
-            settings=LiveSettings(hidden_share=0.0, refresh_every=None), sides=Sides(sides),
+            settings=AnnotationSettings(gold_share=0.0, refresh_every=None), sides=Sides(sides),
         )  # fmt: skip
         pairs = []
         for turn in range(40):
@@ -305,7 +309,7 @@ def test_as_many_sides_as_images():
 def test_between_images_sides_are_refused_and_not_ignored():
     features, sides = animals()
 
-    class Sided(FeatureSubject):
+    class Sided(FeaturePool):
         @property
         def sides(self):
             return sides

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from reid_al_agents.datasets import load_data, make_split
-from reid_al_agents.datasets.synthetic import DOMAINS, DomainSettings, render_pedestrians, save_images
-from reid_al_agents.datasets.synthetic.camera import expose, sample_camera
-from reid_al_agents.datasets.synthetic.figure import draw_person
-from reid_al_agents.datasets.synthetic.person import sample_appearance
-from reid_al_agents.datasets.synthetic.pose import Gait, arm_joints, leg_joints
-from reid_al_agents.datasets.synthetic.trunk import half_width
-from reid_al_agents.datasets.synthetic.view import View
+from reid_al_agents.data import load_data, make_split
+from reid_al_agents.data.synthetic import DOMAINS, DomainSettings, render_pedestrians, save_images
+from reid_al_agents.data.synthetic.camera import expose, sample_camera
+from reid_al_agents.data.synthetic.figure import draw_person
+from reid_al_agents.data.synthetic.person import sample_appearance
+from reid_al_agents.data.synthetic.pose import Gait, arm_joints, leg_joints
+from reid_al_agents.data.synthetic.trunk import half_width
+from reid_al_agents.data.synthetic.view import View
 from reid_al_env.errors import InputError
 
 STANDING = Gait(phase=0.0, stride=0.0)

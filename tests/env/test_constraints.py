@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_min_cut import brute_force_cut
 
 from reid_al_env import ConstraintGraph, Dispute, InputError
-from reid_al_env.disputes import Evidence
+from reid_al_env.evidence.disputes import Evidence
 
 SIZE = 7
 

@@ -25,7 +25,7 @@ from reid_al_env import (
     starts,
     synthetic_features,
 )
-from reid_al_env.starts import StartTable
+from reid_al_env.mdp.starts import StartTable
 
 DRAWS = find_spec("PIL") is not None and find_spec("pygame") is not None  # the checker draws all modes
 

@@ -9,7 +9,7 @@ import pytest
 from reference import ReferenceEpisode
 
 from reid_al_env import EpisodeSettings, FeatureSet, Inquiry
-from reid_al_env.graph import k_reciprocal, node_distances
+from reid_al_env.mdp.graph import k_reciprocal, node_distances
 
 POINTS = np.array([[0, 3], [1, 2], [3, 3], [4, 2], [4, 1]], dtype=np.float32)
 SAME_AS_QUERY = np.array([7, 1, 2, 7, 4])
@@ -121,7 +121,7 @@ def inquiry(empty_negatives):
 
 
 def test_the_matrices_follow_from_one_another():
-    """Each matrix is what the functions of ``reid_al_env.graph`` make of the one before."""
+    """Each matrix is what the functions of ``reid_al_env.mdp.graph`` make of the one before."""
     np.testing.assert_allclose(node_distances(POINTS, ALL) * 20, DISTANCES, rtol=1e-6)
     assert (40 - 2 * np.array(DISTANCES) - 40 * np.eye(5) == DENSE).all()
     assert (k_reciprocal(of_40(DENSE), 2, ALL) == RECIPROCAL_0).all()

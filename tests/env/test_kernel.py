@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reference import ReferenceEpisode, first_k, reference_distances, reference_pool
 
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry, synthetic_features
-from reid_al_env.graph import k_reciprocal, node_distances
+from reid_al_env.mdp.graph import k_reciprocal, node_distances
 
 # Small whole numbers: sums of squares are exact in any order, and ties and duplicates abound.
 features_strategy = st.integers(6, 14).flatmap(

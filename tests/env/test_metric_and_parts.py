@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from reference import reference_pool
 
 from reid_al_env import FeatureSet, InputError, LabelOracle, NoisyOracle
-from reid_al_env.browsing import QueryBrowser
-from reid_al_env.graph import squared_distances
-from reid_al_env.metric import covariance, l2_normalise, to_metric_space
-from reid_al_env.pool import PoolTable
-from reid_al_env.reward import hardness_gap, hinge, softplus
+from reid_al_env.mdp.browsing import QueryBrowser
+from reid_al_env.mdp.graph import squared_distances
+from reid_al_env.mdp.metric import covariance, l2_normalise, to_metric_space
+from reid_al_env.mdp.pool import PoolTable
+from reid_al_env.mdp.reward import hardness_gap, hinge, softplus
 
 
 def test_whitening_is_the_mahalanobis_distance():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_al_env import InputError, minimum_cut
-from reid_al_env.min_cut import CutFinder, Partition
+from reid_al_env.evidence.min_cut import CutFinder, Partition
 
 NODES = 6
 SOURCE, SINK = 0, 5

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from reid_al_env import FeatureSet, InputError, synthetic_features
-from reid_al_env import frame as frame_module
-from reid_al_env.canvas import COLOURS, INK, Canvas
-from reid_al_env.frame import Scene
+from reid_al_env.render import frame as frame_module
+from reid_al_env.render.canvas import COLOURS, INK, Canvas
+from reid_al_env.render.frame import Scene
 
 pillow = pytest.importorskip("PIL.Image")
 ID = "ReIDActiveLearningSmall-v0"
@@ -240,7 +240,7 @@ def test_the_batched_environment_shows_what_the_single_one_shows(mode):
 
 def test_a_window_shows_each_step(monkeypatch):
     pygame = pytest.importorskip("pygame")
-    monkeypatch.setattr("reid_al_env.rendering.RENDER_FPS", 0)  # without waiting between frames
+    monkeypatch.setattr("reid_al_env.render.rendering.RENDER_FPS", 0)  # without waiting between frames
     env = gym.make(ID, render_mode="human")
     env.reset(seed=0)
     env.step(1)

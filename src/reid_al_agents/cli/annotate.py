@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from reid_al_agents.asking.policy import check_selector
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.learner.choosing import check_selector
 
 
 def annotate(
@@ -78,11 +78,11 @@ def annotate(
     """Ask people about pairs and learn from their answers; nothing that was answered is ever lost."""
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
-    from reid_al_agents.live.imports import import_pairs
-    from reid_al_agents.live.opening import open_session
-    from reid_al_agents.live.settings import LiveSettings
-    from reid_al_agents.live.terminal import answer_here
-    from reid_al_agents.server.serving import addresses, free_port, make_access, serve
+    from reid_al_agents.annotate.begin import open_session
+    from reid_al_agents.annotate.imports import import_pairs
+    from reid_al_agents.annotate.server.serving import addresses, free_port, make_access, serve
+    from reid_al_agents.annotate.settings import AnnotationSettings
+    from reid_al_agents.annotate.terminal import answer_here
 
     check_selector(selector)
     config = opt.run_config(
@@ -100,10 +100,10 @@ def annotate(
         evaluate_on="none",
         seed=seed,
     )
-    settings = LiveSettings(
+    settings = AnnotationSettings(
         overlap=overlap,
         lease_seconds=lease,
-        hidden_share=hidden,
+        gold_share=hidden,
         refresh_every=refresh_every or None,
         answers=answers,
     )

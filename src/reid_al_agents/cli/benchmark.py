@@ -8,19 +8,19 @@ from typing import Annotated
 
 import typer
 
+from reid_al_agents.asking.policy import check_selector
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.experiment.benchmark import Comparison, Plan, compare
 from reid_al_agents.files import make_folder
-from reid_al_agents.learner.assembly import assemble
-from reid_al_agents.learner.choosing import check_selector
-from reid_al_agents.learner.comparison import Comparison, Plan, compare
-from reid_al_agents.learner.run_folder import log_test_use
-from reid_al_agents.learner.subject import Subject
 from reid_al_agents.report.machine import Provenance
 from reid_al_agents.report.pages import write_comparison_page
 from reid_al_agents.report.plots import headline, plot_by_answers, save_figure
 from reid_al_agents.report.rows import results_object, write_csv, write_json
 from reid_al_agents.report.table import as_rich, results_table
+from reid_al_agents.training.pool import Pool
+from reid_al_agents.workspace.assembly import assemble
+from reid_al_agents.workspace.folder import log_test_use
 
 
 def benchmark(
@@ -152,7 +152,7 @@ class ResultsFolder:
         )
 
 
-def _subject(plan: Plan, seed: int, device: str, out: Path, bars: Bars) -> Subject:
+def _subject(plan: Plan, seed: int, device: str, out: Path, bars: Bars) -> Pool:
     return assemble(
         replace(plan.base, seed=seed),
         device=device,

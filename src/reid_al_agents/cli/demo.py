@@ -11,8 +11,8 @@ import typer
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.benchmark import ResultsFolder
 from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.learner.comparison import compare
-from reid_al_agents.learner.demonstration import demo_plan, pretrained_weights, target_subject
+from reid_al_agents.experiment.benchmark import compare
+from reid_al_agents.experiment.demo import demo_plan, pretrained_weights, target_subject
 from reid_al_agents.report.rows import results_object
 from reid_al_agents.report.table import as_rich, results_table
 

@@ -10,9 +10,9 @@ import typer
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.datasets import ImageSet, load_data
-from reid_al_agents.embedding import embed as extract
-from reid_al_agents.learner.assembly import load_model
+from reid_al_agents.data import ImageSet, load_data
+from reid_al_agents.vision import embed as extract
+from reid_al_agents.workspace.assembly import load_model
 from reid_al_env import FeatureSet, InputError
 
 

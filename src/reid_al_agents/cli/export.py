@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from reid_al_agents.annotation import PairLog, export_identities_csv, export_pairs_csv
-from reid_al_agents.annotation.exchange_label_studio import LOCAL_FILES
+from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.experiment.loop import record
 from reid_al_agents.files import make_folder
-from reid_al_agents.grouping import GroupSettings
-from reid_al_agents.learner.loop import record
-from reid_al_agents.learner.run_folder import RunFolder
+from reid_al_agents.log.label_studio import LOCAL_FILES
+from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.log.run_export import export_identities_csv, export_pairs_csv
+from reid_al_agents.workspace.folder import Folder
 from reid_al_env import ConstraintGraph, InputError
 
 
@@ -63,7 +64,7 @@ def _of_session(
     folder: Path, target: Path, store: str | None, market1501: Path | None, image_prefix: str
 ) -> dict[str, Any]:
     opt.need("sqlalchemy", "annotate")
-    from reid_al_agents.live.handing_out import hand_out
+    from reid_al_agents.annotate.delivery import hand_out
 
     with Bars() as bars:
         return dict(
@@ -77,7 +78,7 @@ def _of_run(folder: Path, target: Path) -> dict[str, Any]:
     log_path = folder / "pairs.sqlite"
     if not log_path.is_file():
         raise InputError(f"{folder}: holds no pairs.sqlite; name the folder of a run")
-    names = RunFolder(folder).pool_names()
+    names = Folder(folder).pool_names()
     constraints = ConstraintGraph(len(names))
     with PairLog(log_path) as log:
         answers = log.answers()
@@ -87,7 +88,7 @@ def _of_run(folder: Path, target: Path) -> dict[str, Any]:
         ((a.query, a.candidate, a.answer, a.probability) for a in answers),
         GroupSettings().error_rate,
     )
-    formed = RunFolder(folder).groups()
+    formed = Folder(folder).groups()
     groups = constraints.groups() if formed is None else formed
     export_identities_csv(names, groups, target / "identities.csv")
     sizes = np.bincount(groups)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from reid_al_agents.learner.config import RunConfig
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 
 Data: TypeAlias = Annotated[

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from reid_al_agents.asking.policy import check_selector
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.learner.assembly import assemble
-from reid_al_agents.learner.choosing import check_selector
-from reid_al_agents.learner.run import run as run_loop
-from reid_al_agents.learner.run_folder import RunFolder, log_test_use
+from reid_al_agents.experiment.run import run as run_loop
 from reid_al_agents.report.table import as_rich, rounds_table
+from reid_al_agents.workspace.assembly import assemble
+from reid_al_agents.workspace.folder import Folder, log_test_use
 
 
 def run(
@@ -114,7 +114,7 @@ def run(
         evaluate_on="test" if final else "validation",
         seed=seed,
     )
-    RunFolder(out).open(config, resume=resume)  # before the data are read, and before anything is written
+    Folder(out).open(config, resume=resume)  # before the data are read, and before anything is written
     made = out / "split.json"
     if resume and config.split is None and made.is_file():
         described = replace(config, split=str(made))

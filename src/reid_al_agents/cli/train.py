@@ -9,15 +9,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from reid_al_agents.asking.browsing import AskingLimits, ask
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.dqn import DQNSelector, DQNSettings
-from reid_al_agents.learner.asking import AskingLimits, ask
-from reid_al_agents.learner.assembly import assemble
-from reid_al_agents.learner.run import label_oracle, policy_origin
+from reid_al_agents.experiment.run import label_oracle, policy_origin
 from reid_al_agents.report.plots import plot_return_by_query, save_figure
+from reid_al_agents.workspace.assembly import assemble
 from reid_al_env import InputError, Inquiry
-from reid_al_env.browsing import QueryBrowser
+from reid_al_env.mdp.browsing import QueryBrowser
 
 
 def train(

@@ -5,16 +5,16 @@ from reid_al_agents.clustering.density import dbscan
 from reid_al_agents.clustering.forming import FormedGroups, form_dense_groups, form_groups
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.linkage import average_linkage, group_sums
-from reid_al_agents.clustering.looks import Looks, compare_looks
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides, sides_of
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 
 __all__ = [
     "FormedGroups",
-    "Looks",
     "Sides",
+    "VisualSimilarity",
     "average_linkage",
-    "compare_looks",
+    "compare_visually",
     "dbscan",
     "form_dense_groups",
     "form_groups",

@@ -18,13 +18,13 @@ class FormedGroups:
     """Groups in which no answer is violated.
 
     Attributes:
-        pieces: (N,) int64 tight cluster of each image, numbered by first appearance; held together by looks.
-        groups: (N,) int64 group of each image: pieces joined by must-links and, where that was asked for, by
+        micro_clusters: (N,) int64 tight cluster of each image, numbered by first appearance; held together by looks.
+        groups: (N,) int64 group of each image: micro_clusters joined by must-links and, where that was asked for, by
             looks; every piece lies in one group.
         conflicts: (M, 2) int64 pairs of groups that are known to differ.
     """
 
-    pieces: NDArray[np.int64]
+    micro_clusters: NDArray[np.int64]
     groups: NDArray[np.int64]
     conflicts: NDArray[np.int64]
 
@@ -32,35 +32,35 @@ class FormedGroups:
 def form_groups(
     similarities: sparse.csr_matrix,
     constraints: ConstraintGraph,
-    piece_similarity: float,
+    micro_cluster_similarity: float,
     group_similarity: float | None = None,
 ) -> FormedGroups:
     """Form groups that look alike and agree with every answer that holds.
 
-    First images that look alike become pieces, by average linkage down to ``piece_similarity``. A piece
-    takes with it whatever must-links say of its images, so joining two pieces is forbidden if a cannot-link
-    stands between anything that is thereby the same identity. Then pieces that share a must-link component
-    are one group. Last, with ``group_similarity``, whole groups are joined down to that average.
+    First, similar images become micro-clusters, by average linkage down to ``micro_cluster_similarity``. A
+    micro-cluster includes whatever must-links say of its images, so joining two is forbidden if a cannot-link
+    stands between anything that would thereby be the same identity. Then micro-clusters that share a
+    must-link component are one group. Last, with ``group_similarity``, whole groups are joined down to that average.
 
-    Looks are averaged within pieces before must-links join them, because a must-link is worth most where
-    looks disagree: two views of one person would otherwise dilute each other, and neither would find the
+    Similarities are averaged within micro-clusters before must-links join them, because a must-link is worth
+    most where similarities disagree: two views of one person would otherwise dilute each other, and neither would find the
     images that belong to it.
 
     Args:
         similarities: (N, N) as of :func:`~reid_al_agents.clustering.jaccard.jaccard_similarities`.
         constraints: What is known of the N images; it is not changed.
-        piece_similarity: Least average similarity within pieces, in (0, 1].
+        micro_cluster_similarity: Least average similarity within micro_clusters, in (0, 1].
         group_similarity: Least average similarity of groups that are joined; ``None`` joins none.
     """
     known = _Known(constraints)
     images = np.arange(len(constraints))
     known.nodes = images
-    pieces = average_linkage(similarities, images, piece_similarity, known)
+    micro_clusters = average_linkage(similarities, images, micro_cluster_similarity, known)
     if group_similarity is not None:
         groups = known.groups()
         known.nodes = np.unique(groups, return_index=True)[1]
         average_linkage(similarities, groups, group_similarity, known)
-    return FormedGroups(pieces, known.groups(), known.conflicts())
+    return FormedGroups(micro_clusters, known.groups(), known.conflicts())
 
 
 def form_dense_groups(
@@ -83,13 +83,13 @@ def form_dense_groups(
     images = np.arange(len(constraints))
     known.nodes = images
     first: dict[int, int] = {}
-    pieces = images.copy()
+    micro_clusters = images.copy()
     for image in np.flatnonzero(clusters >= 0).tolist():
         head = first.setdefault(int(clusters[image]), image)
         if known.may_join(head, image):
             known.join(head, image)
-            pieces[image] = head
-    return FormedGroups(np.unique(pieces, return_inverse=True)[1], known.groups(), known.conflicts())
+            micro_clusters[image] = head
+    return FormedGroups(np.unique(micro_clusters, return_inverse=True)[1], known.groups(), known.conflicts())
 
 
 class _Known:

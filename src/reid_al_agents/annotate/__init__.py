@@ -1,0 +1,1 @@
+"""Annotation sessions: people answer."""

@@ -1,0 +1,76 @@
+"""Questions whose answer is known already, to see how reliable people are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from reid_al_agents.annotate.leases import new_question
+from reid_al_agents.annotate.messages import Held
+from reid_al_agents.beliefs.fold import SIGNS
+from reid_al_agents.log.events import Event
+from reid_al_env import ConstraintGraph
+
+_AGO = 50  # answers since which a person has forgotten a pair
+_TRIES = 20
+
+
+class GoldQuestions:
+    """Draws pairs that were answered before and about which what holds agrees with the answer.
+
+    Args:
+        run: The run.
+        rng: Of the draws.
+    """
+
+    def __init__(self, run: str, rng: np.random.Generator) -> None:
+        self._run, self._rng = run, rng
+
+    def draw(
+        self,
+        annotator: str,
+        effective: Mapping[int, Event],
+        known: ConstraintGraph,
+        round_: int,
+        now: float,
+    ) -> Held | None:
+        """A question for one person about a pair that they have not seen lately.
+
+        Args:
+            annotator: The person.
+            effective: Events that count, in order.
+            known: What is known of the images.
+            round_: The present round.
+            now: The time.
+
+        Returns:
+            The question, for this person only; ``None`` where there is none.
+        """
+        events = list(effective.values())
+        recent = {
+            (event.query, event.candidate)
+            for event in events[-_AGO:]
+            if event.annotator == annotator or event.question_kind == "hidden"
+        }
+        for _ in range(_TRIES if len(events) > _AGO else 0):
+            event = events[int(self._rng.integers(len(events)))]
+            sign = SIGNS.get(event.answer or "", 0)
+            if sign == 0 or event.query is None or event.candidate is None:
+                continue
+            if (event.query, event.candidate) in recent or event.question_kind == "hidden":
+                continue
+            if known.relation(event.query, event.candidate) == sign:
+                record = new_question(
+                    self._run,
+                    round=round_,
+                    query=event.query,
+                    candidate=event.candidate,
+                    kind="hidden",
+                    selector="hidden",
+                    created_at=now,
+                    probability=event.probability,
+                    detail={"needed": 1, "only": annotator, "truth": sign},
+                )
+                return Held(record, None, 1, annotator)
+        return None

@@ -1,0 +1,131 @@
+"""Groups of images to be looked at: each with its images, the most typical first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.annotate.messages import Unknown
+from reid_al_agents.asking.batch import Batch
+from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.fold import given_names
+from reid_al_agents.clustering import form_groups
+from reid_al_env import ConstraintGraph
+from reid_al_env.groups import Groups
+
+Order = Literal["size", "recent", "name"]
+
+
+class IdentityList:
+    """Groups by the number of their most typical image, which is how pages refer to them.
+
+    Args:
+        groups: The groups.
+        names: Name of each image that was given one, the latest last.
+        changes: State of the session that it was made from.
+        edited: Images whose identity was edited, the latest last.
+    """
+
+    def __init__(
+        self, groups: Groups, names: Mapping[int, str], changes: int, edited: Iterable[int] = ()
+    ) -> None:
+        self._groups = groups
+        self._by_typical = {int(image): group for group, image in enumerate(groups.typical)}
+        self._names = given_names(dict(names), groups.labels)
+        self._edited_last = {int(groups.labels[image]): place for place, image in enumerate(edited)}
+        self.changes = changes
+
+    @classmethod
+    def of_batch(cls, batch: Batch, names: Mapping[int, str], changes: int) -> IdentityList:
+        """The groups that a batch asks about."""
+        return cls(batch.view.groups, names, changes)
+
+    @classmethod
+    def of_identities(
+        cls,
+        asking: Engine,
+        known: ConstraintGraph,
+        names: Mapping[int, str],
+        settings: GroupSettings,
+        changes: int,
+        edited: Iterable[int] = (),
+    ) -> IdentityList:
+        """The identities formed, as they would be handed out."""
+        labels = identity_labels(asking, known, settings)
+        return cls(Groups(asking.features, labels), names, changes, edited)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Group of each image, (N,)."""
+        return self._groups.labels
+
+    @property
+    def identities(self) -> int:
+        """Groups of two images or more."""
+        return int(np.count_nonzero(self._groups.sizes > 1))
+
+    def of_image(self, image: int) -> int:
+        """The group that holds an image."""
+        return int(self._groups.labels[image])
+
+    def find(self, identity: str) -> int:
+        """The group that a page calls ``identity``.
+
+        Raises:
+            Unknown: There is none, such as after an edit.
+        """
+        number = identity.removeprefix("g")
+        group = self._by_typical.get(int(number)) if identity[:1] == "g" and number.isdecimal() else None
+        if group is None:
+            raise Unknown(f"identity {identity!r}: is not there (any more); load the page again")
+        return group
+
+    def key(self, group: int) -> str:
+        """What a page calls the group."""
+        return f"g{int(self._groups.typical[group])}"
+
+    def size(self, group: int) -> int:
+        """Number of its images."""
+        return int(self._groups.sizes[group])
+
+    def images(self, group: int, count: int | None = None) -> list[int]:
+        """Its images, the most typical first, at most ``count``."""
+        return [int(image) for image in self._groups.by_closeness(group)[:count]]
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names that were given, by group."""
+        return dict(self._names)
+
+    def name(self, group: int) -> str | None:
+        """The name it was given."""
+        return self._names.get(group)
+
+    def ordered(self, order: Order) -> list[int]:
+        """All groups: the largest first, the last edited first, or by name with those without one last."""
+
+        def place(group: int) -> tuple[object, ...]:
+            if order == "recent":
+                return -self._edited_last.get(group, -1), -self.size(group), group
+            if order == "name":
+                return group not in self._names, self._names.get(group, ""), -self.size(group), group
+            return -self.size(group), group
+
+        return sorted(range(len(self)), key=place)
+
+
+def identity_labels(asking: Engine, known: ConstraintGraph, settings: GroupSettings) -> NDArray[np.int64]:
+    """Identity of each image, (N,): micro_clusters joined by answers and by looks."""
+    return form_groups(
+        asking.similarities,
+        known,
+        settings.delivered_similarity,
+        settings.group_similarity,
+    ).groups

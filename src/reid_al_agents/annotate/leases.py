@@ -1,0 +1,141 @@
+"""Who has which question before them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+
+from reid_al_agents.annotate.messages import Held
+from reid_al_agents.log.events import Question
+from reid_al_agents.log.store import EventStore
+
+
+class Leases:
+    """Questions that are open, in the order in which they are to be asked, and their leases.
+
+    Leases are kept in the store as well, so that a server that was killed gives nobody a question that
+    another person still has on the screen.
+
+    Args:
+        store: Where questions and leases are kept.
+        run: The run.
+        lease_seconds: How long a lease lasts.
+    """
+
+    def __init__(self, store: EventStore, run: str, lease_seconds: float) -> None:
+        self._store, self._run, self._seconds = store, run, lease_seconds
+        self._held: dict[str, Held] = {}
+        self._leases: dict[str, dict[str, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def get(self, question: str) -> Held | None:
+        """The open question of that id."""
+        return self._held.get(question)
+
+    def add(self, questions: Iterable[Held], *, first: bool = False) -> None:
+        """Put up questions that the store has; ``first`` puts them before all others."""
+        new = {held.record.id: held for held in questions}
+        self._held = {**new, **self._held} if first else {**self._held, **new}
+
+    def remove(self, held: Held) -> None:
+        """Take a question down."""
+        self._held.pop(held.record.id, None)
+        self._leases.pop(held.record.id, None)
+
+    def restore(self, now: float, answered: dict[str, set[str]]) -> None:
+        """Put up what people have before them according to the store.
+
+        Args:
+            now: The time.
+            answered: Who answered, by question.
+        """
+        leases = [
+            lease
+            for lease in self._store.leases(self._run, now)
+            if lease.annotator not in answered.get(lease.question, ())
+        ]
+        found = self._store.questions({lease.question for lease in leases})
+        for lease in leases:
+            if lease.question in found:
+                record = found[lease.question]
+                held = Held(record, None, int(record.detail.get("needed", 1)), record.detail.get("only"))
+                held.answered |= answered.get(record.id, set())
+                self._held.setdefault(record.id, held)
+                self._leases.setdefault(record.id, {})[lease.annotator] = lease.expires_at
+
+    def leased(self, annotator: str, now: float) -> list[Held]:
+        """What this person has before them and has not answered."""
+        return [
+            held
+            for held in self._held.values()
+            if annotator not in held.answered
+            and self._leases.get(held.record.id, {}).get(annotator, 0.0) > now
+        ]
+
+    def lease_first(self, questions: Iterable[Held], annotator: str, now: float, count: int) -> list[Held]:
+        """Give a person the first ``count`` of some questions that they do not have and may have.
+
+        Args:
+            questions: In the order in which they are wanted.
+            annotator: The person.
+            now: The time.
+            count: How many at most.
+
+        Returns:
+            Those that were given; the store is asked once for each number of people that pairs need.
+        """
+        free: list[Held] = []
+        for held in questions:
+            if len(free) >= count:
+                break
+            having = self._having(held, now)
+            may = annotator not in held.answered | having and held.only in (None, annotator)
+            if may and len(held.answered | having) < held.needed:
+                free.append(held)
+        return self._lease(free, annotator, now)
+
+    def renew(self, questions: Iterable[Held], annotator: str, now: float) -> None:
+        """Let a person's leases last longer once half of them is over."""
+        due = [
+            held for held in questions if self._leases[held.record.id][annotator] - now < self._seconds / 2
+        ]
+        self._lease(due, annotator, now)
+
+    def _lease(self, questions: list[Held], annotator: str, now: float) -> list[Held]:
+        given: set[str] = set()
+        for needed in sorted({held.needed for held in questions}):
+            ids = [held.record.id for held in questions if held.needed == needed]
+            given.update(self._store.lease_many(ids, annotator, now, self._seconds, needed))
+        for question in given:
+            self._leases.setdefault(question, {})[annotator] = now + self._seconds
+        return [held for held in questions if held.record.id in given]
+
+    def is_leased(self, held: Held, now: float) -> bool:
+        """Whether anybody has the question before them."""
+        return bool(self._having(held, now))
+
+    def free(self, now: float) -> int:
+        """Questions that anybody may still be given."""
+        return sum(
+            held.only is None and len(held.answered | self._having(held, now)) < held.needed
+            for held in self._held.values()
+        )
+
+    def _having(self, held: Held, now: float) -> set[str]:
+        return {who for who, end in self._leases.get(held.record.id, {}).items() if end > now}
+
+    def others_have(self, annotator: str, now: float) -> bool:
+        """Whether anything is open that other people have before them."""
+        return any(
+            end > now and who != annotator for leases in self._leases.values() for who, end in leases.items()
+        )
+
+
+def new_question(run: str, **values: object) -> Question:
+    """A question with a new random id; ``values`` are its other fields."""
+    return Question(id=secrets.token_urlsafe(16), run=run, **values)  # type: ignore[arg-type]

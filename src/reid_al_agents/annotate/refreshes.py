@@ -1,0 +1,246 @@
+"""Refreshes beside the asking: one process at a time, whose model is taken up when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reid_al_agents.annotate.messages import Conflict, Json
+from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.files import make_folder, write_arrays, write_text
+from reid_al_agents.log.events import Event
+from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env import FeatureSet, InputError
+
+_log = logging.getLogger(__name__)
+WEIGHTS, FEATURES, START = "weights.safetensors", "features.npz", "start.safetensors"
+
+
+class Refreshes:
+    """Starts refreshes when they are due and lets the session go on with what they made.
+
+    Args:
+        session: The session.
+        config: Settings of data and training.
+        folder: The run's folder; each refresh has one inside it.
+        device: Where to train.
+        worker: Command that does a refresh, less its specification; for tests.
+
+    Attributes:
+        state: What is shown of a refresh that runs or failed; ``None`` while all is well and none runs.
+        rounds: One line for each refresh that is done.
+    """
+
+    def __init__(
+        self,
+        session: AnnotationSession,
+        config: RunConfig,
+        folder: Path,
+        *,
+        device: str = "auto",
+        worker: tuple[str, ...] = (sys.executable, "-m", "reid_al_agents.annotate.refresh_process"),
+    ) -> None:
+        self._session, self._config, self._folder = session, config, folder
+        self._device, self._worker = device, worker
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self.state: Json | None = None
+        self.rounds: list[Json] = [
+            dict(event.payload) for event in session.state.store.events(session.state.run, kind="refresh")
+        ]
+
+    @property
+    def running(self) -> bool:
+        """Whether a refresh is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def learned_from(self) -> int:
+        """Answers behind the model that is asked with."""
+        return int(self.rounds[-1]["answers"]) if self.rounds else 0
+
+    def start_if_due(self) -> None:
+        """Start a refresh if the model is still to be adapted, or has missed enough answers."""
+        session = self._session
+        every = session.state.settings.refresh_every
+        if self._config.refresh == "none" or self.running or self._closed:
+            return
+        if (self.state or {}).get("state") == "failed":
+            return
+        if (self._config.adapts and not (self._folder / START).is_file()) or (
+            every is not None and session.state.answers - self.learned_from >= every
+        ):
+            with contextlib.suppress(Conflict):  # another request was quicker
+                self.start()
+
+    def start(self) -> None:
+        """Start a refresh.
+
+        Raises:
+            Conflict: One runs already, or nothing trains.
+        """
+        with self._lock:
+            if self.running:
+                raise Conflict("refresh: one runs already; wait for it")
+            if self._config.refresh == "none":
+                raise Conflict("refresh: this session was started with --refresh none")
+            evidence, excluded, answers = self._session.evidence()
+            number = len(self.rounds) + 1
+            self.state = {"state": "waiting", "what": "train", "done": 0, "total": 1, "message": None}
+            work = (number, evidence, excluded, answers)
+            self._thread = threading.Thread(target=self._run, args=work, daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for the refresh that runs."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def close(self) -> None:
+        """Stop the refresh that runs; its answers are all in the log."""
+        self._closed = True
+        if self._process is not None:
+            self._process.terminate()
+        self.wait()
+
+    def _run(self, number: int, evidence: list[Any], excluded: set[int], answers: int) -> None:
+        started = time.perf_counter()
+        try:
+            out = make_folder(self._folder / "rounds" / f"{number:03d}")
+            figures = self._work(number, out, evidence, excluded, answers)
+            self._take_up(out, number, answers, figures, time.perf_counter() - started)
+        except Exception as error:
+            # The thread's end: whatever it is must be told, or the page would show a refresh that never ends.
+            if self._closed:
+                return
+            if not isinstance(error, InputError):
+                _log.exception("refresh %d failed", number)
+            message = f"{error}; the answers are kept, and asking goes on with the last model"
+            self.state = {"state": "failed", "what": "train", "done": 0, "total": 1, "message": message}
+        else:
+            self.state = None
+
+    def _work(
+        self, number: int, out: Path, evidence: list[Any], excluded: set[int], answers: int
+    ) -> dict[str, Any]:
+        known = None
+        if answers or evidence:
+            known = out / "evidence.npz"
+            arrays = {
+                "pairs": np.array([item[:2] for item in evidence], dtype=np.int64).reshape(-1, 2),
+                "signs": np.array([item[2] for item in evidence], dtype=np.int64),
+                "weights": np.array([item[3] for item in evidence], dtype=np.float64),
+                "excluded": np.array(sorted(excluded), dtype=np.int64),
+            }
+            write_arrays(known, arrays)
+        seen = self._folder / self.rounds[-1]["folder"] if self.rounds else self._folder
+        spec = {
+            "config": self._config.as_dict(),
+            "out": str(out),
+            "start": str(self._folder / START),
+            "last": str(seen / WEIGHTS) if self.rounds else None,
+            "seen": str(seen / FEATURES),
+            "evidence": None if known is None else str(known),
+            "round": number,
+            "device": self._device,
+        }
+        write_text(out / "work.json", json.dumps(spec, indent=1) + "\n")
+        with (out / "worker.log").open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [*self._worker, str(out / "work.json")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                encoding="utf-8",
+            )
+            if self._closed:  # while it started, so nobody else has ended it
+                self._process.terminate()
+            return self._listen(self._process, out)
+
+    def _listen(self, process: subprocess.Popen[str], out: Path) -> dict[str, Any]:
+        """Show what the worker tells until it ends; its figures."""
+        assert process.stdout is not None
+        figures: dict[str, Any] | None = None
+        complaint = f"refresh: the worker stopped; see {out / 'worker.log'}"
+        for line in process.stdout:
+            if not line.startswith("{"):
+                continue  # a library's own words
+            told = json.loads(line)
+            if "finished" in told:
+                figures = told["finished"]
+            elif "error" in told:
+                complaint = told["error"]
+            else:
+                self.state = {"state": "running", "message": None, **told}
+        process.wait()
+        if figures is None:
+            raise InputError(complaint)
+        return figures
+
+    def _take_up(self, out: Path, number: int, answers: int, figures: dict[str, Any], seconds: float) -> None:
+        session = self._session
+        session.adopt(load_features(session.state.features, out), number)
+        with session.state.lock:
+            changed, asked = self._since_last()
+        line = {
+            "round": number,
+            "answers": answers,
+            "groups": session.identities().identities,
+            "changed": changed,
+            "asked": asked,
+            "match_rate": changed / asked if asked else None,
+            "map": figures.get("map"),
+            "rank1": figures.get("rank1"),
+            "seconds": round(seconds, 1),
+            "folder": str(out.relative_to(self._folder)),
+        }
+        event = Event(
+            f"refresh/{number}",
+            session.state.run,
+            "refresh",
+            "",
+            session.state.clock(),
+            round=number,
+            payload=line,
+        )
+        session.state.store.append(event)
+        self.rounds.append(line)
+
+    def _since_last(self) -> tuple[int, int]:
+        """Of the policy's answers in the round that ends: those that joined two groups, and all."""
+        state = self._session.state
+        said = [
+            event.answer
+            for event in state.effective.values()
+            if event.question_kind == "policy" and event.round == state.round - 1
+        ]
+        return said.count("same"), len(said)
+
+
+def load_features(before: FeatureSet, folder: Path) -> FeatureSet:
+    """The pool's features as the refresh in ``folder`` left them.
+
+    Raises:
+        InputError: They are not there, or of another pool.
+    """
+    path = folder / FEATURES
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            features = kept["features"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete its folder to refresh again") from error
+    if len(features) != len(before):
+        raise InputError(f"{path}: {len(features)} images, but the pool has {len(before)}; start a new run")
+    return FeatureSet(features, before.identities, before.cameras, before.names, source=before.source)

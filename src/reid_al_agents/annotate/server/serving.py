@@ -1,0 +1,123 @@
+"""Serving the page: addresses, tokens and the web server."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reid_al_agents.annotate.begin import OpenSession
+from reid_al_agents.annotate.server.access import LOOPBACK, Access, check_name, keep_secret
+from reid_al_env import InputError
+
+_TOKENS = "tokens.json"
+
+
+def make_access(
+    folder: Path,
+    host: str,
+    port: int,
+    annotators: tuple[str, ...],
+    hosts: tuple[str, ...],
+    secure: bool = False,
+) -> tuple[Access, dict[str, str] | None]:
+    """Who may in: anybody on this machine, or those with a token.
+
+    Args:
+        folder: Where the secret and the tokens are kept.
+        host: Address that is listened on.
+        port: Its port.
+        annotators: Names that get a token; they keep the one they have.
+        hosts: Names that the page is reached by.
+        secure: Whether it is reached over HTTPS, by a proxy.
+
+    Returns:
+        The access, and the tokens by name (``None`` where none are needed).
+
+    Raises:
+        InputError: The page would be open to others without tokens, or a name is none.
+    """
+    if host not in LOOPBACK and not annotators:
+        raise InputError(
+            f"--host: {host} lets other machines in; give each person a token with --annotators anna,ben"
+        )
+    tokens = _tokens(folder, tuple(check_name(name) for name in annotators)) if annotators else None
+    names = hosts if host in ("0.0.0.0", "::") else (*hosts, host)
+    return Access(keep_secret(folder), tokens, names, port, secure), tokens
+
+
+def addresses(host: str, port: int, tokens: dict[str, str] | None, hosts: tuple[str, ...]) -> dict[str, str]:
+    """The address to open, by annotator; the empty name where nobody needs a token."""
+    shown = (hosts or (host,))[0]
+    shown = f"[{shown}]" if ":" in shown else shown
+    base = f"http://{shown}:{port}/"
+    return {"": base} if tokens is None else {name: f"{base}?token={token}" for name, token in tokens.items()}
+
+
+def free_port(host: str, port: int) -> int:
+    """The port itself if it is free, or any free one for 0.
+
+    Raises:
+        InputError: It is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"--port: {host}:{port} cannot be used ({error.strerror}); choose another"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def serve(
+    opened: OpenSession, access: Access, host: str, port: int, data: str, ready: Callable[[], None]
+) -> None:
+    """Serve the page until interrupted.
+
+    Args:
+        opened: The session.
+        access: Who may in.
+        host: Address to listen on.
+        port: Its port.
+        data: Name of the data.
+        ready: Called once pages can be loaded.
+    """
+    import uvicorn
+
+    from reid_al_agents.annotate.server.app import create_app
+
+    app = create_app(opened.session, opened.refreshing, opened.pictures, access, data=data)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
+    )
+    server = uvicorn.Server(config)
+    started: Any = server.startup
+
+    async def startup(sockets: list[socket.socket] | None = None) -> None:
+        await started(sockets=sockets)
+        if server.started:
+            ready()
+
+    server.startup = startup  # type: ignore[method-assign]
+    opened.refreshing.start_if_due()
+    server.run()
+
+
+def _tokens(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+    path = folder / _TOKENS
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        tokens = {name: str(kept.get(name) or secrets.token_urlsafe(24)) for name in names}
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({**kept, **tokens}, file, indent=1)
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: cannot be used ({error}); delete it to make new tokens") from error
+    return tokens

@@ -1,0 +1,166 @@
+"""Answering in a terminal, where there is no browser."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.color import Color
+from rich.columns import Columns
+from rich.console import Console
+from rich.panel import Panel
+from rich.segment import Segment, Segments
+from rich.style import Style
+
+from reid_al_agents.annotate.begin import OpenSession
+from reid_al_agents.annotate.messages import Conflict
+from reid_al_agents.annotate.pictures import Pictures
+from reid_al_agents.beliefs.fold import SIGNS
+from reid_al_agents.log.events import Question
+
+KEYS = {
+    "y": "same",
+    "a": "same",
+    "n": "different",
+    "x": "different",
+    " ": "cannot_tell",
+    "c": "incomparable",
+    "b": "bad_candidate",
+    "B": "bad_query",
+}
+_BACK = ("\x7f", "\x08", "u")
+_WIDTH = 32  # characters of a picture
+_POLL = 0.2  # seconds between two looks whether there is something to ask
+
+
+def answer_here(
+    opened: OpenSession,
+    annotator: str,
+    *,
+    console: Console | None = None,
+    key: Callable[[], str] | None = None,
+) -> None:
+    """Show pairs one after the other and take answers from the keyboard, until ``q`` or nothing is left.
+
+    Args:
+        opened: The session.
+        annotator: Who answers.
+        console: Where to show; ``None`` is standard output.
+        key: Gives the next key; ``None`` reads the keyboard.
+    """
+    import click
+
+    console = console or Console()
+    key = key or (lambda: str(click.getchar()))
+    session = opened.session
+    while True:
+        served = session.questions(annotator, 1)
+        if not served.questions:
+            if served.waiting == "finished":
+                console.print("Nothing is left to ask.")
+                return
+            time.sleep(_POLL)  # a batch is being planned
+            continue
+        shown_at = time.monotonic()
+        show(console, opened.pictures, served.questions[0], session.state.answers)
+        pressed = _known_key(key)
+        if pressed == "q":
+            return
+        if pressed in _BACK:
+            try:
+                undone = session.undo(annotator, uuid.uuid4().hex)
+                console.print(f"[yellow]taken back: {undone.event.answer or undone.event.kind}[/]")
+            except Conflict as error:
+                console.print(f"[yellow]{error}[/]")
+            continue
+        seconds = time.monotonic() - shown_at
+        answer = KEYS[pressed]
+        session.answer(annotator, served.questions[0].id, answer, uuid.uuid4().hex, seconds)
+        console.print(f"[bold]{answer.replace('_', ' ')}[/]")
+        opened.refreshing.start_if_due()
+
+
+class TerminalOracle:
+    """A person at this terminal, as an :class:`~reid_al_env.Oracle`: for environments and loops.
+
+    Neither knows that a person answers. Wrapped in :class:`.LoggedOracle`, every
+    answer is on disk before the next pair is shown. There is no undo, since whoever asked has gone on;
+    :func:`answer_here` has one.
+
+    Args:
+        pictures: The images, by the dataset indices that are asked about.
+        console: Where to show; ``None`` is standard output.
+        key: Gives the next key; ``None`` reads the keyboard.
+    """
+
+    def __init__(
+        self, pictures: Pictures, console: Console | None = None, key: Callable[[], str] | None = None
+    ) -> None:
+        import click
+
+        self._pictures, self._console = pictures, console or Console()
+        self._key = key or (lambda: str(click.getchar()))
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Show one pair after the other; see :meth:`reid_al_env.evidence.oracles.Oracle.answer`.
+
+        Raises:
+            KeyboardInterrupt: The person wants to stop (``q``).
+        """
+        pairs = zip(queries.tolist(), galleries.tolist(), strict=True)
+        return np.array([self._ask(query, gallery) for query, gallery in pairs], dtype=np.int8)
+
+    def _ask(self, query: int, gallery: int) -> int:
+        _show_pair(self._console, self._pictures, query, gallery)
+        self._console.print(
+            "Same one?  [b]y[/] same  [b]n[/] different  [b]space[/] can't tell  [b]q[/] stop"
+        )
+        while (pressed := _known_key(self._key)) != "q":
+            if (sign := SIGNS.get(KEYS.get(pressed, ""))) is not None:
+                return sign
+        raise KeyboardInterrupt
+
+
+def _show_pair(console: Console, pictures: Pictures, query: int, candidate: int) -> None:
+    console.print(Columns([_panel(pictures, query, "query"), _panel(pictures, candidate, "candidate")]))
+
+
+def show(console: Console, pictures: Pictures, question: Question, answers: int) -> None:
+    """Print the two images side by side with the keys under them."""
+    _show_pair(console, pictures, question.query, question.candidate)
+    console.print(
+        f"[dim]{answers} answers[/]  Same one?  [b]y[/] same  [b]n[/] different  [b]space[/] can't tell  "
+        "[b]c[/] can't be compared  [b]b[/]/[b]B[/] bad crop  [b]backspace[/] undo  [b]q[/] quit"
+    )
+
+
+def _panel(pictures: Pictures, image: int, title: str) -> Panel:
+    return Panel(_blocks(pictures.thumbnail(image, _WIDTH)), title=f"{title} {image}", expand=False)
+
+
+def _blocks(pixels: NDArray[np.uint8]) -> Segments:
+    """A picture (H, W, 3) of half blocks: each character shows two pixels, one above the other."""
+    segments = []
+    for top, bottom in zip(pixels[::2], pixels[1::2], strict=True):
+        for upper, lower in zip(top.tolist(), bottom.tolist(), strict=True):
+            style = Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
+            segments.append(Segment("▀", style))
+        segments.append(Segment.line())
+    return Segments(segments)
+
+
+def _known_key(key: Callable[[], str]) -> str:
+    """The next key that means something."""
+    arrows = {"\x1b[C": "y", "\x1b[D": "n"}
+    while True:
+        pressed = key()
+        pressed = arrows.get(pressed, pressed)
+        if pressed in KEYS or pressed in _BACK or pressed == "q":
+            return pressed
+        if pressed.lower() in KEYS or pressed.lower() == "q":
+            return pressed.lower()
+        if pressed in ("\x03", "\x04"):
+            raise KeyboardInterrupt

@@ -1,0 +1,190 @@
+"""A batch of questions between groups: the pool at one moment, and which group asks when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from reid_al_agents.asking.candidates import Candidates
+from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.audit import AuditedPair
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.clustering import FormedGroups, Sides
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry
+
+FEWEST = 3
+"""Groups that can be asked about."""
+
+
+@dataclass(frozen=True)
+class AuditNote:
+    """What has to be kept with an answer to an audit question so that the audit can go on elsewhere.
+
+    Attributes:
+        design: Number of what the pair was drawn from.
+        stratum: Of that design.
+        together: Whether the two images were in one group when the question was made; ``None`` where it asks
+            for an answer again.
+        known: Pairs that were drawn since the last such question and whose relation was known, so that nobody
+            was asked.
+    """
+
+    design: int
+    stratum: int
+    together: bool | None
+    known: tuple[AuditedPair, ...] = ()
+
+
+class Again(NamedTuple):
+    """How an answer can be asked for again.
+
+    Args:
+        first: Another image of the group that asks, or the same.
+        second: Another image of the group it asks about, or the same.
+        reach: √(|A| |B|), what the answer is about.
+    """
+
+    first: int
+    second: int
+    reach: float
+
+
+class Doubted(NamedTuple):
+    """An answer that is asked for again.
+
+    Args:
+        first: Image that was compared.
+        second: With this one.
+        answer: +1 or −1.
+        chance: That it is wrong, by the rate of errors assumed.
+    """
+
+    first: int
+    second: int
+    answer: int
+    chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Two images that somebody is to compare.
+
+    Attributes:
+        first: Image of the group that asks.
+        second: Image of the group it asks about.
+        probability: Of a match, as it is held likely now.
+        kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` or ``dispute``.
+        described: What the match model sees of the two groups, (F,); ``None`` where it is not to learn.
+        audit: What the audit counts once there is an answer; ``None`` where the question is not of the audit.
+        again: What to ask if the answer may be wrong; ``None`` where it is not to be asked for again.
+        doubted: The answer that is asked for again; ``None`` where the question is about none.
+    """
+
+    first: int
+    second: int
+    probability: float
+    kind: str
+    described: NDArray[np.float64] | None = None
+    audit: AuditNote | None = None
+    again: Again | None = None
+    doubted: Doubted | None = None
+
+
+class Batch:
+    """The groups as they stand, the environment over them, and the order in which they ask.
+
+    Args:
+        features: The images, in the space in which they are compared.
+        similarities: Their (N, N) sparse similarities.
+        formed: Their groups.
+        constraints: What is known of the images; it is read now and not kept.
+        model: Gives the match probabilities.
+        settings: Of the groups.
+        episode: Of the environment.
+        rows: How many groups may ask side by side.
+        node_features: Whether the observation describes the groups.
+        excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
+        sides: Which images can be compared; ``None`` where all can.
+
+    Attributes:
+        view: The groups with their candidates.
+        excluded: See above.
+        inquiry: The environment over groups, ``rows`` episodes side by side.
+        free: Its episodes that nobody uses.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        similarities: sparse.csr_matrix,
+        formed: FormedGroups,
+        constraints: ConstraintGraph,
+        model: MatchModel,
+        settings: GroupSettings,
+        episode: EpisodeSettings,
+        rows: int = 1,
+        node_features: bool = False,
+        excluded: NDArray[np.bool_] | None = None,
+        sides: Sides | None = None,
+    ) -> None:
+        self.formed = formed
+        self.excluded = np.zeros(len(features), dtype=bool) if excluded is None else excluded
+        self.view = Candidates(
+            features, similarities, formed, constraints, model, settings.neighbours, excluded, sides
+        )
+        self.free = list(range(rows))[::-1]
+        self._given: dict[tuple[int, int], int] = {}
+        self._touched = np.zeros(len(self.view.groups), dtype=bool)
+        if len(self.view.groups) >= FEWEST:
+            self.inquiry = self._environment(episode, rows, node_features)
+
+    def queries(self) -> Iterator[tuple[int, float]]:
+        """Groups that ask, in descending order of what their best question is worth, with that worth.
+
+        A group that has asked or was asked about in this batch is passed over, and so is one whose best
+        question is about such a group.
+        """
+        view = self.view
+        if len(view.groups) < FEWEST:
+            return
+        best = view.worth.max(axis=1, initial=0.0)
+        favourite = view.candidates[np.arange(len(best)), view.worth.argmax(axis=1)]
+        for query in np.argsort(-best, kind="stable"):
+            if best[query] <= 0:
+                return
+            if not (self._touched[query] or self._touched[favourite[query]]):
+                yield int(query), float(best[query])
+
+    def touch(self, group: int) -> None:
+        """The group has asked or was asked about."""
+        self._touched[group] = True
+
+    def give(self, a: int, b: int, answer: int) -> None:
+        """Lay down the answer about two groups, for the environment's next step."""
+        self._given[a, b] = answer
+
+    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """The answers laid down; the batch is its environment's oracle."""
+        pairs = zip(queries.tolist(), galleries.tolist(), strict=True)
+        return np.array([self._given.pop(pair) for pair in pairs], dtype=np.int8)
+
+    def _environment(self, episode: EpisodeSettings, rows: int, node_features: bool) -> Inquiry:
+        """What is known of the groups is implied, what was asked is masked.
+
+        The pool keeps its size however few groups are left, since policies and their memories have one.
+        """
+        view, count = self.view, len(self.view.groups)
+        known = ConstraintGraph(count)
+        for a, b in view.conflicts.tolist():
+            known.add(a, b, -1)
+        masked = np.concatenate([view.closed_pairs(), view.incomparable(min(episode.pool_size, count - 1))])
+        for a, b in masked.tolist():
+            if known.relation(a, b) == 0:
+                known.add(a, b, 0)
+        described = view if node_features else None
+        return Inquiry(view.groups.nodes(), episode, self, known, rows, node_features=described, padded=True)

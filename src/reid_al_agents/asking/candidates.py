@@ -1,0 +1,231 @@
+"""The pool seen as groups at one moment: who is near whom, how likely they match, what an answer is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from reid_al_agents.beliefs.match_model import MatchModel
+from reid_al_agents.clustering.forming import FormedGroups
+from reid_al_agents.clustering.linkage import group_sums
+from reid_al_agents.clustering.neighbours import nearest_neighbours
+from reid_al_agents.clustering.sides import Sides
+from reid_al_env import ConstraintGraph, FeatureSet
+from reid_al_env.groups import Groups
+
+NODE_FEATURES = ("log_size", "match_probability", "cross_camera")
+"""Columns of ``node_features`` in the observation; for the query the probability is 1 and the last is 0."""
+
+_LEAST = 0.003  # average Jaccard similarity below which pairs are alike to the model
+
+
+class Candidates:
+    """Groups with their neighbours, match probabilities and the worth of asking.
+
+    Args:
+        features: The N images.
+        similarities: Their (N, N) sparse Jaccard similarities.
+        formed: Their groups.
+        constraints: What is known of the images.
+        model: Gives the match probabilities; it is fitted to its answers as it sees the pairs of this moment.
+        neighbours: Candidates of a group.
+        excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
+        sides: Which images can be compared; ``None`` where all can.
+
+    Attributes:
+        groups: The groups as nodes.
+        candidates: (G, n) int64, the nearest groups of each by cosine, nearest first.
+        probabilities: (G, n) of a match with each candidate.
+        open: (G, n) bool, whether a candidate can be asked about: not known to differ, not asked before, and
+            seen from a side that both show.
+        conflicts: (M, 2) int64 pairs of groups known to differ.
+        worth: (G, n) expected gain of asking, ``p √(|A| |B|)``; 0 where it cannot be asked.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        similarities: sparse.csr_matrix,
+        formed: FormedGroups,
+        constraints: ConstraintGraph,
+        model: MatchModel,
+        neighbours: int = 15,
+        excluded: NDArray[np.bool_] | None = None,
+        sides: Sides | None = None,
+    ) -> None:
+        self.groups = Groups(features, formed.groups)
+        self._sides = sides
+        self._shown = None if sides is None else sides.of_groups(formed.groups)
+        self._model = model
+        self._sums = group_sums(similarities, formed.groups)
+        self._cameras = _cameras_of(self.groups, features.cameras)
+        count = len(self.groups)
+        found = nearest_neighbours(self.groups.means, min(neighbours + 1, count))
+        self.candidates = found[:, 1:]
+        rows = np.repeat(np.arange(count), self.candidates.shape[1])
+        columns = self.candidates.ravel()
+        cosine, jaccard = self._looks(rows, columns)
+        self._best_cosine = cosine.reshape(self.candidates.shape).max(axis=1, initial=0.0)
+        self._best_jaccard = jaccard.reshape(self.candidates.shape).max(axis=1, initial=0.0)
+        described = self._describe(rows, columns, cosine, jaccard)
+        self.conflicts = formed.conflicts
+        self._closed = _closed_pairs(formed, constraints)
+        if excluded is not None and excluded.any():
+            gone = np.flatnonzero(excluded[self.groups.typical])
+            a, b = np.repeat(gone, count), np.tile(np.arange(count), len(gone))
+            self._closed = np.union1d(self._closed, _keys(a[a != b], b[a != b], count))
+        closed = np.isin(_keys(rows, columns, count), self._closed).reshape(self.candidates.shape)
+        self.open = ~closed & self.comparable(rows, columns).reshape(self.candidates.shape)
+        model.fit(described[self.open.ravel()])
+        self.probabilities = model.probabilities(described).reshape(self.candidates.shape)
+        sizes = self.groups.sizes
+        reach = np.sqrt(sizes[:, None] * sizes[self.candidates])
+        self.worth = np.where(self.open, self.probabilities * reach, 0.0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of :meth:`describe`."""
+        return NODE_FEATURES
+
+    def describe(self, queries: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The observation's ``node_features``.
+
+        Args:
+            queries: Groups, shape (B,).
+            candidates: Groups, shape (B, n); −1 for padding.
+
+        Returns:
+            (B, n + 1, 3) float32, the query's row first; see :data:`NODE_FEATURES`.
+        """
+        batch, count = candidates.shape
+        described = np.zeros((batch, count + 1, len(NODE_FEATURES)), dtype=np.float32)
+        nodes = np.concatenate([queries[:, None], np.maximum(candidates, 0)], axis=1)
+        described[:, :, 0] = np.log(self.groups.sizes[nodes])
+        described[:, 0, 1] = 1.0
+        rows, columns = np.repeat(queries, count), nodes[:, 1:].ravel()
+        pairs = self.describe_pairs(rows, columns)
+        described[:, 1:, 1] = self._model.probabilities(pairs).reshape(batch, count)
+        described[:, 1:, 2] = ~self._share_camera(rows, columns).reshape(batch, count)
+        described[:, 1:][candidates < 0] = 0.0
+        return described
+
+    def describe_pairs(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What the match model sees of pairs of groups.
+
+        Args:
+            a: One group of each pair, shape (M,).
+            b: The other, shape (M,).
+
+        Returns:
+            (M, F) in the order of :data:`~reid_al_agents.beliefs.match_model.PAIR_FEATURES`, the same for
+            (a, b) and (b, a): cosine of the means; root and logarithm of the average Jaccard similarity; that
+            similarity as a share of the best that either group has, the lower and the higher; how far the
+            cosine is below the best of either, likewise; logarithms of the sizes; whether a camera is shared.
+        """
+        return self._describe(a, b, *self._looks(a, b))
+
+    def comparable(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether both groups of each pair show one side, (M,)."""
+        if self._shown is None:
+            return np.ones(len(a), dtype=bool)
+        return np.asarray((self._shown[a] & self._shown[b]).any(axis=1))
+
+    def incomparable(self, reach: int) -> NDArray[np.int64]:
+        """(M, 2) pairs of groups that show no common side, one among the ``reach`` nearest of the other."""
+        if self._shown is None:
+            return np.empty((0, 2), dtype=np.int64)
+        near = nearest_neighbours(self.groups.means, min(reach + 1, len(self.groups)))[:, 1:]
+        rows, columns = np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()
+        apart = ~self.comparable(rows, columns)
+        return np.unique(np.sort(np.stack([rows[apart], columns[apart]], axis=1), axis=1), axis=0)
+
+    def witnesses(self, a: int, b: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """The two images that a person is shown for two groups, and two others where there are.
+
+        Returns:
+            An image of ``a`` and one of ``b``, the most typical that can be compared; and the next of each,
+            or the same where a group has no other. ``None`` where no two can be compared.
+        """
+        ours, theirs = self.groups.by_closeness(a), self.groups.by_closeness(b)
+        if self._sides is not None:
+            facing = self._sides.facing(ours, theirs)
+            if facing is None:
+                return None
+            ours, theirs = facing
+        first = int(ours[0]), int(theirs[0])
+        return first, (int(ours[min(1, len(ours) - 1)]), int(theirs[min(1, len(theirs) - 1)]))
+
+    def facing(self, image: int, group: int) -> int | None:
+        """The most typical image of a group that can be compared with ``image``; ``None`` where none can."""
+        members = self.groups.by_closeness(group)
+        if self._sides is not None:
+            members = members[self._sides.comparable(np.full(len(members), image), members)]
+        return int(members[0]) if len(members) else None
+
+    def match_probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of a match, (M,), for pairs described by :meth:`describe_pairs`."""
+        return self._model.probabilities(described)
+
+    def closed_pairs(self) -> NDArray[np.int64]:
+        """(M, 2) pairs of groups that were compared, or are known to differ; each once, the lower first."""
+        count = len(self.groups)
+        return np.stack([self._closed // count, self._closed % count], axis=1)
+
+    def _looks(
+        self, a: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        cosine = np.einsum("nd,nd->n", self.groups.means[a], self.groups.means[b]).astype(np.float64)
+        sums = np.asarray(self._sums[a, b], dtype=np.float64).reshape(-1) if len(a) else np.empty(0)
+        return cosine, sums / (self.groups.sizes[a] * self.groups.sizes[b])
+
+    def _describe(
+        self,
+        a: NDArray[np.int64],
+        b: NDArray[np.int64],
+        cosine: NDArray[np.float64],
+        jaccard: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        shares = [jaccard / np.maximum(self._best_jaccard[side], _LEAST) for side in (a, b)]
+        gaps = [cosine - self._best_cosine[side] for side in (a, b)]
+        sizes = np.log(np.stack([self.groups.sizes[a], self.groups.sizes[b]]).astype(float))
+        return np.stack(
+            [
+                cosine,
+                np.sqrt(jaccard),
+                np.log(jaccard + _LEAST),
+                np.minimum(*shares),
+                np.maximum(*shares),
+                np.minimum(*gaps),
+                np.maximum(*gaps),
+                sizes.min(axis=0),
+                sizes.max(axis=0),
+                self._share_camera(a, b),
+            ],
+            axis=1,
+        )
+
+    def _share_camera(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.asarray((self._cameras[a] & self._cameras[b]).any(axis=1))
+
+
+def _cameras_of(groups: Groups, cameras: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """(G, C) which cameras saw a group; no column where cameras are unknown."""
+    if cameras is None:
+        return np.zeros((len(groups), 0), dtype=bool)
+    _, camera = np.unique(cameras, return_inverse=True)
+    seen = np.zeros((len(groups), int(camera.max()) + 1), dtype=bool)
+    seen[groups.labels, camera] = True
+    return seen
+
+
+def _closed_pairs(formed: FormedGroups, constraints: ConstraintGraph) -> NDArray[np.int64]:
+    """Keys of the pairs of groups that differ or whose images were compared, ascending."""
+    count = int(formed.groups.max()) + 1
+    compared = formed.groups[constraints.asked_pairs()].reshape(-1, 2)
+    pairs = np.concatenate([formed.conflicts, compared[compared[:, 0] != compared[:, 1]]])
+    return np.unique(_keys(pairs[:, 0], pairs[:, 1], count))
+
+
+def _keys(a: NDArray[np.int64], b: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    return np.minimum(a, b) * count + np.maximum(a, b)

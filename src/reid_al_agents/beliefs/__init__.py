@@ -1,0 +1,1 @@
+"""What follows from the events: constraints, match model, suspected errors, audit and stop rule."""

@@ -1,0 +1,141 @@
+"""The probability that two groups show the same identity, learned from the answers so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from reid_al_agents.beliefs.calibration import calibration_error
+
+PAIR_FEATURES = (
+    "cosine",
+    "root_jaccard",
+    "log_jaccard",
+    "jaccard_share_low",
+    "jaccard_share_high",
+    "cosine_gap_low",
+    "cosine_gap_high",
+    "log_smaller",
+    "log_larger",
+    "shared_camera",
+)
+"""What a pair of groups is described by; see :meth:`.Candidates.describe_pairs`."""
+
+MEMORY = 3000
+"""Answers that the model is fitted to, the latest ones: features change with every refresh."""
+
+PRIOR = 60
+"""Answers that the first guess counts as, beside those that were given."""
+
+ENOUGH = 100
+"""Answers below which the first guess is used where it is not known what pairs there are."""
+
+_SAMPLE = 400
+_CONSTANT = 1e-12  # spread of a feature that is the same for all pairs but for rounding
+
+
+@dataclass
+class MatchModel:
+    """Logistic regression on standardised pair features, refitted to the latest answers.
+
+    Before the first answer the guess is ``σ(6 √J − 3)`` by the average Jaccard similarity J, which puts even
+    odds at a quarter of the neighbours in common. Afterwards it still counts as a few answers about the pairs
+    that can be asked: those that were asked are the likeliest, and what tells one of these from another tells
+    little of the rest. Without it the first fit to answers about Market-1501's pool put the rest in reverse
+    order.
+
+    Attributes:
+        described: Features of the answered pairs, M arrays of shape (F,), in the order of the answers.
+        matched: Whether each was a match; "can't tell" is left out.
+        predicted: Probability that was given to each before it was answered.
+        seen: Some of the pairs that there were when it was last told, (S, F); ``None`` if it never was.
+    """
+
+    described: list[NDArray[np.float64]] = field(default_factory=list)
+    matched: list[bool] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
+    seen: NDArray[np.float64] | None = None
+    _fitted: tuple[NDArray[np.float64], float] | None = None
+
+    def probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of a match for pairs described by ``described`` (M, F); shape (M,)."""
+        if not len(described):
+            return np.empty(0)
+        if self._fitted is None:
+            return _guess(described)
+        weights, offset = self._fitted
+        return np.asarray(expit(described @ weights + offset))
+
+    def add(self, described: NDArray[np.float64], predicted: float, answer: int) -> None:
+        """Remember the answer (+1 or −1; 0 is passed over) about a pair described by ``described`` (F,)."""
+        if answer != 0:
+            self.described.append(np.asarray(described, dtype=np.float64))
+            self.matched.append(answer > 0)
+            self.predicted.append(float(predicted))
+
+    def fit(self, seen: NDArray[np.float64] | None = None) -> None:
+        """Fit to the latest answers, and to the first guess about the pairs that there are.
+
+        Args:
+            seen: These pairs, (M, F); ``None`` are those of the last time. Where there never were any, the
+                guess stays until there are enough answers of both kinds, and then counts no more.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        if seen is not None:
+            self.seen = seen[:: max(1, len(seen) // _SAMPLE)]
+        # Another thread may add answers or ask for probabilities meanwhile: what is used is always fitted.
+        count = len(self.matched)
+        pairs, matched = self.described[:count][-MEMORY:], np.array(self.matched[:count][-MEMORY:])
+        weights = np.ones(len(matched))
+        if self.seen is not None and len(self.seen) and len(matched):
+            each = min(1.0, PRIOR / len(self.seen))
+            guess = each * _guess(self.seen)
+            pairs = [*pairs, *self.seen, *self.seen]
+            matched = np.concatenate([matched, np.repeat([True, False], len(self.seen))])
+            weights = np.concatenate([weights, guess, each - guess])
+        elif len(matched) < ENOUGH or not 0 < matched.sum() < len(matched):
+            return
+        points = np.array(pairs)
+        mean = np.average(points, axis=0, weights=weights)
+        spread = np.sqrt(np.average((points - mean) ** 2, axis=0, weights=weights))
+        scale = np.where(spread > _CONSTANT * (1 + np.abs(mean)), spread, 1.0)
+        regression = LogisticRegression(max_iter=1000)
+        regression.fit((points - mean) / scale, matched, sample_weight=weights)
+        # One pair at a time is asked about: the estimators' checks would cost more than the answer.
+        slopes = regression.coef_[0] / scale
+        self._fitted = slopes, float(regression.intercept_[0] - slopes @ mean)
+
+    def calibration_error(self, last: int, bins: int = 10) -> float | None:
+        """:func:`.calibration_error` of the last answers that it learned from, which a policy chose.
+
+        Args:
+            last: Number of answers to look at.
+            bins: Number of bins.
+        """
+        if last < bins:
+            return None
+        return calibration_error(self.predicted[-last:], self.matched[-last:], bins)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Arrays that :meth:`restore` goes on from."""
+        return {
+            "described": np.array(self.described).reshape(-1, len(PAIR_FEATURES)),
+            "matched": np.array(self.matched, dtype=bool),
+            "predicted": np.array(self.predicted, dtype=np.float64),
+        }
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.described = list(state["described"])
+        self.matched = [bool(value) for value in state["matched"]]
+        self.predicted = [float(value) for value in state["predicted"]]
+        self.fit()
+
+
+def _guess(described: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(expit(6 * described[:, PAIR_FEATURES.index("root_jaccard")] - 3))

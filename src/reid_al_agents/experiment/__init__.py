@@ -1,0 +1,1 @@
+"""Runs, benchmarks and the demo: label oracles answer."""

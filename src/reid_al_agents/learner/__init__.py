@@ -1,1 +1,0 @@
-"""The loop: embed, browse, ask, learn the policy, refresh the model, repeat."""

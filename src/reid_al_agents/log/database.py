@@ -1,0 +1,191 @@
+"""The event store's database: opened, checked, and read and written in transactions."""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+
+from reid_al_agents.log import schema as store_schema
+from reid_al_agents.log.address import Address, read_address
+from reid_al_env.errors import InputError
+
+WAIT_FOR_LOCK_SECONDS = 30.0
+_CONNECT_SECONDS = 10
+_CONNECTIONS = 5  # kept open
+_MORE_CONNECTIONS = 15  # while many threads ask at once; a PostgreSQL server lends 100 by default
+_OPENING = "to be made or checked"  # what is locked while a store is opened, in place of a run
+
+
+class Database:
+    """An event store's database, SQLite or PostgreSQL.
+
+    What is written for a run is written by one transaction at a time, on both databases: ids rise in the
+    order of the commits, so that who reads on after the last id seen misses nothing, and what a transaction
+    has checked still holds when it commits.
+
+    Args:
+        url: Path of an SQLite file, or an SQLAlchemy address.
+
+    Attributes:
+        where: The address as messages may show it, without password.
+        insert: The dialect's INSERT, which knows ON CONFLICT.
+
+    Raises:
+        InputError: It cannot be opened, is not an event store, or is of a newer version.
+    """
+
+    def __init__(self, url: str | os.PathLike[str]) -> None:
+        self._address: Address = read_address(url)
+        self.where = self._address.shown
+        self._is_sqlite = self._address.is_sqlite
+        self.insert = sqlite.insert if self._is_sqlite else postgresql.insert
+        # SQLite's own wait for a lock is a poll that may starve; threads of one process queue here instead.
+        self._turn = threading.Lock() if self._is_sqlite else nullcontext()
+        self._closed = False
+        with self._reporting("cannot be opened as an event store"):
+            self._engine = _sqlite(self._address.url) if self._is_sqlite else _postgresql(self._address.url)
+            self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+            self._passing_writer = self._writer.execution_options(synchronous="NORMAL")
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read in one transaction: a consistent state on SQLite, what is committed on PostgreSQL.
+
+        Yields:
+            An open connection.
+
+        Raises:
+            InputError: The database is closed or cannot be read.
+        """
+        with self._reporting("cannot be read"), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(
+        self, runs: Iterable[str], what: str = "cannot be written", *, passing: bool = False
+    ) -> Iterator[Connection]:
+        """Write for some runs in one transaction, on disk when the block has ended; undone by an error.
+
+        Args:
+            runs: The runs written for; another writer of one of them waits.
+            what: Says in a message what failed.
+            passing: It need not outlive a power cut, only the process: SQLite does not wait for the disk.
+                The next transaction that does brings this one along.
+
+        Yields:
+            An open connection.
+
+        Raises:
+            InputError: The database is closed or refuses.
+        """
+        writer = self._passing_writer if passing else self._writer
+        with self._reporting(what), self._turn, writer.begin() as connection:
+            if not self._is_sqlite:
+                for key in sorted({_lock_number(run) for run in runs}):  # sorted: nobody waits in a ring
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections; closing twice is harmless."""
+        self._closed = True
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        # The database is looked at before anything is written, so that opening somebody else's by mistake
+        # leaves every byte of it alone.
+        what = "cannot be opened as an event store"
+        with self._reporting(what), self._engine.begin() as connection:
+            if not store_schema.is_blank(connection):
+                store_schema.stored_version(connection, self.where)
+        with self.writing([_OPENING], what) as connection:
+            if store_schema.is_blank(connection):  # otherwise another process may have made it since
+                store_schema.create_tables(connection)
+            store_schema.migrate(connection, store_schema.stored_version(connection, self.where))
+        if self._is_sqlite:
+            with self._reporting(what), self._turn:
+                _use_write_ahead_log(self._engine)
+
+    @contextmanager
+    def _reporting(self, what: str) -> Iterator[None]:
+        if self._closed:
+            raise InputError(f"{self.where}: {what}: the store is closed; open it again")
+        try:
+            yield
+        except (exc.SQLAlchemyError, ImportError) as error:
+            raise InputError(self._address.explain(what, error)) from error
+
+
+def _sqlite(url: URL) -> Engine:
+    assert url.database is not None  # read_address saw to it
+    folder = Path(url.database).parent
+    if not folder.is_dir():
+        raise InputError(f"{url.database}: folder {folder} does not exist; create it first")
+    engine = create_engine(
+        url,
+        connect_args={"timeout": WAIT_FOR_LOCK_SECONDS, "check_same_thread": False},
+        pool_size=_CONNECTIONS,
+        max_overflow=-1,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # sqlite3 would otherwise begin transactions as it sees fit
+        connection.execute("PRAGMA synchronous = FULL")  # a commit waits for the disk
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stops at the drive's cache
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA synchronous = {options.get('synchronous', 'FULL')}")
+        connection.exec_driver_sql(options.get("begin", "BEGIN"))
+
+    return engine
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    raw = engine.raw_connection()  # the mode cannot change within a transaction
+    try:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        raw.close()
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS},
+        isolation_level="READ COMMITTED",  # a lock waited for must show what its holder committed
+        pool_size=_CONNECTIONS,
+        max_overflow=_MORE_CONNECTIONS,
+        pool_pre_ping=True,  # the server may have been restarted
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {round(1000 * WAIT_FOR_LOCK_SECONDS)}")
+        # An answer acknowledged is on disk, whatever the database was configured to; stronger modes stay.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.commit()
+
+    return engine
+
+
+def _lock_number(run: str) -> int:
+    """A number for PostgreSQL's advisory lock: those of other programs are unlikely to be the same."""
+    digest = blake2b(run.encode(), digest_size=8, person=b"reid-al").digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,168 @@
+"""The append-only table of events: what is written there stays, and an undo is one more row."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import fields
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reid_al_agents.log.database import Database
+from reid_al_agents.log.events import (
+    RETRACTABLE,
+    TAKING_BACK,
+    UNDOABLE,
+    Event,
+    NothingToUndo,
+)
+from reid_al_agents.log.schema import events as table
+from reid_al_agents.log.validation import event_row, load_json
+
+_Row = dict[str, Any]
+
+_COLUMNS = tuple(field.name for field in fields(Event))
+_SELECT = select(*(table.c[name] for name in _COLUMNS))
+_NOT_STORED = "events could not be stored"
+_AT_ONCE = 2000  # rows of one INSERT statement's batch
+
+
+def is_effective() -> ColumnElement[bool]:
+    """The condition that an event counts: it takes nothing back and was not taken back itself."""
+    other = table.alias("taking_back")
+    taken_back = select(other.c.id).where(other.c.run == table.c.run, other.c.target == table.c.id).exists()
+    return table.c.kind.not_in(TAKING_BACK) & ~taken_back
+
+
+class EventTable:
+    """Reads and writes events; `EventStore` documents what its methods promise.
+
+    Args:
+        database: The store's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, list[Event]] = {}  # by run: all events up to the last one read
+        self._knowing = threading.Lock()
+
+    def append(self, event: Event) -> tuple[Event, bool]:
+        """See `EventStore.append`."""
+        row = event_row(event)
+        with self._database.writing([event.run], _NOT_STORED) as connection:
+            return self._insert(connection, row)
+
+    def append_many(self, events: Sequence[Event]) -> int:
+        """See `EventStore.append_many`."""
+        rows = [event_row(event) for event in events]
+        if not rows:
+            return 0
+        runs = {row["run"] for row in rows}
+        with self._database.writing(runs, _NOT_STORED) as connection:
+            before = _count(connection, runs)
+            for takes_back, part in groupby(rows, lambda row: row["kind"] in TAKING_BACK):
+                if takes_back:
+                    for row in part:
+                        self._insert(connection, row)
+                else:
+                    _insert_all(connection, self._inserting(), list(part))
+            return _count(connection, runs) - before
+
+    def find(self, run: str, key: str) -> Event | None:
+        """See `EventStore.find`."""
+        with self._database.reading() as connection:
+            return _find(connection, run, key)
+
+    def events(self, run: str, after: int, kind: str | None) -> list[Event]:
+        """See `EventStore.events`."""
+        wanted = (table.c.run == run) & (table.c.id > after)
+        if kind is not None:
+            wanted &= table.c.kind == kind
+        return self._read(wanted)
+
+    def effective(self, run: str) -> list[Event]:
+        """See `EventStore.effective`."""
+        known = self._all(run)
+        gone = {event.target for event in known if event.kind in TAKING_BACK}
+        return [event for event in known if event.kind not in TAKING_BACK and event.id not in gone]
+
+    def last_undoable(self, run: str, annotator: str) -> Event | None:
+        """See `EventStore.last_undoable`."""
+        theirs = (table.c.run == run) & (table.c.annotator == annotator) & table.c.kind.in_(UNDOABLE)
+        statement = _SELECT.where(theirs & is_effective()).order_by(table.c.id.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(statement).first()
+        return None if row is None else _event(row)
+
+    def _all(self, run: str) -> list[Event]:
+        # Events never change and new ones have greater ids, so what was read once need not be read again: of
+        # a run of 100,000 that takes a second, which an undo should not.
+        with self._knowing:
+            known = self._known.setdefault(run, [])
+            known += self.events(run, known[-1].id if known else 0, None)
+            return known[:]
+
+    def _read(self, wanted: ColumnElement[bool]) -> list[Event]:
+        with self._database.reading() as connection:
+            rows = connection.execute(_SELECT.where(wanted).order_by(table.c.id)).all()
+        return [_event(row) for row in rows]
+
+    def _insert(self, connection: Connection, row: _Row) -> tuple[Event, bool]:
+        # A repeated undo is told by its key before its target is looked at, which the first one took back.
+        if row["kind"] in TAKING_BACK and _find(connection, row["run"], row["key"]) is None:
+            _check_target(connection, row)
+        inserted = connection.execute(self._inserting().values(row).returning(table.c.id)).first()
+        stored = _find(connection, row["run"], row["key"])
+        assert stored is not None  # nothing is ever deleted
+        return stored, inserted is not None
+
+    def _inserting(self) -> postgresql.Insert | sqlite.Insert:
+        return self._database.insert(table).on_conflict_do_nothing(index_elements=["run", "key"])
+
+
+def _check_target(connection: Connection, row: _Row) -> None:
+    """See that an undo or retract takes back what it may; the run's lock keeps that true until the commit."""
+    target, kind = row["target"], row["kind"]
+    statement = select(table.c.kind, table.c.annotator, is_effective()).where(
+        table.c.run == row["run"], table.c.id == target
+    )
+    found = connection.execute(statement).first()
+    if found is None:
+        raise NothingToUndo(f"{kind}: run '{row['run']}' has no event {target}; name one of its events")
+    found_kind, annotator, effective = found
+    allowed = UNDOABLE if kind == "undo" else RETRACTABLE
+    if found_kind not in allowed:
+        raise NothingToUndo(f"{kind}: event {target} is of kind {found_kind}; expected {', '.join(allowed)}")
+    if kind == "undo" and annotator != row["annotator"]:
+        raise NothingToUndo(
+            f"undo: event {target} is {annotator}'s, not {row['annotator']}'s; retract it instead"
+        )
+    if not effective:
+        raise NothingToUndo(f"{kind}: event {target} was taken back before; nothing is left to do")
+
+
+def _insert_all(
+    connection: Connection, statement: postgresql.Insert | sqlite.Insert, rows: list[_Row]
+) -> None:
+    for start in range(0, len(rows), _AT_ONCE):
+        connection.execute(statement, rows[start : start + _AT_ONCE])
+
+
+def _find(connection: Connection, run: str, key: str) -> Event | None:
+    row = connection.execute(_SELECT.where(table.c.run == run, table.c.key == key)).first()
+    return None if row is None else _event(row)
+
+
+def _count(connection: Connection, runs: set[str]) -> int:
+    statement = select(func.count()).select_from(table).where(table.c.run.in_(runs))
+    return int(connection.execute(statement).scalar_one())
+
+
+def _event(row: Sequence[Any]) -> Event:
+    # Filled past the frozen class's constructor, which takes twice as long: a run has 100,000 of these.
+    event = object.__new__(Event)
+    values = vars(event)
+    values.update(zip(_COLUMNS, row, strict=True))
+    values["payload"] = load_json(values["payload"])
+    return event

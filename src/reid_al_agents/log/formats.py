@@ -1,0 +1,29 @@
+"""Answers and identities for other programs, and answers from them: all formats in one place."""
+
+from reid_al_agents.log.label_studio import (
+    LABEL_STUDIO_CONFIG,
+    LOCAL_FILES,
+    label_studio_json,
+)
+from reid_al_agents.log.market1501_folder import write_market1501
+from reid_al_agents.log.pairs_csv import read_pairs_csv
+from reid_al_agents.log.tables import (
+    PAIR_COLUMNS,
+    events_jsonl,
+    identities_csv,
+    pairs_csv,
+    wildlife_csv,
+)
+
+__all__ = [
+    "LABEL_STUDIO_CONFIG",
+    "LOCAL_FILES",
+    "PAIR_COLUMNS",
+    "events_jsonl",
+    "identities_csv",
+    "label_studio_json",
+    "pairs_csv",
+    "read_pairs_csv",
+    "wildlife_csv",
+    "write_market1501",
+]

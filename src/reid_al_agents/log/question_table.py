@@ -1,0 +1,151 @@
+"""Questions, and who has which of them before them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, union
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reid_al_agents.log.database import Database
+from reid_al_agents.log.event_table import is_effective
+from reid_al_agents.log.events import Lease, Question
+from reid_al_agents.log.schema import events, leases
+from reid_al_agents.log.schema import questions as table
+from reid_al_agents.log.validation import load_json, question_row
+from reid_al_env.errors import InputError
+
+_COLUMNS = tuple(field.name for field in fields(Question))
+_DETAIL = _COLUMNS.index("detail")
+_SELECT = select(*(table.c[name] for name in _COLUMNS))
+_AT_ONCE = 500  # ids in one statement: older SQLite takes 999 values
+
+
+class QuestionTable:
+    """Reads and writes questions and leases; `EventStore` documents what its methods promise.
+
+    Args:
+        database: The store's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, questions: Sequence[Question]) -> None:
+        """See `EventStore.add_questions`."""
+        rows = sorted((question_row(question) for question in questions), key=lambda row: row["run"])
+        statement = self._database.insert(table).on_conflict_do_nothing(index_elements=["id"])
+        runs = {row["run"] for row in rows}
+        if not rows:
+            return
+        with self._database.writing(runs, "questions could not be stored", passing=True) as connection:
+            for run, part in groupby(rows, lambda row: row["run"]):
+                last = select(func.coalesce(func.max(table.c.number), 0)).where(table.c.run == run)
+                first = 1 + int(connection.execute(last).scalar_one())
+                connection.execute(
+                    statement, [{**row, "number": number} for number, row in enumerate(part, first)]
+                )
+
+    def find(self, ids: Sequence[str]) -> dict[str, Question]:
+        """See `EventStore.questions`."""
+        found = {}
+        with self._database.reading() as connection:
+            for part in _parts(ids):
+                for row in connection.execute(_SELECT.where(table.c.id.in_(part))):
+                    found[row[0]] = _question(row)
+        return {id_: found[id_] for id_ in ids if id_ in found}
+
+    def of_run(self, run: str, round_: int | None) -> list[Question]:
+        """See `EventStore.run_questions`."""
+        statement = _SELECT.where(table.c.run == run).order_by(table.c.number)
+        if round_ is not None:
+            statement = statement.where(table.c.round == round_)
+        with self._database.reading() as connection:
+            return [_question(row) for row in connection.execute(statement)]
+
+    def lease(
+        self, ids: Sequence[str], annotator: str, now: float, seconds: float, most: int, limit: int | None
+    ) -> list[str]:
+        """See `EventStore.lease_many`."""
+        ids = list(dict.fromkeys(ids))
+        with self._database.writing([], "questions could not be leased", passing=True) as connection:
+            _lock(connection, ids)
+            others = _others(connection, ids, annotator, now)
+            free = [id_ for id_ in ids if len(others[id_]) < most][:limit]
+            for part in _parts(free):
+                connection.execute(
+                    delete(leases).where(leases.c.question.in_(part), leases.c.expires_at <= now)
+                )
+                lease = {"annotator": annotator, "leased_at": now, "expires_at": now + seconds}
+                connection.execute(self._renewing(), [{"question": id_, **lease} for id_ in part])
+        return free
+
+    def release(self, question: str, annotator: str) -> None:
+        """See `EventStore.release`."""
+        theirs = (leases.c.question == question) & (leases.c.annotator == annotator)
+        with self._database.writing([], "a question could not be released", passing=True) as connection:
+            connection.execute(delete(leases).where(theirs))
+
+    def leases(self, run: str, now: float) -> list[Lease]:
+        """See `EventStore.leases`."""
+        statement = (
+            select(leases.c.question, leases.c.annotator, leases.c.leased_at, leases.c.expires_at)
+            .join(table, table.c.id == leases.c.question)
+            .where(table.c.run == run, leases.c.expires_at > now)
+            .order_by(leases.c.leased_at, table.c.number, leases.c.annotator)
+        )
+        with self._database.reading() as connection:
+            return [Lease(*row) for row in connection.execute(statement)]
+
+    def _renewing(self) -> sqlite.Insert | postgresql.Insert:
+        insert = self._database.insert(leases)
+        later = {"expires_at": insert.excluded.expires_at}
+        return insert.on_conflict_do_update(index_elements=["question", "annotator"], set_=later)
+
+
+def _lock(connection: Connection, ids: Sequence[str]) -> None:
+    """Keep other processes from leasing these questions until the transaction ends.
+
+    SQLite has locked the whole file by then and knows no FOR UPDATE. PostgreSQL locks the rows, by all in the
+    order of the ids, so that nobody waits in a ring; statements that follow see what the last holder did.
+    """
+    known: set[str] = set()
+    for part in _parts(sorted(ids)):
+        rows = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id).with_for_update()
+        known.update(connection.execute(rows).scalars())
+    unknown = next((id_ for id_ in ids if id_ not in known), None)
+    if unknown is not None:
+        raise InputError(f"question {unknown!r} is not in the store; add it before it is leased")
+
+
+def _others(connection: Connection, ids: Sequence[str], annotator: str, now: float) -> dict[str, set[str]]:
+    """Who else has each question before them or has answered it; one statement, so one state of the tables.
+
+    Who answered and has not yet given the lease back is one person, not two.
+    """
+    others: dict[str, set[str]] = defaultdict(set)
+    for part in _parts(ids):
+        holding = select(leases.c.question, leases.c.annotator).where(
+            leases.c.question.in_(part), leases.c.annotator != annotator, leases.c.expires_at > now
+        )
+        answered = select(events.c.question, events.c.annotator).where(
+            events.c.question.in_(part),
+            events.c.annotator != annotator,
+            events.c.kind == "answer",
+            is_effective(),
+        )
+        for question, other in connection.execute(union(holding, answered)):
+            others[question].add(other)
+    return others
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
+
+
+def _question(row: Sequence[Any]) -> Question:
+    values = list(row)
+    values[_DETAIL] = load_json(values[_DETAIL])
+    return Question(*values)

@@ -1,0 +1,169 @@
+"""Tables for other programs: pairs, identities, the whole log, and wildlife-datasets' metadata."""
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.log.events import ABOUT_A_PAIR, Event
+from reid_al_agents.log.pair_log import COLUMNS
+from reid_al_env.errors import InputError
+
+PAIR_COLUMNS = (*COLUMNS, "verdict", "seconds")
+"""Columns of ``pairs.csv``: those of the pair log's table, the answer as it was given, and its time."""
+
+UNKNOWN = "unknown"
+"""What wildlife-datasets calls an individual nobody has identified."""
+
+_NUMBERS = {"same": 1, "different": -1}
+
+
+def answer_number(verdict: str | None) -> int:
+    """An answer as the oracle protocol has it: +1 the same identity, -1 different ones, 0 anything else."""
+    return _NUMBERS.get(verdict or "", 0)
+
+
+def pairs_csv(events: Iterable[Event]) -> str:
+    """Write the answers about pairs, people's and imported ones, as CSV.
+
+    Args:
+        events: Effective events in order; those of other kinds are left out.
+
+    Returns:
+        The table, with the columns `PAIR_COLUMNS`; `answer` is +1, -1 or 0.
+    """
+    rows = ([_pair_value(event, column) for column in PAIR_COLUMNS] for event in about_pairs(events))
+    return _csv(PAIR_COLUMNS, rows)
+
+
+def identities_csv(
+    names: Sequence[str] | NDArray[np.str_],
+    groups: NDArray[np.int64],
+    labels: Mapping[int, str] | None = None,
+) -> str:
+    """Write which identity each image was found to have as CSV.
+
+    Args:
+        names: (N,) names of the images.
+        groups: (N,) int64 group of each image.
+        labels: Names people gave to groups, by group.
+
+    Returns:
+        The table: `name`, `identity` (the group), `group_size` (1 where nothing is known of the image) and
+        `label` (the group's name, empty where it has none).
+
+    Raises:
+        InputError: `names` and `groups` differ in length.
+    """
+    sizes = group_sizes(names, groups)
+    given = labels or {}
+    rows = (
+        (str(name), group, sizes[group], given.get(group, ""))
+        for name, group in zip(names, groups.tolist(), strict=True)
+    )
+    return _csv(("name", "identity", "group_size", "label"), rows)
+
+
+def events_jsonl(events: Iterable[Event]) -> str:
+    """Write events as JSON, one object a line.
+
+    Args:
+        events: The events, undone ones too where the whole history is wanted.
+
+    Returns:
+        The lines; empty where there are no events.
+    """
+    return "".join(json.dumps(asdict(event), ensure_ascii=False) + "\n" for event in events)
+
+
+def wildlife_csv(
+    names: Sequence[str] | NDArray[np.str_],
+    groups: NDArray[np.int64],
+    *,
+    labels: Mapping[int, str] | None = None,
+    cameras: NDArray[np.int64] | None = None,
+    paths: Sequence[str] | NDArray[np.str_] | None = None,
+) -> str:
+    """Write the images as the metadata table of a wildlife-datasets data set.
+
+    Args:
+        names: (N,) names of the images.
+        groups: (N,) int64 group of each image.
+        labels: Names people gave to groups, by group; the identity is called so.
+        cameras: (N,) cameras; a column of that name where they are known.
+        paths: (N,) files; written relative to the folder they share. None: the names are relative paths.
+
+    Returns:
+        The table: `image_id` (the dataset index), `identity` (`unknown` for images that stand alone without a
+        name), `path` and, where cameras are known, `camera`.
+
+    Raises:
+        InputError: `names` and `groups` differ in length.
+    """
+    sizes = group_sizes(names, groups)
+    identities = _identity_names(sizes, labels or {})
+    files = [str(name) for name in names] if paths is None else _relative(paths)
+    header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)))
+    rows = []
+    for index, (group, file) in enumerate(zip(groups.tolist(), files, strict=True)):
+        camera = () if cameras is None else (int(cameras[index]),)
+        rows.append((index, identities[group], file, *camera))
+    return _csv(header, rows)
+
+
+def about_pairs(events: Iterable[Event]) -> list[Event]:
+    """Those of the events that answer a pair."""
+    return [event for event in events if event.kind in ABOUT_A_PAIR]
+
+
+def group_sizes(names: Sequence[str] | NDArray[np.str_], groups: NDArray[np.int64]) -> Counter[int]:
+    """Count each group's images, having seen that every image has a group."""
+    if len(names) != len(groups):
+        raise InputError(f"{len(names)} names but {len(groups)} groups; expected one group for each image")
+    return Counter(groups.tolist())
+
+
+def _identity_names(sizes: Mapping[int, int], labels: Mapping[int, str]) -> dict[int, str]:
+    # Two groups of one name are not known to be one animal, and nobody may be called "unknown".
+    uses = Counter(labels.get(group) for group in sizes)
+    names = {}
+    for group, size in sizes.items():
+        label = labels.get(group)
+        if label is None:
+            names[group] = UNKNOWN if size == 1 else f"identity_{group}"
+        else:
+            names[group] = label if uses[label] == 1 and label != UNKNOWN else f"{label} ({group})"
+    return names
+
+
+def _relative(paths: Sequence[str] | NDArray[np.str_]) -> list[str]:
+    files = [str(path) for path in paths]
+    root = os.path.commonpath([os.path.dirname(file) for file in files])
+    return [Path(os.path.relpath(file, root)).as_posix() for file in files]
+
+
+def _pair_value(event: Event, column: str) -> object:
+    if column == "answer":
+        return answer_number(event.answer)
+    if column == "verdict":
+        return event.answer
+    if column == "answered_at":
+        return event.at
+    if column == "source":
+        return "person" if event.kind == "answer" else "import"
+    return getattr(event, column)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Training on clusters under constraints."""

@@ -1,0 +1,93 @@
+"""Bare features as what is asked about: there is no model that answers could improve."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.data import Split
+from reid_al_env import ConstraintGraph, FeatureSet
+
+
+class FeaturePool:
+    """Features as they are: there is no network to refresh, so ranks stay and only identities form.
+
+    Args:
+        features: All images.
+        split: Who is pool; ``None`` takes all.
+    """
+
+    def __init__(self, features: FeatureSet, split: Split | None = None) -> None:
+        self._pool = features if split is None else features.subset(split.pool(features))
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    @property
+    def trains(self) -> bool:
+        """See :class:`Pool`."""
+        return False
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """See :class:`Pool`."""
+        return self._pool.names
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        """See :class:`Pool`."""
+        return self._pool.identities
+
+    tracklets: NDArray[np.int64] | None = None
+    sides: NDArray[np.int64] | None = None
+
+    def pool(self) -> FeatureSet:
+        """See :class:`Pool`."""
+        return self._pool
+
+    def refresh(
+        self,
+        constraints: ConstraintGraph,
+        seed: int,
+        *,
+        quick: bool = False,
+        held: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
+        """Nothing to train."""
+        return {}
+
+    adapted = False
+
+    def adapt(self, seed: int) -> dict[str, Any]:
+        """Nothing to train."""
+        return {}
+
+    def save_start(self, path: Path) -> None:
+        """Nothing to keep."""
+
+    def load_start(self, path: Path) -> None:
+        """Nothing was kept."""
+
+    def learn_all_labels(self, seed: int) -> None:
+        """Nothing to train."""
+
+    def scores(self) -> dict[str, float]:
+        """No model, no scores of its own."""
+        return {}
+
+    def restart(self) -> None:
+        """Nothing changes."""
+
+    def save(self, path: Path) -> None:
+        """Nothing to keep."""
+
+    def load(self, path: Path) -> None:
+        """Nothing was kept."""
+
+    def fingerprint(self) -> str:
+        """See :class:`Pool`."""
+        return hashlib.sha256(np.ascontiguousarray(self._pool.features).tobytes()).hexdigest()

@@ -1,0 +1,251 @@
+"""Images and the network that sees them, as what is asked about and improved."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.data import ImageSet, QueryGallery, Split
+from reid_al_agents.evaluation import evaluate_ranking
+from reid_al_agents.training import Refresher
+from reid_al_agents.training.pool import Progress, known_beforehand
+from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights
+from reid_al_env import ConstraintGraph, FeatureSet
+
+HeldGroups = Callable[[ImageSet, NDArray[np.int64], ConstraintGraph], NDArray[np.int64]]
+"""Gives groups (M,) of M images of the pool, from these, their places in it, and what is known of them."""
+
+_DECODED_BYTES = 4 << 30
+
+
+class ImagePool:
+    """Images and a network.
+
+    Args:
+        model: The network with its start weights.
+        images: All images.
+        split: Who is pool and who is evaluated on.
+        evaluate_on: ``validation``, ``test`` or ``none``.
+        size: Height and width, pixels.
+        refresher: Turns answers into a better network; ``None`` leaves it as it is.
+        reference: Trains alike on every label of the pool.
+        adapter: Adapts the network without any answer; ``None`` is the refresher.
+        quick: Refreshes in fewer steps; ``None`` is the refresher.
+        progress: Told of long work.
+    """
+
+    def __init__(
+        self,
+        model: EmbeddingNet,
+        images: ImageSet,
+        split: Split,
+        evaluate_on: str,
+        size: tuple[int, int],
+        refresher: Refresher | None,
+        reference: Refresher | None = None,
+        adapter: Refresher | None = None,
+        quick: Refresher | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model = model
+        self._size = size
+        self._refresher = refresher
+        self._reference = reference
+        self._adapter = adapter or refresher
+        self._quick = quick or refresher
+        self._progress = progress
+        self._start = {name: value.clone() for name, value in model.state_dict().items()}
+        self._fingerprint = ""
+        self.adapted = False
+        self._pool = self._decoded(images.subset(split.pool(images)))
+        self._judged, self._sides = _evaluation_images(images, split, evaluate_on)
+        if self._judged is not None:
+            self._judged = self._decoded(self._judged)
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    @property
+    def trains(self) -> bool:
+        """See :class:`.Pool`."""
+        return self._refresher is not None
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """See :class:`.Pool`."""
+        return self._pool.names
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        """See :class:`.Pool`."""
+        return self._pool.identities
+
+    @property
+    def tracklets(self) -> NDArray[np.int64] | None:
+        """See :class:`.Pool`."""
+        return self._pool.tracklets
+
+    @property
+    def sides(self) -> NDArray[np.int64] | None:
+        """See :class:`.Pool`."""
+        return self._pool.sides
+
+    def pool(self) -> FeatureSet:
+        """See :class:`.Pool`."""
+        features = embed(self.model, self._pool, size=self._size, progress=self._bar("embed"))
+        return FeatureSet(
+            features, self._pool.identities, self._pool.cameras, self._pool.names, source=self._pool.source
+        )
+
+    def refresh(
+        self,
+        constraints: ConstraintGraph,
+        seed: int,
+        *,
+        quick: bool = False,
+        held: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
+        """See :class:`.Pool`."""
+        refresher = self._quick if quick else self._refresher
+        return self._train(refresher, self._pool, constraints, seed, "train", held)
+
+    def refresh_without(
+        self,
+        excluded: NDArray[np.int64],
+        links: Iterable[tuple[int, int, int, float]],
+        seed: int,
+        held: HeldGroups | None = None,
+    ) -> dict[str, Any]:
+        """Let the model learn from a part of the pool.
+
+        Args:
+            excluded: Images of the pool that are not trained on.
+            links: Two images of the pool, +1, −1 or 0, and the weight, for each answer; what concerns
+                excluded images is passed over.
+            seed: Of everything drawn.
+            held: Gives the groups that are taken for one identity each; ``None`` takes none.
+
+        Returns:
+            Figures about the training.
+        """
+        kept = np.setdiff1d(np.arange(len(self)), excluded)
+        place = np.full(len(self), -1, dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        images = self._pool.subset(kept)
+        constraints = known_beforehand(images)
+        for i, j, sign, weight in links:
+            if place[i] >= 0 and place[j] >= 0:
+                constraints.add(int(place[i]), int(place[j]), sign, weight)
+        groups = None if held is None else held(images, kept, constraints)
+        return self._train(self._refresher, images, constraints, seed, "train", groups)
+
+    def _train(
+        self,
+        refresher: Refresher | None,
+        images: ImageSet,
+        constraints: ConstraintGraph,
+        seed: int,
+        what: str,
+        held: NDArray[np.int64] | None = None,
+    ) -> dict[str, Any]:
+        """Train the model; figures about it."""
+        if refresher is None:
+            return {}
+        report = refresher.refresh(
+            self.model, images, constraints, seed=seed, progress=self._bar(what), held=held
+        )
+        return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
+
+    def adapt(self, seed: int) -> dict[str, Any]:
+        """See :class:`.Pool`."""
+        self.fingerprint()  # of the weights as they came
+        figures = self._train(self._adapter, self._pool, known_beforehand(self), seed, "adapt")
+        self._start_here()
+        return figures
+
+    def save_start(self, path: Path) -> None:
+        """See :class:`.Pool`."""
+        now = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.restart()
+        self.save(path)
+        self.model.load_state_dict(now)
+
+    def load_start(self, path: Path) -> None:
+        """See :class:`.Pool`."""
+        self.fingerprint()
+        self.load(path)
+        self._start_here()
+
+    def _start_here(self) -> None:
+        self._start = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.adapted = True
+
+    def learn_all_labels(self, seed: int) -> None:
+        """See :class:`.Pool`."""
+        if self._reference is not None:
+            nothing = ConstraintGraph(len(self._pool))
+            self._reference.refresh(self.model, self._pool, nothing, seed=seed, progress=self._bar("train"))
+
+    def scores(self) -> dict[str, float]:
+        """See :class:`.Pool`."""
+        if self._judged is None or self._sides is None:
+            return {}
+        features = embed(self.model, self._judged, size=self._size, progress=self._bar("evaluate"))
+        scores = evaluate_ranking(
+            features, self._judged.identities, self._judged.cameras, self._sides.query, self._sides.gallery
+        )
+        return {"rank1": scores.rank1, "rank5": scores.rank5, "map": scores.map, "minp": scores.minp}
+
+    def restart(self) -> None:
+        """See :class:`.Pool`."""
+        self.model.load_state_dict(self._start)
+
+    def save(self, path: Path) -> None:
+        """See :class:`.Pool`."""
+        save_weights(self.model, path, {"size": f"{self._size[0]}x{self._size[1]}"})
+
+    def load(self, path: Path) -> None:
+        """See :class:`.Pool`."""
+        load_weights(self.model, path)
+
+    def fingerprint(self) -> str:
+        """See :class:`.Pool`."""
+        if not self._fingerprint:
+            digest = hashlib.sha256("\n".join(self._pool.names.tolist()).encode())
+            for value in self._start.values():
+                digest.update(value.cpu().numpy().tobytes())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def _decoded(self, images: ImageSet) -> ImageSet:
+        """The images decoded once where they fit in memory, else as they are, to be decoded when needed."""
+        if len(images) * self._size[0] * self._size[1] * 3 > _DECODED_BYTES:
+            return images
+        return images.cached(self._size, self._bar("decode"))
+
+    def _bar(self, what: str) -> Callable[[int, int], None] | None:
+        progress = self._progress
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def _evaluation_images(
+    images: ImageSet, split: Split, evaluate_on: str
+) -> tuple[ImageSet | None, QueryGallery | None]:
+    """The images that are evaluated on, and their two sides as positions among them."""
+    if evaluate_on == "none":
+        return None, None
+    sides = split.test(images) if evaluate_on == "test" else split.validation(images)
+    members = np.union1d(sides.query, sides.gallery)
+    return images.subset(members), QueryGallery(
+        _position(members, sides.query), _position(members, sides.gallery)
+    )
+
+
+def _position(members: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(members, wanted).astype(np.int64)

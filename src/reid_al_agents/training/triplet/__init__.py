@@ -1,0 +1,1 @@
+"""Training on triplets, as in the paper."""

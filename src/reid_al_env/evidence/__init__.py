@@ -1,0 +1,1 @@
+"""What answers say: oracles, must- and cannot-links, disputes and their minimum cuts."""

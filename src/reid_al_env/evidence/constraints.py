@@ -1,0 +1,265 @@
+"""Answers closed under transitivity: what is known of every pair of images, also where they disagree."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reid_al_env.errors import InputError
+from reid_al_env.evidence.disputes import Dispute, Evidence
+from reid_al_env.evidence.min_cut import Partition
+
+MATCH: Final = 1
+NO_MATCH: Final = -1
+CANNOT_TELL: Final = 0
+
+
+class ConstraintGraph:
+    """Must-links and cannot-links between ``size`` images, with everything that follows from them.
+
+    If *a* matches *b* and *b* matches *c*, then *a* matches *c*; if *a* matches *b* and *b* does not match
+    *c*, then *a* does not match *c*. A pair counts as asked even where the answer was "can't tell".
+
+    People err, so answers are evidence: those about a pair add up by weight, and the sign of the sum makes
+    it a must-link, a cannot-link or, at zero, neither. A cannot-link between images that must-links join is
+    a dispute. Until more answers settle it the heavier side holds, and the other is set aside: the non-match,
+    or the lightest cut of the matches; of equal ones the newer. Several are settled heaviest non-match first
+    (:meth:`.Component.settle`). What holds never disagrees with itself and depends on
+    the answers and their order alone: what is set aside comes back once the weights say so.
+
+    It is kept as labels of groups (:class:`.Partition`). Only a component in which
+    answers disagree, or a link went, is worked out anew.
+
+    Args:
+        size: Number of images.
+
+    Raises:
+        InputError: If ``size`` is negative.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 0:
+            raise InputError(f"constraints: size is {size}; give the number of images, 0 or more")
+        self.contradictions: list[tuple[int, int, int]] = []
+        self._answers: list[tuple[int, int, int]] = []
+        self._evidence = Evidence(size)
+        self._groups = Partition(size)
+        # By group, an image that stands for its component; only of components with disputes, for elsewhere
+        # everything holds, and the component is the group.
+        self._disputed: dict[int, int] = {}
+        self._open: dict[tuple[int, int], None] = {}  # disputes in the order they arose
+
+    def __len__(self) -> int:
+        return len(self._groups.labels)
+
+    def add(self, i: int, j: int, answer: int, weight: float = 1.0) -> bool:
+        """Record one answer about the images ``i`` and ``j``.
+
+        Args:
+            i: Dataset index of one image.
+            j: Dataset index of the other.
+            answer: +1 for a match (must-link), −1 for no match (cannot-link), 0 for "can't tell".
+            weight: How much the answer counts, above 0.
+
+        Returns:
+            Whether the answer agrees with what held when it came. One that does not is appended to
+            :attr:`contradictions`; its weight counts all the same.
+
+        Raises:
+            InputError: If an index is outside the images, the answer is none of −1, 0, +1, or the weight is
+                not above 0 and finite.
+        """
+        i, j, answer = int(i), int(j), int(answer)
+        self._check(i, j, answer)
+        opposed = answer != CANNOT_TELL and self.relation(i, j) == -answer
+        before, after = self._evidence.add(i, j, answer, float(weight))
+        if answer != CANNOT_TELL:
+            self._answers.append((i, j, answer))
+            self._take_in(i, j, before, after)
+        if opposed:
+            self.contradictions.append((i, j, answer))
+        return not opposed
+
+    def add_many(
+        self,
+        queries: NDArray[np.int64],
+        galleries: NDArray[np.int64],
+        answers: NDArray[np.int8],
+        weights: ArrayLike | None = None,
+    ) -> int:
+        """Record answers in order; all arrays of shape (M,), ``None`` for weights of 1.
+
+        Returns:
+            How many of them disagreed with what held when they came.
+        """
+        each = np.ones(len(answers)) if weights is None else np.asarray(weights, dtype=np.float64)
+        return sum(
+            not self.add(int(i), int(j), int(a), float(w))
+            for i, j, a, w in zip(queries, galleries, answers, each, strict=True)
+        )
+
+    def link_groups(self, labels: NDArray[np.int64], weight: float = 1.0) -> None:
+        """Assume that images of equal label match, as those of one tracklet do, though no one was asked.
+
+        Each image is linked to the next of its label, so that a dispute can part a group at its weakest link.
+
+        Args:
+            labels: Integers, shape (N,); below 0 for images of no group.
+            weight: How much each link counts, above 0.
+
+        Raises:
+            InputError: If there is not one integer for each image, or the weight is not above 0 and finite.
+        """
+        first, after = self._evidence.assume(np.asarray(labels), float(weight))
+        self._rebuild(self._groups.form(first, after, self._evidence.images()).tolist())
+
+    def without(self, pairs: NDArray[np.int64]) -> ConstraintGraph:
+        """Another graph, of all that was said but of these pairs; links that were assumed stay.
+
+        Args:
+            pairs: Of images, shape (M, 2); those that nobody was asked about are passed over.
+        """
+        other = copy.deepcopy(self)
+        gone = {(min(i, j), max(i, j)) for i, j in np.asarray(pairs).reshape(-1, 2).tolist()}
+        for i, j in gone:
+            other._evidence.forget(i, j)
+            other._open.pop((i, j), None)
+        for said in (other._answers, other.contradictions):
+            said[:] = [each for each in said if (min(each[:2]), max(each[:2])) not in gone]
+        other._rebuild(image for pair in sorted(gone) for image in pair)
+        return other
+
+    @property
+    def assumed_links(self) -> NDArray[np.int64]:
+        """The links of :meth:`link_groups`, held or not; shape (M, 2), by call and sorted within each."""
+        return self._evidence.assumed_links()
+
+    @property
+    def must_links(self) -> list[tuple[int, int]]:
+        """Pairs that people answered with "match", in order, less those set aside or outweighed."""
+        return self._held(MATCH)
+
+    @property
+    def cannot_links(self) -> list[tuple[int, int]]:
+        """Pairs that people answered with "no match", in order, less those set aside or outweighed."""
+        return self._held(NO_MATCH)
+
+    def disputes(self) -> list[Dispute]:
+        """Non-matches between images that matches join, set aside or not; in the order they arose.
+
+        One is over once the pair's own answers no longer say "no match", or no matches join the two.
+        """
+        found: dict[tuple[int, int], Dispute] = {}
+        for pair in self._open:
+            if pair not in found:
+                found.update(self._evidence.component(pair[0]).disputes())
+        return [found[pair] for pair in self._open]
+
+    def relation(self, i: int, j: int) -> int:
+        """What is known of one pair: +1 same, −1 different, 0 unknown."""
+        a, b = int(self._groups.labels[i]), int(self._groups.labels[j])
+        if a == b:
+            return MATCH
+        return NO_MATCH if b in self._groups.conflicts.get(a, ()) else CANNOT_TELL
+
+    def implied(self, i: int, others: NDArray[np.int64]) -> NDArray[np.int8]:
+        """What is known of ``i`` and each of ``others``.
+
+        Args:
+            i: Dataset index.
+            others: Dataset indices, shape (M,); −1 is padding and gives 0.
+
+        Returns:
+            int8 array of shape (M,): +1 same, −1 different, 0 unknown.
+        """
+        label = int(self._groups.labels[i])
+        labels = self._groups.labels[others]
+        known: NDArray[np.int8] = np.asarray(labels == label, dtype=np.int8)
+        if conflicts := self._groups.conflicts.get(label):
+            known[np.fromiter((int(x) in conflicts for x in labels), bool, len(labels))] = NO_MATCH
+        known[np.asarray(others) < 0] = CANNOT_TELL
+        return known
+
+    def asked(self, i: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``others`` were compared with ``i`` before, whatever the answer; (M,), False for −1."""
+        partners = self._evidence.answered(int(i))
+        return np.fromiter((int(other) in partners for other in others), bool, len(others))
+
+    def asked_pairs(self) -> NDArray[np.int64]:
+        """Pairs that people were asked, each once, whatever the answer; shape (M, 2), smaller index first."""
+        return self._evidence.answered_pairs()
+
+    def groups(self) -> NDArray[np.int64]:
+        """Must-link component of every image, shape (N,), numbered by first appearance."""
+        return self._groups.numbered()
+
+    def group_conflicts(self) -> NDArray[np.int64]:
+        """Pairs of groups known to differ, shape (M, 2), as numbered by :meth:`groups`, each once, sorted."""
+        return self._groups.numbered_conflicts()
+
+    def _check(self, i: int, j: int, answer: int) -> None:
+        if not (0 <= i < len(self) and 0 <= j < len(self)):
+            raise InputError(f"constraints: pair ({i}, {j}) is outside the {len(self)} images")
+        if i == j:
+            raise InputError(f"constraints: image {i} is compared with itself; pairs are of two images")
+        if answer not in (MATCH, NO_MATCH, CANNOT_TELL):
+            raise InputError(f"constraints: answer {answer} for pair ({i}, {j}); expected +1, -1 or 0")
+
+    def _held(self, wanted: int) -> list[tuple[int, int]]:
+        answers = [(i, j) for i, j, answer in self._answers if answer == wanted == self.relation(i, j)]
+        return [(i, j) for i, j in answers if self._evidence.answered(i)[j].sign == wanted]
+
+    def _take_in(self, i: int, j: int, before: int, after: int) -> None:
+        """Bring the groups up to date with a pair whose sign was ``before`` and is ``after``."""
+        a, b = int(self._groups.labels[i]), int(self._groups.labels[j])
+        apart = self._component(a) != self._component(b)
+        if (apart and before == after) or (not apart and after == MATCH and a not in self._disputed):
+            return  # where nothing is disputed, neither more weight nor another match decides anything
+        if apart and (before, after) == (CANNOT_TELL, NO_MATCH):
+            self._groups.separate(a, b)
+        elif apart and (before, after) == (CANNOT_TELL, MATCH) and self._agree(a, b):
+            component = self._disputed.get(a, self._disputed.get(b))
+            keep = self._groups.join(a, b)
+            if component is not None:
+                self._disputed[keep] = component
+        else:
+            self._rebuild([i, j])
+
+    def _component(self, group: int) -> int:
+        return self._disputed.get(group, group)
+
+    def _agree(self, a: int, b: int) -> bool:
+        """Whether a first match between two groups' components surely brings no dispute.
+
+        No cut in either changes then, as all paths between the two lead over the new match.
+        """
+        quiet, other = (a, b) if b in self._disputed else (b, a)
+        conflicts: Iterable[int] = self._groups.conflicts.get(quiet, ())
+        if other in self._disputed:
+            conflicts = map(self._component, conflicts)
+        return quiet not in self._disputed and self._component(other) not in conflicts
+
+    def _rebuild(self, within: Iterable[int]) -> None:
+        """Work out anew the components of some images."""
+        images: set[int] = set()
+        for start in within:
+            if start not in images:
+                component = self._evidence.component(start)
+                groups = component.settle()
+                self._groups.replace(groups)
+                for image in component.images:
+                    self._disputed.pop(image, None)
+                self._disputed |= {group[0]: start for group in groups if component.disputed}
+                self._open |= {(pair.i, pair.j): None for pair in component.disputed}
+                images.update(component.images)
+        for image in images:
+            for other, pair in self._evidence.answered(image).items():
+                a, b = int(self._groups.labels[image]), int(self._groups.labels[other])
+                if pair.net < 0 and a != b:
+                    self._groups.separate(a, b)
+                if pair.net >= 0 or self._component(a) != self._component(b):
+                    self._open.pop((pair.i, pair.j), None)

@@ -1,0 +1,1 @@
+"""The Markov decision process of the paper: graph, episode, reward, pool, metric and inquiry."""
