@@ -390,7 +390,7 @@ def test_groups_agree_with_every_answer_that_holds_and_lose_nothing(
 @settings(max_examples=80, deadline=None)
 @given(pools(), st.floats(0.1, 0.9), st.floats(0.05, 0.9))
 def test_groups_are_those_of_the_definition(pool, micro_cluster_similarity, group_similarity):
-    """Brute force: best allowed pair of micro_clusters first, then must-links, then best allowed pair of groups."""
+    """Brute force: best allowed pair of micro-clusters, then must-links, then best allowed pair of groups."""
     dense, constraints = pool
     count = len(constraints)
     known = links(constraints)

@@ -234,7 +234,7 @@ def test_in_the_end_nothing_is_left_to_ask(selector):
 
 
 def test_true_answers_to_everything_make_groups_that_are_true():
-    """Few look-alikes, so that micro_clusters are pure: then what is left after the last question is the truth."""
+    """Few look-alikes, so that micro-clusters are pure: what is left after the last question is the truth."""
     features = synthetic_features(12, 6, noise=0.4, seed=5)
     spell = Spell(features).ask(ENOUGH)
     assert spell.asking.exhausted

@@ -22,9 +22,9 @@ from reid_al_env import (
     Inquiry,
     LabelOracle,
     NoisyOracle,
-    starts,
     synthetic_features,
 )
+from reid_al_env.mdp import starts
 from reid_al_env.mdp.starts import StartTable
 
 DRAWS = find_spec("PIL") is not None and find_spec("pygame") is not None  # the checker draws all modes

@@ -18,9 +18,10 @@ class FormedGroups:
     """Groups in which no answer is violated.
 
     Attributes:
-        micro_clusters: (N,) int64 tight cluster of each image, numbered by first appearance; held together by looks.
-        groups: (N,) int64 group of each image: micro_clusters joined by must-links and, where that was asked for, by
-            looks; every piece lies in one group.
+        micro_clusters: (N,) int64 micro-cluster of each image, numbered by first appearance; formed by visual
+            similarity alone.
+        groups: (N,) int64 group of each image: micro-clusters joined by must-links and, where that was asked
+            for, by visual similarity. Every micro-cluster lies in one group.
         conflicts: (M, 2) int64 pairs of groups that are known to differ.
     """
 
@@ -40,11 +41,12 @@ def form_groups(
     First, similar images become micro-clusters, by average linkage down to ``micro_cluster_similarity``. A
     micro-cluster includes whatever must-links say of its images, so joining two is forbidden if a cannot-link
     stands between anything that would thereby be the same identity. Then micro-clusters that share a
-    must-link component are one group. Last, with ``group_similarity``, whole groups are joined down to that average.
+    must-link component are one group. Last, with ``group_similarity``, whole groups are joined down to that
+    average.
 
     Similarities are averaged within micro-clusters before must-links join them, because a must-link is worth
-    most where similarities disagree: two views of one person would otherwise dilute each other, and neither would find the
-    images that belong to it.
+    most where similarities disagree: two views of one person would otherwise dilute each other, and neither
+    would find the images that belong to it.
 
     Args:
         similarities: (N, N) as of :func:`~reid_al_agents.clustering.jaccard.jaccard_similarities`.

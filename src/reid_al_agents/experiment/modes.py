@@ -230,11 +230,11 @@ class GroupMode:
         return report
 
     def groups(self) -> NDArray[np.int64]:
-        """(N,) micro_clusters joined by answers and by looks, as the last model seen tells them."""
+        """(N,) micro-clusters joined by answers and by looks, as the last model seen tells them."""
         return self._handed_out(self._constraints)
 
     def held(self) -> NDArray[np.int64]:
-        """(N,) micro_clusters joined by answers, as the last model seen tells them."""
+        """(N,) micro-clusters joined by answers, as the last model seen tells them."""
         return form_groups(
             self.looks.similarities, self._constraints, self._settings.micro_cluster_similarity
         ).groups
