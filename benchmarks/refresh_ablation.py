@@ -5,7 +5,7 @@ other clusters:
 
 - ``all labels``: the identities;
 - ``groups``: micro-clusters joined by answers alone, as they ask and as a refresh trains on them once
-  answers have said enough; micro-clusters are those of the run's last model, or of its start with ``--looks start``;
+  answers have said enough; micro-clusters are those of the last model, or of its start with ``--looks start``;
 - ``groups, no wrong image``: these cut by identity, so that precision is 1 and recall stays;
 - ``groups, no fragment``: these joined where most of their images show one identity, so that recall is nearly
   1 and what is wrong stays wrong; ``no large fragment`` leaves out the small groups that would not train, and

@@ -496,7 +496,7 @@ def test_cohens_kappa_by_hand():
     [
         ("overlap", 0.5, "overlap"),
         ("lease_seconds", 0, "lease"),
-        ("gold_share", 0.9, "hidden"),
+        ("gold_share", 0.9, "gold"),
         ("answers", 0, "answers"),
     ],
 )
