@@ -5,7 +5,7 @@ other clusters:
 
 - ``all labels``: the identities;
 - ``groups``: micro-clusters joined by answers alone, as they ask and as a refresh trains on them once
-  answers have said enough; micro-clusters are those of the last model, or of its start with ``--looks start``;
+  answers have said enough; micro-clusters of the last model, or with ``--looks start`` of its start;
 - ``groups, no wrong image``: these cut by identity, so that precision is 1 and recall stays;
 - ``groups, no fragment``: these joined where most of their images show one identity, so that recall is nearly
   1 and what is wrong stays wrong; ``no large fragment`` leaves out the small groups that would not train, and
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
+from reid_al_agents.log.pair_log import PairLog
 from rich.table import Table
 
 from reid_al_agents.asking.settings import GroupSettings
@@ -41,7 +42,6 @@ from reid_al_agents.clustering import compare_visually, form_groups, sides_of
 from reid_al_agents.data import load_data, load_split
 from reid_al_agents.evaluation import evaluate_groups, evaluate_ranking
 from reid_al_agents.experiment.loop import record
-from reid_al_agents.log.pair_log import PairLog
 from reid_al_agents.training import ClusterSettings
 from reid_al_agents.training.cluster.clusters import Clustering, Clusters, constrained_clusters
 from reid_al_agents.training.cluster.refresher import train_on_clusters

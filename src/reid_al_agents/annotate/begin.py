@@ -1,35 +1,33 @@
-"""A live session with its folder: begun once, gone on with by the same command."""
+"""An annotation session with its folder: begun, or gone on with where it or a run stopped."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from reid_al_agents.annotate.pictures import Pictures
-from reid_al_agents.annotate.refreshes import FEATURES, Refreshes, load_features
+from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering import sides_of
 from reid_al_agents.data import ImageSet, Split, load_data, load_split, save_split
-from reid_al_agents.files import make_folder, write_arrays, write_text
+from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_beforehand
-from reid_al_agents.vision import embed
-from reid_al_agents.workspace.assembly import load_model
+from reid_al_agents.workspace.features import FEATURES, read_features
+from reid_al_agents.workspace.folder import Folder, Kept, new_run
+from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
 
-RUN = "annotate"
-CONFIG, _POOL, _SPLIT = "annotate.json", "pool.json", "split.json"
 Bar = Callable[[str, int, int], None]
 
 
@@ -42,13 +40,18 @@ class OpenSession:
         refreshing: Its refreshes.
         pictures: Its images.
         store: Its events.
+        folder: Where it is kept.
+        data: DATA as on the command line.
     """
 
     session: AnnotationSession
     refreshing: Refreshes
     pictures: Pictures
     store: EventStore
-    planner: ThreadPoolExecutor
+    folder: Folder
+    data: str
+    executor: ThreadPoolExecutor
+    lock: FolderLock
 
     def __enter__(self) -> OpenSession:
         return self
@@ -57,73 +60,60 @@ class OpenSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.refreshing.close()
-        self.planner.shutdown(wait=True, cancel_futures=True)
+        self.executor.shutdown(wait=True, cancel_futures=True)
         self.store.close()
+        self.lock.release()
 
 
 def open_session(
     config: RunConfig,
     settings: AnnotationSettings,
-    folder: Path,
+    path: Path,
     *,
     store: str | None = None,
-    run: str = RUN,
     device: str = "auto",
     progress: Bar | None = None,
-    worker: tuple[str, ...] = (sys.executable, "-m", "reid_al_agents.annotate.refresh_process"),
+    process: tuple[str, ...] = REFRESH_PROCESS,
 ) -> OpenSession:
-    """Begin a session in ``folder``, or go on with the one that is there.
+    """Begin a session in a folder, or go on with the session or run that is there.
 
     Args:
-        config: Settings of data, asking and training; without ``split`` all images are asked about.
-        settings: How people are asked.
-        folder: The run's folder.
-        store: Address of the database; ``None`` is a file in the folder.
-        run: Name of the run in the database.
+        config: Settings of data, asking and training; without ``split`` all images are asked about. Of a
+            folder that was begun before they must be the same.
+        settings: How people are asked; may differ from one opening to the next.
+        path: The folder.
+        store: Address of the database; ``None`` is that of the start, and a file in the folder of a new one.
         device: Where to train.
         progress: Told of long work.
-        worker: See :class:`Refreshes`.
+        process: See :class:`Refreshes`.
 
     Raises:
-        InputError: The folder holds a session with other settings or images, or something cannot be used.
+        InputError: Another process has the folder open, it was begun with other settings or images, or
+            something cannot be used.
     """
     _check(config)
-    data = load_data(config.data)
-    if not isinstance(data, ImageSet):
-        raise InputError(f"{config.data}: has no images to show; name a data set of images")
-    make_folder(folder)
-    _check_same(folder, config)
-    split = _split(folder, config, data)
-    config = replace(config, split=str(folder / _SPLIT))
-    images = data.subset(split.pool(data))
-    _check_pool(folder, images)
-    features = _start_features(folder, images, config, device, progress)
-    opened = EventStore(folder / "events.sqlite" if store is None else store)
+    lock = FolderLock(path)
+    opened: EventStore | None = None
     try:
-        rounds = opened.events(run, kind="refresh")
-        if rounds:
-            features = load_features(features, folder / str(rounds[-1].payload["folder"]))
-        planner = ThreadPoolExecutor(1, thread_name_prefix="plan")
-        session = AnnotationSession(
-            features,
-            opened,
-            run,
-            _selector_maker(config),
-            settings=settings,
-            grouping=config.grouping(),
-            episode=config.episode(),
-            known=lambda excluded: known_beforehand(images, excluded),
-            sides=sides_of(images.sides),
-            planner=planner,
-            selector_name=config.selector,
-            round_=len(rounds),
-            seed=config.seed,
-        )
+        folder = Folder(path)
+        kept = _kept(folder, config, settings, store)
+        images = _images(folder, config)
+        address = store or kept.store or str(folder.events)
+        opened = EventStore(address)
+        if not folder.pool.is_file():
+            folder.begin(kept, images.names)
+        else:
+            folder.check_images(images.names, None, kept, opened.events(kept.run))
+            folder.keep(kept)
+        session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
     except BaseException:
-        opened.close()
+        if opened is not None:
+            opened.close()
+        lock.release()
         raise
-    refreshing = Refreshes(session, config, folder, device=device, worker=worker)
-    return OpenSession(session, refreshing, Pictures(images, config.size), opened, planner)
+    refreshes = Refreshes(session, config, folder, address, device=device, process=process)
+    pictures = Pictures(images, config.size)
+    return OpenSession(session, refreshes, pictures, opened, folder, config.data, executor, lock)
 
 
 def _check(config: RunConfig) -> None:
@@ -133,61 +123,92 @@ def _check(config: RunConfig) -> None:
         raise InputError("--selector: greedy looks at the labels; people are asked because there are none")
 
 
-def _check_same(folder: Path, config: RunConfig) -> None:
-    """Keep the settings, or see that they are those that were kept."""
-    path = folder / CONFIG
-    if path.is_file():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); choose another --out") from error
-        config.check_same(kept, str(path))
-    elif (folder / "config.json").exists():
-        raise InputError(f"{folder}: holds a run of another command; choose another --out")
-    else:
-        write_text(path, json.dumps(config.as_dict(), indent=2) + "\n")
+def _kept(folder: Folder, config: RunConfig, settings: AnnotationSettings, store: str | None) -> Kept:
+    """What is kept of a session: of one that was begun before, its own settings."""
+    annotation: dict[str, Any] = asdict(settings)
+    shown = None if store is None or "://" not in store else _without_password(store)
+    folder.check_whole()
+    if not Folder.holds(folder.path):
+        return Kept(config, new_run(), store=shown or store, annotation=annotation)
+    kept = folder.kept()
+    config.check_same(kept.settings.as_dict(), str(folder.path))
+    return replace(kept, annotation=annotation, store=shown or store or kept.store)
 
 
-def _split(folder: Path, config: RunConfig, data: ImageSet) -> Split:
-    """The split that was named, or everything as the pool; kept beside the answers."""
-    if config.split is not None:
+def _without_password(address: str) -> str:
+    from sqlalchemy import make_url
+
+    try:
+        return make_url(address).set(password=None).render_as_string(hide_password=False)
+    except Exception as error:  # whatever the parser says may hold the password
+        raise InputError(f"--store: cannot be read as an address ({type(error).__name__})") from None
+
+
+def _images(folder: Folder, config: RunConfig) -> ImageSet:
+    """The pool: of the folder's own split, of the one that was named, or everything."""
+    data = load_data(config.data)
+    if not isinstance(data, ImageSet):
+        raise InputError(f"{config.data}: has no images to show; name a data set of images")
+    if folder.split.is_file():
+        split = load_split(folder.split)
+    elif config.split is not None:
         split = load_split(config.split)
     else:
         everything = tuple(int(identity) for identity in np.unique(data.identities))
         split = Split(everything, (), (), ())
-    save_split(split, folder / _SPLIT)
-    return split
+    save_split(split, folder.split)
+    return data.subset(split.pool(data))
 
 
-def _check_pool(folder: Path, images: ImageSet) -> None:
-    """Keep the order of the images, which the events' numbers mean, or see that it is the same."""
-    path, names = folder / _POOL, images.names.tolist()
-    if not path.is_file():
-        write_text(path, json.dumps(names) + "\n")
-    elif json.loads(path.read_text(encoding="utf-8")) != names:
-        raise InputError(f"{folder}: was started with other images; put them back or choose another --out")
+def _session(
+    folder: Folder,
+    images: ImageSet,
+    config: RunConfig,
+    settings: AnnotationSettings,
+    store: EventStore,
+    run: str,
+    device: str,
+    progress: Bar | None,
+) -> tuple[AnnotationSession, ThreadPoolExecutor]:
+    round_ = len(store.events(run, kind="refresh"))
+    features = _features(folder, images, config, round_, device, progress)
+    executor = ThreadPoolExecutor(1, thread_name_prefix="plan")
+    session = AnnotationSession(
+        features,
+        store,
+        run,
+        _selector_maker(config),
+        settings=settings,
+        grouping=config.grouping(),
+        episode=config.episode(),
+        known=lambda excluded: known_beforehand(len(images), images.tracklets, excluded),
+        sides=sides_of(images.sides),
+        executor=executor,
+        selector_name=config.selector,
+        round_=round_,
+        seed=config.seed,
+    )
+    return session, executor
 
 
-def _start_features(
-    folder: Path, images: ImageSet, config: RunConfig, device: str, progress: Bar | None
+def _features(
+    folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
 ) -> FeatureSet:
-    """The pool as the start weights see it; embedded once."""
-    path = folder / FEATURES
-    if not path.is_file():
-        model = load_model(config.backbone, config.weights, config.seed, device)
+    """The pool as the model of a round sees it; embedded where that was not kept."""
+    place = folder.round(round_)
+    if not (place / FEATURES).is_file():
+        from reid_al_agents.vision.extraction import embed
+        from reid_al_agents.workspace.assembly import load_model
+
+        weights = config.weights if round_ == 0 else str(place / "weights.safetensors")
+        model = load_model(config.backbone, weights, config.seed, device)
         bar = None if progress is None else lambda done, total: progress("embed", done, total)
-        write_arrays(path, {"features": embed(model, images, size=config.size, progress=bar)})
-    with np.load(path, allow_pickle=False) as kept:
-        features = kept["features"]
-    return FeatureSet(features, images.identities, images.cameras, images.names, source=images.source)
+        write_arrays(place / FEATURES, {"features": embed(model, images, size=config.size, progress=bar)})
+    found = read_features(place, len(images))
+    return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:
     """One selector for the whole session, so that a policy that learns keeps what it learned."""
-
-    def no_labels() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        raise InputError("greedy: there are no labels")
-
-    made = choose(config, no_labels)
-    assert made is not None
+    made = choose(config.selector, config.pool_size, config.seed)
     return lambda: made

@@ -12,12 +12,9 @@ from reid_al_agents.annotate.leases import Leases, new_question
 from reid_al_agents.annotate.messages import Held, Served
 from reid_al_agents.annotate.planner import Planner
 from reid_al_agents.annotate.state import State
-from reid_al_agents.asking.batch import Question as Drawn
 from reid_al_agents.asking.engine import Engine
-from reid_al_agents.beliefs.audit_events import changes_groups, note_of
-from reid_al_agents.beliefs.doubting import notes_of
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.log.events import Event, Question
+from reid_al_agents.asking.question import Question
+from reid_al_agents.log.events import Event, StoredQuestion
 
 
 class Dispatch:
@@ -25,23 +22,21 @@ class Dispatch:
 
     Args:
         state: What the session has heard.
-        planning: Where the questions come from.
+        planner: Where the questions come from.
         selector_name: Kept with the questions.
         seed: Of everything drawn.
 
     Attributes:
-        board: The open questions.
-        monitor: Whether answers still change groups.
+        leases: The open questions.
     """
 
-    def __init__(self, state: State, planning: Planner, selector_name: str, seed: int) -> None:
-        self._state, self._planning, self._selector_name = state, planning, selector_name
+    def __init__(self, state: State, planner: Planner, selector_name: str, seed: int) -> None:
+        self._state, self._planner, self._selector_name = state, planner, selector_name
         self._rng = np.random.default_rng([seed, 2])
         self._hidden = GoldQuestions(state.run, self._rng)
-        self.board = Leases(state.store, state.run, state.settings.lease_seconds)
+        self.leases = Leases(state.store, state.run, state.settings.lease_seconds)
         self._widened: set[str] = set()
-        self._watch()
-        self.board.restore(state.clock(), state.answered)
+        self.leases.restore(state.clock(), state.beliefs.answered)
 
     # -- giving questions out ------------------------------------------------------------------------------
 
@@ -49,24 +44,24 @@ class Dispatch:
         """Up to ``count`` questions for a person; those they have already come first."""
         state = self._state
         now = state.clock()
-        mine = self.board.leased(annotator, now)[:count]
-        self.board.renew(mine, annotator, now)
+        mine = self.leases.leased(annotator, now)[:count]
+        self.leases.renew(mine, annotator, now)
         if len(mine) < count and not state.over:
-            self._fill()
+            self._fill(annotator)
             self._lease_more(annotator, count, now, mine)
         waiting = self._waiting(annotator, now) if len(mine) < count else None
         return Served([held.record for held in mine], waiting)
 
-    def give_rows(self, annotator: str, count: int) -> list[list[Question]]:
+    def give_rows(self, annotator: str, count: int) -> list[list[StoredQuestion]]:
         """Up to ``count`` rows of questions that share their query, for a person."""
         now = self._state.clock()
         for question in self.give(annotator, count).questions:
-            held = self.board.get(question.id)
+            held = self.leases.get(question.id)
             if held is not None and "row" not in question.detail and question.id not in self._widened:
                 self._widened.add(question.id)
                 self._widen(held, annotator, now)
-        rows: dict[str, list[Question]] = {}
-        for held in self.board.leased(annotator, now):
+        rows: dict[str, list[StoredQuestion]] = {}
+        for held in self.leases.leased(annotator, now):
             rows.setdefault(str(held.record.detail.get("row", held.record.id)), []).append(held.record)
         return list(rows.values())[:count]
 
@@ -75,36 +70,36 @@ class Dispatch:
         for _ in range(count - len(mine)):
             if self._rng.random() < state.settings.gold_share:
                 known = state.beliefs.constraints
-                hidden = self._hidden.draw(annotator, state.effective, known, state.round, now)
+                hidden = self._hidden.draw(annotator, state.beliefs.events, known, state.round, now)
                 if hidden is not None:
                     self._put_up([hidden])
-                    mine += self.board.lease_first([hidden], annotator, now, 1)
-        mine += self.board.lease_first(self.board, annotator, now, count - len(mine))
+                    mine += self.leases.lease_first([hidden], annotator, now, 1)
+        mine += self.leases.lease_first(self.leases, annotator, now, count - len(mine))
 
     def _widen(self, held: Held, annotator: str, now: float) -> None:
         """Give the person of a question more candidates of the same query."""
-        batch, first = self._planning.asking.batch, held.record
+        batch, first = self._planner.engine.batch, held.record
         if batch is None or held.only is not None:
             return
         known = self._state.beliefs.constraints
-        open_pairs = {each.pair for each in self.board}
+        open_pairs = {each.pair for each in self.leases}
         new: list[Held] = []
         for candidate, probability, described in companions(batch, first.query, first.candidate, 3 * ROW):
             pair = (min(first.query, candidate), max(first.query, candidate))
             asked = known.relation(*pair) or known.asked(pair[0], np.array(pair[1:]))[0]
             if len(new) < ROW - 1 and not asked and pair not in open_pairs:
                 detail = {"needed": 1, "described": described, "row": first.id}
-                drawn = Drawn(first.query, candidate, probability, "policy")
+                drawn = Question(first.query, candidate, probability, "policy")
                 new.append(Held(self._record(drawn, "row", detail), None, 1))
         self._put_up(new)
-        self.board.lease_first(new, annotator, now, len(new))
+        self.leases.lease_first(new, annotator, now, len(new))
 
     def _waiting(self, annotator: str, now: float) -> str:
-        if self._planning.busy:
+        if self._planner.busy:
             return "planning"
         if self.finished:
             return "finished"
-        return "others" if self.board.others_have(annotator, now) else "planning"
+        return "others" if self.leases.others_have(annotator, now) else "planning"
 
     # -- taking answers in ---------------------------------------------------------------------------------
 
@@ -112,24 +107,18 @@ class Dispatch:
         """A question has an answer; ``closes`` is what it means for the asking, ``None`` if it stays open."""
         held.answered.add(event.annotator)
         if held.drawn is not None and closes is not None:
-            self._planning.asking.take(held.drawn, closes)
+            self._planner.engine.take(held.drawn, closes)
             held.drawn = None
         if event.answer == "cannot_tell" and closes is None:
             held.needed += 1
         elif len(held.answered) >= held.needed or closes == 0:
-            self.board.remove(held)
-
-    def heard(self, event: Event) -> None:
-        """Watch whether an event that counts changes groups."""
-        changes = changes_groups(event)
-        if changes is not None:
-            self.monitor.add(changes)
+            self.leases.remove(held)
 
     def changed(self, *, counts: bool) -> None:
         """Something has become known: take down what need not be asked any more."""
-        self._planning.changed(counts=counts)
+        self._planner.changed(counts=counts)
         heard, excluded = self._state.beliefs.heard, self._state.beliefs.excluded
-        for held in self.board:
+        for held in self.leases:
             gone = held.record.query in excluded or held.record.candidate in excluded
             # Of the other kinds it is the purpose that something is known already.
             implied = (
@@ -139,31 +128,25 @@ class Dispatch:
             )
             if gone or implied:
                 if held.drawn is not None:
-                    self._planning.asking.drop(held.drawn)
-                self.board.remove(held)
+                    self._planner.engine.drop(held.drawn)
+                self.leases.remove(held)
 
-    def replayed(self) -> None:
-        """The ledger was worked out anew."""
-        self._planning.replayed()
-        self._watch()
+    def put_back(self, question: str, annotator: str | None) -> StoredQuestion | None:
+        """An answer was taken back: its question is open again, first of all and for that person.
 
-    def _watch(self) -> None:
-        self.monitor = ChangeMonitor()
-        for event in self._state.effective.values():
-            self.heard(event)
-
-    def put_back(self, question: str, annotator: str | None) -> Question:
-        """An answer was taken back: its question is open again, first of all and for that person."""
+        Questions that labels answered were never shown; the engine asks about them again if it is worth it.
+        """
         state = self._state
-        held = self.board.get(question)
+        held = self.leases.get(question)
         if held is None:
             record = state.store.question(question)
-            assert record is not None  # it was answered
+            if record is None:
+                return None
             held = Held(record, None, int(record.detail.get("needed", 1)), record.detail.get("only"))
-        held.answered = set(state.answered.get(question, ()))
-        self.board.add([held], first=True)
+        held.answered = set(state.beliefs.answered.get(question, ()))
+        self.leases.add([held], first=True)
         if annotator is not None:
-            self.board.lease_first([held], annotator, state.clock(), 1)
+            self.leases.lease_first([held], annotator, state.clock(), 1)
         return held.record
 
     # -- drawing ------------------------------------------------------------------------------------------
@@ -171,62 +154,53 @@ class Dispatch:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to ask."""
-        return self._state.over or (self._planning.exhausted and not len(self.board))
+        return self._state.over or (self._planner.exhausted and not len(self.leases))
 
-    def take_up(self, asking: Engine) -> None:
+    def take_up(self, engine: Engine) -> None:
         """Go on with another asking; what people have before them stays."""
-        for held in self.board:
+        for held in self.leases:
             if held.drawn is not None:
-                self._planning.asking.drop(held.drawn)
+                self._planner.engine.drop(held.drawn)
                 held.drawn = None
-            if held.only is None and not self.board.is_leased(held, self._state.clock()):
-                self.board.remove(held)
-        self._planning.adopt(asking)
-        self._watch()
+            if held.only is None and not self.leases.is_leased(held, self._state.clock()):
+                self.leases.remove(held)
+        self._planner.adopt(engine)
 
-    def _fill(self) -> None:
-        """Put up questions until enough are free."""
+    def _fill(self, annotator: str) -> None:
+        """Put up questions until enough are free for a person; pairs that wait for another are not."""
         state = self._state
-        self._planning.keep_up()
-        wanted = state.settings.ready - self.board.free(state.clock())
-        if wanted <= state.settings.ready // 2 or not self._planning.planned:
+        self._planner.keep_up()
+        wanted = state.settings.ready - self.leases.free(annotator, state.clock())
+        if wanted <= state.settings.ready // 2 or not self._planner.planned:
             return
         new: list[Held] = []
-        open_pairs = {held.pair for held in self.board}
+        open_pairs = {held.pair for held in self.leases}
         while len(new) < wanted:
-            drawn = self._planning.draw()
+            drawn = self._planner.draw()
             if drawn is None:
                 break
-            pair = (min(drawn.first, drawn.second), max(drawn.first, drawn.second))
-            if pair in open_pairs or self._is_moot(drawn):
-                self._planning.asking.drop(drawn)
+            if drawn.pair in open_pairs or self._is_moot(drawn):
+                self._planner.engine.drop(drawn)
                 continue
-            open_pairs.add(pair)
+            open_pairs.add(drawn.pair)
             needed = int(state.settings.overlap) + (self._rng.random() < state.settings.overlap % 1)
-            detail: dict[str, Any] = {"needed": needed}
-            if drawn.described is not None:
-                detail["described"] = drawn.described.tolist()
-            if drawn.audit is not None:
-                detail["audit"] = note_of(drawn.audit)
-            detail |= notes_of(drawn)
+            detail: dict[str, Any] = {"needed": needed, **drawn.payload()}
             name = self._selector_name if drawn.kind == "policy" else drawn.kind
             new.append(Held(self._record(drawn, name, detail), drawn, needed))
         self._put_up(new)
 
-    def _is_moot(self, drawn: Drawn) -> bool:
+    def _is_moot(self, drawn: Question) -> bool:
         """Whether a crop was taken out, or an answer asked for again, since the batch was planned."""
-        ledger = self._state.beliefs
-        if ledger.excluded & {drawn.first, drawn.second}:
+        beliefs = self._state.beliefs
+        if beliefs.excluded & {drawn.first, drawn.second}:
             return True
-        return drawn.doubted is not None and bool(
-            ledger.constraints.asked(drawn.first, np.array([drawn.second]))[0]
-        )
+        return drawn.doubted is not None and beliefs.asked(drawn.first, drawn.second)
 
     def _put_up(self, new: list[Held]) -> None:
         self._state.store.add_questions([held.record for held in new])
-        self.board.add(new)
+        self.leases.add(new)
 
-    def _record(self, drawn: Drawn, selector: str, detail: dict[str, Any]) -> Question:
+    def _record(self, drawn: Question, selector: str, detail: dict[str, Any]) -> StoredQuestion:
         return new_question(
             self._state.run,
             round=self._state.round,

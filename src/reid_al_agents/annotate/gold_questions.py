@@ -8,8 +8,7 @@ import numpy as np
 
 from reid_al_agents.annotate.leases import new_question
 from reid_al_agents.annotate.messages import Held
-from reid_al_agents.beliefs.fold import SIGNS
-from reid_al_agents.log.events import Event
+from reid_al_agents.log.events import SIGNS, Event
 from reid_al_env import ConstraintGraph
 
 _AGO = 50  # answers since which a person has forgotten a pair

@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 
 from reid_al_agents.annotate.messages import Unknown
 from reid_al_agents.asking.batch import Batch
-from reid_al_agents.asking.engine import Engine
-from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.fold import given_names
-from reid_al_agents.clustering import form_groups
-from reid_al_env import ConstraintGraph
+from reid_al_agents.identities import Identities, names_of_groups
+from reid_al_env import FeatureSet
 from reid_al_env.groups import Groups
 
 Order = Literal["size", "recent", "name"]
@@ -28,16 +25,23 @@ class IdentityList:
         names: Name of each image that was given one, the latest last.
         changes: State of the session that it was made from.
         edited: Images whose identity was edited, the latest last.
+        confirmed: (N,) whether matches join an image to its group; ``None`` for groups that are asked about.
     """
 
     def __init__(
-        self, groups: Groups, names: Mapping[int, str], changes: int, edited: Iterable[int] = ()
+        self,
+        groups: Groups,
+        names: Mapping[int, str],
+        changes: int,
+        edited: Iterable[int] = (),
+        confirmed: NDArray[np.bool_] | None = None,
     ) -> None:
         self._groups = groups
         self._by_typical = {int(image): group for group, image in enumerate(groups.typical)}
-        self._names = given_names(dict(names), groups.labels)
+        self._names = names_of_groups(names, groups.labels)
         self._edited_last = {int(groups.labels[image]): place for place, image in enumerate(edited)}
         self.changes = changes
+        self.confirmed = np.zeros(len(groups.labels), dtype=bool) if confirmed is None else confirmed
 
     @classmethod
     def of_batch(cls, batch: Batch, names: Mapping[int, str], changes: int) -> IdentityList:
@@ -47,16 +51,14 @@ class IdentityList:
     @classmethod
     def of_identities(
         cls,
-        asking: Engine,
-        known: ConstraintGraph,
+        features: FeatureSet,
+        identities: Identities,
         names: Mapping[int, str],
-        settings: GroupSettings,
         changes: int,
         edited: Iterable[int] = (),
     ) -> IdentityList:
-        """The identities formed, as they would be handed out."""
-        labels = identity_labels(asking, known, settings)
-        return cls(Groups(asking.features, labels), names, changes, edited)
+        """The predicted identities, as they would be delivered."""
+        return cls(Groups(features, identities.groups), names, changes, edited, identities.confirmed)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -119,13 +121,3 @@ class IdentityList:
             return -self.size(group), group
 
         return sorted(range(len(self)), key=place)
-
-
-def identity_labels(asking: Engine, known: ConstraintGraph, settings: GroupSettings) -> NDArray[np.int64]:
-    """Identity of each image, (N,): micro_clusters joined by answers and by looks."""
-    return form_groups(
-        asking.similarities,
-        known,
-        settings.delivered_similarity,
-        settings.group_similarity,
-    ).groups

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 
 from reid_al_agents.annotate.messages import Held
-from reid_al_agents.log.events import Question
+from reid_al_agents.log.events import StoredQuestion
 from reid_al_agents.log.store import EventStore
 
 
@@ -115,14 +115,22 @@ class Leases:
             self._leases.setdefault(question, {})[annotator] = now + self._seconds
         return [held for held in questions if held.record.id in given]
 
+    def may_answer(self, held: Held, annotator: str, now: float) -> bool:
+        """Whether a person may answer a question: it is theirs, or enough others do not have it."""
+        having = self._having(held, now)
+        others = (held.answered | having) - {annotator}
+        return held.only in (None, annotator) and (annotator in having or len(others) < held.needed)
+
     def is_leased(self, held: Held, now: float) -> bool:
         """Whether anybody has the question before them."""
         return bool(self._having(held, now))
 
-    def free(self, now: float) -> int:
-        """Questions that anybody may still be given."""
+    def free(self, annotator: str, now: float) -> int:
+        """Questions that a person may still be given."""
         return sum(
-            held.only is None and len(held.answered | self._having(held, now)) < held.needed
+            held.only in (None, annotator)
+            and annotator not in held.answered
+            and len(held.answered | self._having(held, now)) < held.needed
             for held in self._held.values()
         )
 
@@ -136,6 +144,6 @@ class Leases:
         )
 
 
-def new_question(run: str, **values: object) -> Question:
+def new_question(run: str, **values: object) -> StoredQuestion:
     """A question with a new random id; ``values`` are its other fields."""
-    return Question(id=secrets.token_urlsafe(16), run=run, **values)  # type: ignore[arg-type]
+    return StoredQuestion(id=secrets.token_urlsafe(16), run=run, **values)  # type: ignore[arg-type]

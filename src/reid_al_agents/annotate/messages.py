@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from reid_al_agents.asking.batch import Question as Drawn
-from reid_al_agents.log.events import Event, Question
+from reid_al_agents.asking.question import Question
+from reid_al_agents.log.events import Event, StoredQuestion
 from reid_al_env import InputError
 
 
@@ -30,8 +30,8 @@ class Held:
         answered: Who answered, whatever the answer.
     """
 
-    record: Question
-    drawn: Drawn | None = None
+    record: StoredQuestion
+    drawn: Question | None = None
     needed: int = 1
     only: str | None = None
     answered: set[str] = field(default_factory=set)
@@ -53,7 +53,7 @@ class Served:
             ``None``.
     """
 
-    questions: list[Question]
+    questions: list[StoredQuestion]
     waiting: str | None
 
 
@@ -80,7 +80,7 @@ class Undone:
     """
 
     event: Event
-    question: Question | None
+    question: StoredQuestion | None
 
 
 Json = dict[str, Any]

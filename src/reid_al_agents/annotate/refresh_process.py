@@ -1,6 +1,7 @@
 """One refresh in a process of its own, so that people go on answering meanwhile.
 
-It reads what to do from a file, tells its progress as JSON lines, and stops with the process that started it.
+The first line of its standard input says what to do. It tells its progress as JSON lines, and stops with the
+process that started it.
 """
 
 from __future__ import annotations
@@ -10,95 +11,90 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from reid_al_agents.clustering import compare_visually, form_groups, sides_of
-from reid_al_agents.data import ImageSet
-from reid_al_agents.files import write_arrays, write_text
-from reid_al_agents.training.image_pool import HeldGroups, ImagePool
+from reid_al_agents.annotate.refresh_work import Work
+from reid_al_agents.beliefs.beliefs import Beliefs
+from reid_al_agents.files import write_arrays
+from reid_al_agents.log.store import EventStore
+from reid_al_agents.training.image_pool import ImagePool
+from reid_al_agents.training.pool import known_beforehand
+from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.workspace.assembly import assemble
-from reid_al_agents.workspace.settings import RunConfig
-from reid_al_env import ConstraintGraph, InputError
+from reid_al_agents.workspace.features import read_features
+from reid_al_agents.workspace.folder import Folder
+from reid_al_env import FeatureSet, InputError
 
 _TOLD_EVERY = 0.2  # seconds between two lines on one thing
 
 
-def main(spec: str) -> int:
-    """Do what the file ``spec`` says; 0 if that went well."""
+def main() -> int:
+    """Do what standard input says; 0 if that went well."""
+    work = Work(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        _tell(finished=refresh(json.loads(Path(spec).read_text(encoding="utf-8"))))
+        _tell(finished=refresh(work))
     except InputError as error:
         _tell(error=str(error))
         return 2
     return 0
 
 
-def refresh(spec: dict[str, Any]) -> dict[str, Any]:
+def refresh(work: Work) -> dict[str, Any]:
     """Adapt or refresh the model and embed the pool.
 
-    Args:
-        spec: ``config`` (of :class:`RunConfig`), ``out`` (folder for ``weights.safetensors`` and
-            ``features.npz``), ``start`` (start weights, made where they are missing and the configuration
-            adapts), ``last`` (weights of the last refresh, or ``None``), ``seen`` (``.npz`` with the features
-            of the pool that were asked with), ``evidence`` (``.npz`` with ``pairs``, ``signs``, ``weights``
-            and ``excluded``; ``None`` before the first answer), ``round`` and ``device``.
+    The start weights are adapted where that is wanted and was not done yet. Then the model learns from the
+    answers, if there are any. ``weights.safetensors`` and ``features.npz`` are left in the round's folder.
 
     Returns:
-        Figures about the training and, where identities are known, the scores.
+        Figures about the training and, where labels are known, the scores.
     """
-    settings = dict(spec["config"])
-    config = RunConfig(**{**settings, "size": tuple(settings["size"])})
-    out, start = Path(spec["out"]), Path(spec["start"])
-    subject = assemble(config, device=spec["device"], progress=_Bar())
-    if not isinstance(subject, ImagePool):
+    folder = Folder(Path(work.folder))
+    kept = folder.kept()
+    config = replace(kept.settings, split=str(folder.split))
+    pool = assemble(config, device=work.device, progress=_Bar())
+    if not isinstance(pool, ImagePool):
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")
     figures: dict[str, Any] = {}
     if config.adapts:
-        if start.is_file():
-            subject.load_start(start)
+        if folder.start.is_file():
+            pool.load_start(folder.start)
         else:
-            figures |= subject.adapt(config.seed * 1000)
-            subject.save_start(start)
-    if spec["evidence"] is not None:
-        with np.load(spec["evidence"], allow_pickle=False) as kept:
-            pairs = kept["pairs"].tolist()
-            links = [
-                (i, j, sign, weight)
-                for (i, j), sign, weight in zip(
-                    pairs, kept["signs"].tolist(), kept["weights"].tolist(), strict=True
-                )
-            ]
-            if config.warm and spec["last"] is not None:
-                subject.load(Path(spec["last"]))
-            seed = config.seed * 1000 + spec["round"]
-            held = held_by(Path(spec["seen"]), config)
-            figures |= subject.refresh_without(kept["excluded"], links, seed, held)
-    pool = subject.pool()
-    scores = subject.scores()
-    subject.save(out / "weights.safetensors")
-    write_arrays(out / "features.npz", {"features": pool.features})
-    figures = {**figures, **scores}
-    write_text(out / "figures.json", json.dumps(figures) + "\n")
-    return figures
+            figures |= pool.adapt(config.seed * 1000)
+            pool.save_start(folder.start)
+    if work.last_event:
+        last = folder.round(work.number - 1)
+        if config.warm and (last / "weights.safetensors").is_file() and work.number > 1:
+            pool.load(last / "weights.safetensors")
+        figures |= _learn(pool, work, kept.run, last, folder)
+    features, scores = pool.features(), pool.scores()
+    out = folder.round(work.number)
+    pool.save(out / "weights.safetensors")
+    write_arrays(out / "features.npz", {"features": features.features})
+    return {**figures, **scores}
 
 
-def held_by(seen: Path, config: RunConfig) -> HeldGroups:
-    """The groups of the asking, formed anew of the images that train."""
-    grouping = config.grouping()
-    with np.load(seen, allow_pickle=False) as kept:
-        features = kept["features"]
-
-    def held(images: ImageSet, places: NDArray[np.int64], known: ConstraintGraph) -> NDArray[np.int64]:
-        sides = sides_of(images.sides)
-        looks = compare_visually(features[places], images.cameras, grouping.k1, grouping.k2, sides)
-        return form_groups(looks.similarities, known, grouping.micro_cluster_similarity).groups
-
-    return held
+def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) -> dict[str, Any]:
+    settings = folder.settings()
+    asking = settings.grouping()
+    with EventStore(work.store) as log:
+        events = [event for event in log.events(run) if event.id <= work.last_event]
+    beliefs = Beliefs.replay(
+        lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded), events, asking.error_rate
+    )
+    seen = FeatureSet(
+        read_features(last, len(pool)), pool.identities, pool.cameras, pool.names, source=settings.data
+    )
+    return refresh_model(
+        pool,
+        beliefs,
+        settings.seed * 1000 + work.number,
+        assume=asking.thresholds("ask"),
+        seen=seen,
+        neighbours=(asking.k1, asking.k2),
+    )
 
 
 class _Bar:
@@ -123,4 +119,4 @@ def _stop_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

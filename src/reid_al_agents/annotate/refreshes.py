@@ -12,17 +12,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reid_al_agents.annotate.messages import Conflict, Json
+from reid_al_agents.annotate.refresh_work import Work
 from reid_al_agents.annotate.session import AnnotationSession
-from reid_al_agents.files import make_folder, write_arrays, write_text
+from reid_al_agents.files import make_folder
 from reid_al_agents.log.events import Event
+from reid_al_agents.workspace.features import read_features
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
-WEIGHTS, FEATURES, START = "weights.safetensors", "features.npz", "start.safetensors"
+
+REFRESH_PROCESS = (sys.executable, "-m", "reid_al_agents.annotate.refresh_process")
+"""Command that does a refresh."""
 
 
 class Refreshes:
@@ -31,9 +34,10 @@ class Refreshes:
     Args:
         session: The session.
         config: Settings of data and training.
-        folder: The run's folder; each refresh has one inside it.
+        folder: The session's folder; each refresh has one inside it.
+        store: Address of the log's database.
         device: Where to train.
-        worker: Command that does a refresh, less its specification; for tests.
+        process: Command that does a refresh; it reads from standard input what to do.
 
     Attributes:
         state: What is shown of a refresh that runs or failed; ``None`` while all is well and none runs.
@@ -44,13 +48,14 @@ class Refreshes:
         self,
         session: AnnotationSession,
         config: RunConfig,
-        folder: Path,
+        folder: Folder,
+        store: str,
         *,
         device: str = "auto",
-        worker: tuple[str, ...] = (sys.executable, "-m", "reid_al_agents.annotate.refresh_process"),
+        process: tuple[str, ...] = REFRESH_PROCESS,
     ) -> None:
         self._session, self._config, self._folder = session, config, folder
-        self._device, self._worker = device, worker
+        self._store, self._device, self._command = store, device, process
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
@@ -78,8 +83,8 @@ class Refreshes:
             return
         if (self.state or {}).get("state") == "failed":
             return
-        if (self._config.adapts and not (self._folder / START).is_file()) or (
-            every is not None and session.state.answers - self.learned_from >= every
+        if (self._config.adapts and not self._folder.start.is_file()) or (
+            every is not None and session.state.beliefs.answers - self.learned_from >= every
         ):
             with contextlib.suppress(Conflict):  # another request was quicker
                 self.start()
@@ -95,11 +100,14 @@ class Refreshes:
                 raise Conflict("refresh: one runs already; wait for it")
             if self._config.refresh == "none":
                 raise Conflict("refresh: this session was started with --refresh none")
-            evidence, excluded, answers = self._session.evidence()
+            state = self._session.state
+            with state.lock:
+                answers = state.beliefs.answers
+                last = max((event.id for event in state.keys.values()), default=0)
+                learns = last if state.beliefs.evidence or answers else 0
             number = len(self.rounds) + 1
             self.state = {"state": "waiting", "what": "train", "done": 0, "total": 1, "message": None}
-            work = (number, evidence, excluded, answers)
-            self._thread = threading.Thread(target=self._run, args=work, daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(number, learns, answers), daemon=True)
             self._thread.start()
 
     def wait(self) -> None:
@@ -114,11 +122,11 @@ class Refreshes:
             self._process.terminate()
         self.wait()
 
-    def _run(self, number: int, evidence: list[Any], excluded: set[int], answers: int) -> None:
+    def _run(self, number: int, last_event: int, answers: int) -> None:
         started = time.perf_counter()
         try:
-            out = make_folder(self._folder / "rounds" / f"{number:03d}")
-            figures = self._work(number, out, evidence, excluded, answers)
+            out = make_folder(self._folder.round(number))
+            figures = self._work(number, out, last_event)
             self._take_up(out, number, answers, figures, time.perf_counter() - started)
         except Exception as error:
             # The thread's end: whatever it is must be told, or the page would show a refresh that never ends.
@@ -131,34 +139,11 @@ class Refreshes:
         else:
             self.state = None
 
-    def _work(
-        self, number: int, out: Path, evidence: list[Any], excluded: set[int], answers: int
-    ) -> dict[str, Any]:
-        known = None
-        if answers or evidence:
-            known = out / "evidence.npz"
-            arrays = {
-                "pairs": np.array([item[:2] for item in evidence], dtype=np.int64).reshape(-1, 2),
-                "signs": np.array([item[2] for item in evidence], dtype=np.int64),
-                "weights": np.array([item[3] for item in evidence], dtype=np.float64),
-                "excluded": np.array(sorted(excluded), dtype=np.int64),
-            }
-            write_arrays(known, arrays)
-        seen = self._folder / self.rounds[-1]["folder"] if self.rounds else self._folder
-        spec = {
-            "config": self._config.as_dict(),
-            "out": str(out),
-            "start": str(self._folder / START),
-            "last": str(seen / WEIGHTS) if self.rounds else None,
-            "seen": str(seen / FEATURES),
-            "evidence": None if known is None else str(known),
-            "round": number,
-            "device": self._device,
-        }
-        write_text(out / "work.json", json.dumps(spec, indent=1) + "\n")
+    def _work(self, number: int, out: Path, last_event: int) -> dict[str, Any]:
+        work = Work(str(self._folder.path), self._store, number, last_event, self._device)
         with (out / "worker.log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [*self._worker, str(out / "work.json")],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -167,6 +152,10 @@ class Refreshes:
             )
             if self._closed:  # while it started, so nobody else has ended it
                 self._process.terminate()
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it ended at once: its log says why
+                self._process.stdin.write(work.line())
+                self._process.stdin.flush()
             return self._listen(self._process, out)
 
     def _listen(self, process: subprocess.Popen[str], out: Path) -> dict[str, Any]:
@@ -191,7 +180,15 @@ class Refreshes:
 
     def _take_up(self, out: Path, number: int, answers: int, figures: dict[str, Any], seconds: float) -> None:
         session = self._session
-        session.adopt(load_features(session.state.features, out), number)
+        before = session.state.features
+        features = FeatureSet(
+            read_features(out, len(before)),
+            before.identities,
+            before.cameras,
+            before.names,
+            source=before.source,
+        )
+        session.adopt(features, number)
         with session.state.lock:
             changed, asked = self._since_last()
         line = {
@@ -204,7 +201,7 @@ class Refreshes:
             "map": figures.get("map"),
             "rank1": figures.get("rank1"),
             "seconds": round(seconds, 1),
-            "folder": str(out.relative_to(self._folder)),
+            "folder": str(out.relative_to(self._folder.path)),
         }
         event = Event(
             f"refresh/{number}",
@@ -223,24 +220,7 @@ class Refreshes:
         state = self._session.state
         said = [
             event.answer
-            for event in state.effective.values()
+            for event in state.beliefs.events.values()
             if event.question_kind == "policy" and event.round == state.round - 1
         ]
         return said.count("same"), len(said)
-
-
-def load_features(before: FeatureSet, folder: Path) -> FeatureSet:
-    """The pool's features as the refresh in ``folder`` left them.
-
-    Raises:
-        InputError: They are not there, or of another pool.
-    """
-    path = folder / FEATURES
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            features = kept["features"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete its folder to refresh again") from error
-    if len(features) != len(before):
-        raise InputError(f"{path}: {len(features)} images, but the pool has {len(before)}; start a new run")
-    return FeatureSet(features, before.identities, before.cameras, before.names, source=before.source)

@@ -9,8 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from reid_al_agents.annotate.messages import Json
-from reid_al_agents.beliefs.fold import SIGNS
-from reid_al_agents.log.events import Event
+from reid_al_agents.log.events import SIGNS, Event
 
 _RECENT = 20  # answers over which speed is measured
 _PAUSE = 60.0  # seconds between two answers that count as a pause, not as work

@@ -1,40 +1,40 @@
-"""A live session: people are given pairs, their answers are kept and believed, the next pairs follow."""
+"""An annotation session: people are given pairs, their answers are logged and believed, others follow."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Any
 
-import numpy as np
-
 from reid_al_agents.annotate.dispatch import Dispatch
 from reid_al_agents.annotate.identity_list import IdentityList
-from reid_al_agents.annotate.messages import Answered, Conflict, Served, Undone, Unknown
+from reid_al_agents.annotate.messages import Answered, Conflict, Held, Served, Undone, Unknown
 from reid_al_agents.annotate.planner import Planner
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.annotate.state import State
+from reid_al_agents.asking.audit import audited_quality
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.audit import AuditEstimate, Strata, estimate_quality
-from reid_al_agents.beliefs.audit_events import designs_of, heard_by_audit
-from reid_al_agents.beliefs.fold import Beliefs, Evidence, excluded_image
+from reid_al_agents.beliefs.audit import AuditEstimate
+from reid_al_agents.beliefs.beliefs import Known
+from reid_al_agents.beliefs.contradictions import Contradiction, find_contradictions
 from reid_al_agents.clustering import Sides
-from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
+from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, StoredQuestion
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
+from reid_al_agents.workspace.export import Export
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
-_TOLD = ("described", "truth", "row", "audit", "again", "doubted")
+_KEPT = ("described", "truth", "row", "audit", "again", "doubted")
 """Of a question's detail, what is kept with its answer."""
 
 
 class AnnotationSession:
     """Everything that people do to the pool, safe to be called from many threads.
 
-    An event is on disk before anything follows from it, and whatever follows can be worked out again from
-    the events alone: a session that is made anew over the same store goes on where the last one stopped.
+    An event is on disk before anything follows from it, and all that follows can be worked out from the
+    events alone: a session that is opened again over the same store goes on where the last one stopped.
 
     Args:
         features: The pool as the present model sees it.
@@ -44,18 +44,19 @@ class AnnotationSession:
         settings: How people are asked.
         grouping: How groups are formed and asked about.
         episode: Of the environment.
-        known: Gives what is known before the first answer, such as tracklets, but of these images nothing.
+        known: Gives what is known before the first answer, such as tracklets.
         sides: Which images can be compared; ``None`` where all can.
-        planner: Where batches are planned; ``None`` plans at once, in the thread that needs one.
+        executor: Where batches are planned; ``None`` plans at once, in the thread that needs one.
         selector_name: Kept with the answers.
         round_: Refreshes behind the model.
         seed: Of everything drawn.
         clock: Seconds since 1970-01-01 UTC.
 
     Attributes:
-        state: What was heard; to be read under its lock.
-        planning: Where the questions come from; likewise.
-        supply: Which of them people have; likewise.
+        state: What the parts of the session share; to be read under its lock.
+        planner: Prepares batches of questions; likewise.
+        dispatch: Who has which question; likewise.
+        episode: See above.
 
     Raises:
         InputError: The store cannot be read or is about other images.
@@ -71,9 +72,9 @@ class AnnotationSession:
         settings: AnnotationSettings | None = None,
         grouping: GroupSettings | None = None,
         episode: EpisodeSettings | None = None,
-        known: Callable[[Collection[int]], ConstraintGraph] | None = None,
+        known: Known | None = None,
         sides: Sides | None = None,
-        planner: Executor | None = None,
+        executor: Executor | None = None,
         selector_name: str = "gain",
         round_: int = 0,
         seed: int = 0,
@@ -88,26 +89,26 @@ class AnnotationSession:
             known or (lambda _: ConstraintGraph(len(features))),
             clock,
             sides,
-            round=round_,
+            round_,
         )
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")
-        self.planning = Planner(self.state, selector, self.episode, planner, seed)
-        self.supply = Dispatch(self.state, self.planning, selector_name, seed)
+        self.planner = Planner(self.state, selector, self.episode, executor, seed)
+        self.dispatch = Dispatch(self.state, self.planner, selector_name, seed)
 
     def questions(self, annotator: str, count: int) -> Served:
         """Give a person up to ``count`` questions; those they have already come first."""
         with self.state.lock:
-            return self.supply.give(annotator, count)
+            return self.dispatch.give(annotator, count)
 
-    def rows(self, annotator: str, count: int) -> list[list[Question]]:
+    def rows(self, annotator: str, count: int) -> list[list[StoredQuestion]]:
         """Give a person up to ``count`` rows of questions; those of a row share their query."""
         with self.state.lock:
-            return self.supply.give_rows(annotator, count)
+            return self.dispatch.give_rows(annotator, count)
 
     def is_open(self, question: str, annotator: str) -> bool:
         """Whether a question still waits for this person's answer."""
         with self.state.lock:
-            held = self.supply.board.get(question)
+            held = self.dispatch.leases.get(question)
             return held is not None and annotator not in held.answered
 
     def answer(
@@ -124,29 +125,28 @@ class AnnotationSession:
 
         Raises:
             Unknown: There is no such question in this run.
-            Conflict: This person has answered it with another key, or the key was used for something else.
+            Conflict: This person has answered it with another key, another person has it before them, or the
+                key was used for something else.
             InputError: The answer is none, or the store refuses it.
         """
         state = self.state
         with state.lock:
-            held = self.supply.board.get(question)
+            held = self.dispatch.leases.get(question)
             record = held.record if held is not None else state.store.question(question)
             if record is None or record.run != state.run:
                 raise Unknown(f"question {question!r}: is not of this run; ask for new questions")
             before = state.keys.get(key)
             if before is not None:
-                if (before.question, before.annotator) != (question, annotator):
+                if (before.question, before.annotator, before.answer) != (question, annotator, answer):
                     raise Conflict(f"key {key!r}: was used for something else; make a new one")
                 return Answered(before, counted=False)
-            if annotator in state.answered.get(question, ()):
-                raise Conflict(f"question {question!r}: {annotator} has answered it already")
-            stored, counted = state.store.append(self._answer(annotator, key, record, answer, seconds))
-            if counted:
-                closes = self._follow(stored)
+            self._check_may_answer(annotator, question, held)
+            stored, closes, new = state.log(self._answer(annotator, key, record, answer, seconds))
+            if new:
                 if held is not None:
-                    self.supply.close(held, stored, closes)
-                self.supply.changed(counts=True)
-            return Answered(stored, counted)
+                    self.dispatch.close(held, stored, closes)
+                self.dispatch.changed(counts=True)
+            return Answered(stored, new)
 
     def undo(self, annotator: str, key: str) -> Undone:
         """Take back the last thing that this person did and that still counts.
@@ -165,7 +165,7 @@ class AnnotationSession:
                 return Undone(taken, record)
             mine = (
                 event
-                for event in reversed(state.effective.values())
+                for event in reversed(state.beliefs.events.values())
                 if event.annotator == annotator and event.kind in UNDOABLE
             )
             last = next(mine, None)
@@ -174,10 +174,10 @@ class AnnotationSession:
             self._take_back("undo", annotator, key, last)
             if last.question is None:
                 return Undone(last, None)
-            return Undone(last, self.supply.put_back(last.question, annotator))
+            return Undone(last, self.dispatch.put_back(last.question, annotator))
 
     def retract(self, annotator: str, key: str, event: int) -> Event:
-        """Let an event of anybody no longer count; it stays in the log.
+        """Let an event of any person no longer count; it stays in the log.
 
         Raises:
             Unknown: There is no such event, or it does not count any more.
@@ -187,22 +187,26 @@ class AnnotationSession:
             before = state.keys.get(key)
             if before is not None and before.kind == "retract" and before.target == event:
                 return next(each for each in state.keys.values() if each.id == event)
-            target = state.effective.get(event)
+            target = state.beliefs.events.get(event)
             if target is None or target.kind not in RETRACTABLE:
                 raise Unknown(f"event {event}: is none that counts")
             self._take_back("retract", annotator, key, target)
             if target.question is not None:
-                self.supply.put_back(target.question, None)
+                self.dispatch.put_back(target.question, None)
             return target
 
     def edit(self, kind: str, annotator: str, key: str, payload: dict[str, Any]) -> Answered:
-        """Log and follow a ``merge``, ``split`` or ``name``; see :class:`Beliefs` for the payloads."""
+        """Log and believe a ``merge``, ``split`` or ``name``; see :mod:`reid_al_agents.beliefs.evidence`."""
         state = self.state
         event = Event(key, state.run, kind, annotator, state.clock(), payload=payload, round=state.round)
         return self._log(event)
 
     def settle(self, annotator: str, key: str, query: int, candidate: int, answer: str) -> Answered:
-        """Take a considered answer about a pair that is contradicted; it weighs as much as several."""
+        """Take a considered answer about a pair that is contradicted; it weighs as much as several.
+
+        Raises:
+            Conflict: Nothing is contradicted about the pair.
+        """
         state, names = self.state, self.state.features.names
         event = Event(
             key,
@@ -219,10 +223,19 @@ class AnnotationSession:
             round=state.round,
             payload={"settles": True},
         )
-        return self._log(event)
+        with state.lock:
+            open_ = {frozenset(item.ask) for item in self.contradictions()}
+            if key not in state.keys and frozenset((query, candidate)) not in open_:
+                raise Conflict("settle: nothing is contradicted about these two images; load the list again")
+            return self._log(event)
+
+    def contradictions(self) -> list[Contradiction]:
+        """All that is contradicted and that no person has settled."""
+        with self.state.lock:
+            return find_contradictions(self.state.beliefs)
 
     def take_in(self, events: Iterable[Event]) -> int:
-        """Log and follow answers from elsewhere; those whose key is there already count once.
+        """Log and believe answers from elsewhere; those whose key is there already count once.
 
         Returns:
             How many were new.
@@ -231,70 +244,69 @@ class AnnotationSession:
         with state.lock:
             count = state.store.append_many([event for event in events if event.key not in state.keys])
             state.load()
-            self.supply.replayed()
-            self.supply.changed(counts=False)
+            self.dispatch.changed(counts=False)
             return count
 
     def counting(self) -> list[Event]:
         """The events that count, in order."""
         with self.state.lock:
-            return list(self.state.effective.values())
-
-    def evidence(self) -> tuple[list[Evidence], set[int], int]:
-        """What a refresh learns from: the evidence, the excluded images, the number of answers behind it."""
-        state = self.state
-        with state.lock:
-            excluded = set(state.beliefs.excluded)
-            ledger = Beliefs(state.known(excluded), state.grouping.error_rate)
-            ledger.excluded = excluded
-            said: list[Evidence] = []
-            for event in state.effective.values():
-                if event.kind == "answer":
-                    ledger.people.add(event.annotator)
-                for each in ledger.evidence(event):
-                    ledger.constraints.add(*each)
-                    said.append(each)
-            return said, ledger.excluded, state.answers
+            return list(self.state.beliefs.events.values())
 
     def audit(self) -> AuditEstimate | None:
         """How good the identities of the last batch are, as far as the audit says.
 
         What is judged are those that would be formed without its answers, which is a little worse.
         """
-        state = self.state
-        with state.lock:
-            audited = heard_by_audit(state.effective.values()).pairs()
-            designs = designs_of(state.keys.values())
-            judged, near = self.planning.judged, self.planning.asking.looks.near
-            gone = np.isin(np.arange(len(state.features)), sorted(state.beliefs.excluded))
-        if judged is None or not audited:
-            return None
-        return estimate_quality(audited, designs, Strata(judged, near, gone, state.sides))
+        with self.state.lock:
+            judged, visual = self.planner.judged, self.planner.engine.visual
+            return None if judged is None else audited_quality(self.state.beliefs, judged, visual)
 
     def adopt(self, features: FeatureSet, round_: int) -> None:
         """Go on with the features of a refreshed model; what people have before them stays."""
-        asking = self.planning.make_asking(features, round_)
+        engine = self.planner.make_engine(features, round_)
         with self.state.lock:
             self.state.features, self.state.round = features, round_
-            self.state.changes += 1
-            self.supply.take_up(asking)
+            self.state.beliefs.changes += 1
+            self.dispatch.take_up(engine)
 
     def identities(self) -> IdentityList:
-        """The identities formed, as of now."""
+        """The predicted identities, as of now."""
         state = self.state
         with state.lock:
-            latest = self.planning.identities
-            if latest is not None and latest.changes == state.changes:
+            latest = self.planner.identities
+            if latest is not None and latest.changes == state.beliefs.changes:
                 return latest
-            make = self.planning.sheet_maker(copy.deepcopy(state.beliefs.constraints))
-            asking = self.planning.asking
-        sheet = make(asking)
+            lister = self.planner.identity_lister(copy.deepcopy(state.beliefs.constraints))
+            engine = self.planner.engine
+        found = lister(engine)
         with state.lock:
-            self.planning.identities = sheet
-        return sheet
+            self.planner.identities = found
+        return found
+
+    def export(self) -> Export:
+        """Answers and predicted identities as of now, for other programs."""
+        state, identities = self.state, self.identities()
+        with state.lock:
+            features = state.features
+            return Export(
+                features.names,
+                features.cameras,
+                list(state.keys.values()),
+                list(state.beliefs.events.values()),
+                identities.labels,
+                identities.confirmed,
+                identities.names,
+            )
+
+    def _check_may_answer(self, annotator: str, question: str, held: Held | None) -> None:
+        state = self.state
+        if annotator in state.beliefs.answered.get(question, ()):
+            raise Conflict(f"question {question!r}: {annotator} has answered it already")
+        if held is not None and not self.dispatch.leases.may_answer(held, annotator, state.clock()):
+            raise Conflict(f"question {question!r}: another person has it; ask for new questions")
 
     def _answer(
-        self, annotator: str, key: str, record: Question, answer: str, seconds: float | None
+        self, annotator: str, key: str, record: StoredQuestion, answer: str, seconds: float | None
     ) -> Event:
         if answer not in ANSWERS:
             raise Unknown(f"answer {answer!r}: expected one of {', '.join(ANSWERS)}")
@@ -318,39 +330,29 @@ class AnnotationSession:
             selector=record.selector,
             probability=record.probability,
             round=state.round,
-            step=state.answers,
-            payload={name: record.detail[name] for name in _TOLD if name in record.detail},
+            step=state.beliefs.answers,
+            payload={name: record.detail[name] for name in _KEPT if name in record.detail},
         )
 
     def _log(self, event: Event) -> Answered:
         state = self.state
         with state.lock:
             if (before := state.keys.get(event.key)) is not None:
-                if (before.kind, before.annotator) != (event.kind, event.annotator):
+                if (before.kind, before.annotator, before.answer) != (
+                    event.kind,
+                    event.annotator,
+                    event.answer,
+                ):
                     raise Conflict(f"key {event.key!r}: was used for something else; make a new one")
                 return Answered(before, counted=False)
-            stored, counted = state.store.append(event)
-            if counted:
-                self._follow(stored)
-                self.supply.changed(counts=False)
-            return Answered(stored, counted)
-
-    def _follow(self, event: Event) -> int | None:
-        """Believe an event that is on disk; what it means for its question."""
-        self.state.take_in(event)
-        if excluded_image(event) is None:
-            self.supply.heard(event)
-            self.planning.heard(event)
-            return self.state.beliefs.apply(event)
-        self.state.replay()
-        self.supply.replayed()
-        return None
+            stored, _, new = state.log(event)
+            if new:
+                self.dispatch.changed(counts=False)
+            return Answered(stored, new)
 
     def _take_back(self, kind: str, annotator: str, key: str, target: Event) -> None:
         state = self.state
         event = Event(key, state.run, kind, annotator, state.clock(), target=target.id, round=state.round)
-        stored, counted = state.store.append(event)
-        if counted:
-            state.take_back(stored, target)
-            self.supply.replayed()
-            self.supply.changed(counts=False)
+        _, _, new = state.log(event)
+        if new:
+            self.dispatch.changed(counts=False)

@@ -18,8 +18,7 @@ from rich.style import Style
 from reid_al_agents.annotate.begin import OpenSession
 from reid_al_agents.annotate.messages import Conflict
 from reid_al_agents.annotate.pictures import Pictures
-from reid_al_agents.beliefs.fold import SIGNS
-from reid_al_agents.log.events import Question
+from reid_al_agents.log.events import SIGNS, StoredQuestion
 
 KEYS = {
     "y": "same",
@@ -65,7 +64,7 @@ def answer_here(
             time.sleep(_POLL)  # a batch is being planned
             continue
         shown_at = time.monotonic()
-        show(console, opened.pictures, served.questions[0], session.state.answers)
+        show(console, opened.pictures, served.questions[0], session.state.beliefs.answers)
         pressed = _known_key(key)
         if pressed == "q":
             return
@@ -128,7 +127,7 @@ def _show_pair(console: Console, pictures: Pictures, query: int, candidate: int)
     console.print(Columns([_panel(pictures, query, "query"), _panel(pictures, candidate, "candidate")]))
 
 
-def show(console: Console, pictures: Pictures, question: Question, answers: int) -> None:
+def show(console: Console, pictures: Pictures, question: StoredQuestion, answers: int) -> None:
     """Print the two images side by side with the keys under them."""
     _show_pair(console, pictures, question.query, question.candidate)
     console.print(

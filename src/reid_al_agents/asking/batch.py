@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,87 +10,12 @@ from scipy import sparse
 
 from reid_al_agents.asking.candidates import Candidates
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.audit import AuditedPair
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.clustering import FormedGroups, Sides
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry
 
 FEWEST = 3
-"""Groups that can be asked about."""
-
-
-@dataclass(frozen=True)
-class AuditNote:
-    """What has to be kept with an answer to an audit question so that the audit can go on elsewhere.
-
-    Attributes:
-        design: Number of what the pair was drawn from.
-        stratum: Of that design.
-        together: Whether the two images were in one group when the question was made; ``None`` where it asks
-            for an answer again.
-        known: Pairs that were drawn since the last such question and whose relation was known, so that nobody
-            was asked.
-    """
-
-    design: int
-    stratum: int
-    together: bool | None
-    known: tuple[AuditedPair, ...] = ()
-
-
-class Again(NamedTuple):
-    """How an answer can be asked for again.
-
-    Args:
-        first: Another image of the group that asks, or the same.
-        second: Another image of the group it asks about, or the same.
-        reach: √(|A| |B|), what the answer is about.
-    """
-
-    first: int
-    second: int
-    reach: float
-
-
-class Doubted(NamedTuple):
-    """An answer that is asked for again.
-
-    Args:
-        first: Image that was compared.
-        second: With this one.
-        answer: +1 or −1.
-        chance: That it is wrong, by the rate of errors assumed.
-    """
-
-    first: int
-    second: int
-    answer: int
-    chance: float
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """Two images that somebody is to compare.
-
-    Attributes:
-        first: Image of the group that asks.
-        second: Image of the group it asks about.
-        probability: Of a match, as it is held likely now.
-        kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` or ``dispute``.
-        described: What the match model sees of the two groups, (F,); ``None`` where it is not to learn.
-        audit: What the audit counts once there is an answer; ``None`` where the question is not of the audit.
-        again: What to ask if the answer may be wrong; ``None`` where it is not to be asked for again.
-        doubted: The answer that is asked for again; ``None`` where the question is about none.
-    """
-
-    first: int
-    second: int
-    probability: float
-    kind: str
-    described: NDArray[np.float64] | None = None
-    audit: AuditNote | None = None
-    again: Again | None = None
-    doubted: Doubted | None = None
+"""Fewest groups between which questions can be asked."""
 
 
 class Batch:

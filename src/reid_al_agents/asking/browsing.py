@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.selection import Selector
+from reid_al_agents.selection.selector import LearnsOnline
 from reid_al_env import Inquiry, Outcome
 from reid_al_env.mdp.browsing import QueryBrowser
-from reid_al_env.mdp.episode import Observation
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``."""
 
 _IDLE = -1
-
-
-@runtime_checkable
-class LearnsOnline(Protocol):
-    """A selector that learns while it asks."""
-
-    def break_off(self) -> None:
-        """Leave the episodes that are under way; the rows begin anew."""
-        ...
-
-    def observe(
-        self,
-        observation: Observation,
-        actions: NDArray[np.int64],
-        rewards: NDArray[np.floating],
-        next_observation: Observation,
-        terminated: NDArray[np.bool_],
-        valid: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Learn from one step of all rows; only those in ``valid`` moved."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,32 +31,6 @@ class AskingLimits:
 
     answers: int | None = None
     queries: int | None = None
-
-
-@dataclass
-class AskingReport:
-    """What a spell of asking brought.
-
-    Args:
-        queries: Queries begun.
-        answers: Answers the oracle gave.
-        matches: How many of them were "match".
-        implied: Pool items whose answer followed from others and cost nothing, counted for each query that
-            they came up for.
-        returns: Sum of the rewards of each finished query, in order of finishing.
-        repeated: Answers that were asked for again, of those counted in ``answers``.
-        disagreed: How many of them disagreed with the first answer.
-        audited: Answers of the audit, of those counted in ``answers``.
-    """
-
-    queries: int = 0
-    answers: int = 0
-    matches: int = 0
-    implied: int = 0
-    returns: list[float] = field(default_factory=list)
-    repeated: int = 0
-    disagreed: int = 0
-    audited: int = 0
 
 
 def ask(

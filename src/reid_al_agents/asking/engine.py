@@ -1,147 +1,117 @@
-"""Asking between groups: one answer is about all images of both."""
+"""The engine: gives questions between groups of images and takes in their answers."""
 
 from __future__ import annotations
 
+import copy
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import suppress
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from reid_al_agents.asking.batch import Again, Batch, Question
-from reid_al_agents.asking.browsing import AskingReport, LearnsOnline
-from reid_al_agents.asking.checks import Checks, Steps
+from reid_al_agents.asking.audit import Audit
+from reid_al_agents.asking.batch import Batch
+from reid_al_agents.asking.dispute import Disputes
+from reid_al_agents.asking.question import Alternative, Announce, Question, Room, Steps
+from reid_al_agents.asking.recheck import Rechecks
+from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.audit import Strata
-from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.beliefs.weights import weigh
-from reid_al_agents.clustering import FormedGroups, VisualSimilarity, form_groups
+from reid_al_agents.beliefs.audit_events import packed_design
+from reid_al_agents.beliefs.beliefs import Beliefs
+from reid_al_agents.clustering import FormedGroups, VisualSimilarity
+from reid_al_agents.identities import Identities
 from reid_al_agents.selection import Selector
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Oracle
+from reid_al_agents.selection.selector import LearnsOnline
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
 
-@runtime_checkable
-class Expecting(Protocol):
-    """An oracle that is told how likely a match is before it is asked, to keep that with the answer."""
+class Snapshot(NamedTuple):
+    """What is known at one moment; later answers do not change it."""
 
-    def expect(self, probability: float) -> None:
-        """The next pair matches with this probability."""
-        ...
+    constraints: ConstraintGraph
+    heard: ConstraintGraph
+
+    @classmethod
+    def of(cls, beliefs: Beliefs) -> Snapshot:
+        """A copy of what is known now."""
+        return cls(*copy.deepcopy((beliefs.constraints, beliefs.heard)))
 
 
 class Engine:
     """Asks about pairs of groups: the schedule says which group asks, the selector which one it asks about.
 
-    The pool is looked at anew after every batch of answers: groups are formed, the match model is refitted,
-    and groups ask in descending order of what their best question is worth, each at most once a batch.
-    Beside these questions there are three kinds that no selector chooses: the audit's; answers that are
-    probably wrong, asked again about two other images of the same groups; and pairs that settle a dispute
-    between answers. All are counted.
+    In each batch of questions the groups are formed anew, the match model is refitted, and groups ask in
+    descending order of the expected gain of their best question, each at most once. Beside these questions
+    there are three kinds that no selector chooses: those of the audit, rechecks of answers that are probably
+    wrong, and pairs that settle a dispute between answers. All count as answers.
 
-    Asking does not hear of what the audit finds: it would leave alone what that has settled and go on mending
-    the rest, and the audit's pairs would tell no more how the rest is.
-
-    :meth:`ask` puts one question after the other to an oracle. Where several people answer at once,
-    :meth:`draw` and :meth:`take` give out questions and take answers in any order, and :meth:`plan` makes the
-    next batch from what was known at some moment while answers go on coming in.
+    The engine keeps no knowledge of its own. :meth:`draw` gives the next question. The caller logs the
+    answer as an event, applies it to ``beliefs``, and then calls :meth:`take`. A simulation does this in a
+    loop. With several annotators, several questions are open, and answers come in any order. :meth:`plan` prepares the
+    next batch from a snapshot of the beliefs while answers go on coming in.
 
     Args:
         features: The pool as the present model sees it.
-        looks: The same, compared.
-        constraints: All that is known of the images; every answer is added.
+        visual: Its visual similarities.
+        beliefs: What follows from the events; only the caller changes it.
         selector: Chooses among a group's candidates.
-        model: Match probabilities; learns from every answer.
-        monitor: Is told whether answers change groups.
-        settings: Of the groups.
+        settings: How groups are formed and asked about.
         episode: Of the environment; its budget is the most questions of a group in a batch.
         rng: Of everything drawn.
-        until_stable: Stop once the monitor says that answers change nothing any more.
+        announce: Logs and applies an event of the audit; see :data:`.Announce`.
         rows: Questions that can be open at a time.
-        keeps: Whether answers are added to what is known and heard, and taught to ``model``, here; not where
-            somebody else does that, such as a ledger that can take answers back.
-        checked: What the checks of earlier models left: they go on from there.
-        heard: What is known but for the audit's answers; ``None`` takes it from ``constraints``.
+        round_: Refreshes behind the model; the audit has one design a round.
+        heard: A copy of ``beliefs.heard`` to form the first groups from, where answers go on coming in.
 
     Attributes:
         features: The pool, in the space in which images are compared.
-        looks: See above.
-        similarities: Of the images, (N, N) sparse; nothing is like an image that was left out.
-        constraints: See above.
-        heard: What is asked by: all but the audit's answers.
+        visual: See above.
+        similarities: (N, N) sparse similarities, 0 for images that were excluded.
+        beliefs: See above.
         rows: See above.
         report: What has been asked.
         formed: The groups of the present batch; before the first, as they stand.
-        checked: What the checks found and remember.
         exhausted: Whether a batch brought no question.
     """
 
     def __init__(
         self,
         features: FeatureSet,
-        looks: VisualSimilarity,
-        constraints: ConstraintGraph,
+        visual: VisualSimilarity,
+        beliefs: Beliefs,
         selector: Selector,
-        model: MatchModel,
-        monitor: ChangeMonitor,
         settings: GroupSettings,
         episode: EpisodeSettings,
         rng: np.random.Generator,
-        until_stable: bool = False,
+        announce: Announce,
         rows: int = 1,
-        keeps: bool = True,
-        checked: Checked | None = None,
+        round_: int = 0,
         heard: ConstraintGraph | None = None,
     ) -> None:
         self.features = FeatureSet(
-            looks.points, features.identities, features.cameras, features.names, source=features.source
+            visual.points, features.identities, features.cameras, features.names, source=features.source
         )
-        self.looks, self.similarities = looks, looks.similarities
-        self.constraints, self._selector = constraints, selector
-        self._model, self._monitor = model, monitor
-        self._settings, self._episode = settings, episode
-        self._rng = rng
-        self._until_stable, self.rows, self._keeps = until_stable, rows, keeps
+        self.visual, self.similarities, self.beliefs = visual, visual.similarities, beliefs
+        self._selector, self._settings, self._episode = selector, settings, episode
+        self._rng, self._announce, self.rows = rng, announce, rows
         self.report = AskingReport()
+        self.exhausted = False
         self._open: dict[Question, Steps] = {}
         self._due: deque[tuple[Question, Steps]] = deque()
         self._schedule: Iterator[Steps] = iter(())
         self._batch: Batch | None = None
         self._excluded = np.zeros(len(features), dtype=bool)
-        self.exhausted = False
-        self.checked = checked or Checked()
-        self.heard = constraints.without(self.checked.withheld_pairs()) if heard is None else heard
-        self.formed = self._form(self.heard)
-        strata = self._strata_to_audit() if settings.audit_share > 0 else None
+        self.exclude(beliefs.excluded)
+        heard = beliefs.heard if heard is None else heard
+        self.formed = self._form(heard)
+        self._disputes = Disputes(beliefs, self.report, visual.sides)
+        self._rechecks = Rechecks(beliefs, self.report) if settings.repeat else None
         drawing = np.random.default_rng(rng.integers(2**63))
-        self._checks = Checks(
-            self.checked, settings, self.report, monitor, drawing, strata, looks.sides, keeps
-        )
-
-    def ask(
-        self, oracle: Oracle, answers: int, progress: Callable[[int, int], None] | None = None
-    ) -> AskingReport:
-        """Ask for that many answers; fewer where nothing is left to ask or all is stable."""
-        while self.report.answers < answers and not self.stable:
-            before = self.report.answers
-            self.begin_batch(answers - before)
-            while (question := self.draw()) is not None:
-                self.take(question, _put(oracle, question))
-                if progress is not None:
-                    progress(self.report.answers, answers)
-            if self.report.answers == before:
-                self.exhausted = True
-                break
-        return self.report
-
-    @property
-    def stable(self) -> bool:
-        """Whether asking is over because answers change nothing any more, where that is wanted."""
-        return self._until_stable and self._monitor.stable
+        self._audit = self._make_audit(heard, round_, drawing) if settings.audit_share > 0 else None
 
     @property
     def batch(self) -> Batch | None:
@@ -168,30 +138,25 @@ class Engine:
         self._schedule = self._activities(limit, usual)
 
     def plan(self, heard: ConstraintGraph | None = None) -> Batch:
-        """Fit the match model, form the groups and see what there is to ask.
+        """Fit the match model, form the groups and find what there is to ask.
 
         Args:
-            heard: What asking knows, such as a copy that no answer changes meanwhile; ``None`` is
-                :attr:`heard`.
+            heard: What asking knows, such as a snapshot's; ``None`` is that of the beliefs.
         """
-        known = self.heard if heard is None else heard
+        known = self.beliefs.heard if heard is None else heard
         return Batch(
             self.features,
             self.similarities,
             self._form(known),
             known,
-            self._model,
+            self.beliefs.model,
             self._settings,
             self._episode,
             self.rows,
             getattr(self._selector, "needs_node_features", False),
             self._excluded,
-            self.looks.sides,
+            self.visual.sides,
         )
-
-    def know(self, constraints: ConstraintGraph, heard: ConstraintGraph, model: MatchModel) -> None:
-        """Go on from other constraints and another match model: answers were taken back."""
-        self.constraints, self.heard, self._model = constraints, heard, model
 
     def exclude(self, images: Collection[int]) -> None:
         """Leave these images out, and no others; questions about them that are open stay so."""
@@ -200,7 +165,7 @@ class Engine:
             return
         self._excluded = excluded
         kept = sparse.diags((~self._excluded).astype(np.float64))
-        self.similarities = sparse.csr_matrix(kept @ self.looks.similarities @ kept)
+        self.similarities = sparse.csr_matrix(kept @ self.visual.similarities @ kept)
 
     def draw(self) -> Question | None:
         """The next question, given what is open; ``None`` if the batch has none or all rows are in use."""
@@ -218,16 +183,11 @@ class Engine:
         return None
 
     def take(self, question: Question, answer: int) -> None:
-        """Take the answer to an open question, one that :meth:`draw` gave: +1, −1, or 0 for "can't tell"."""
+        """Go on after the answer to an open question: +1, −1, or 0 for "can't tell".
+
+        The beliefs must have taken it in before.
+        """
         steps = self._open.pop(question)
-        if self._keeps:
-            pair, rate = (question.first, question.second), self._settings.error_rate
-            weight = weigh(self.constraints, *pair, answer, question.probability, rate)
-            self.constraints.add(*pair, answer, weight)
-            if question.kind != "audit" and (min(pair), max(pair)) not in self.checked.withheld:
-                self.heard.add(*pair, answer, weight)
-            if question.described is not None:
-                self._model.add(question.described, question.probability, answer)
         self.report.answers += 1
         self.report.matches += answer > 0
         with suppress(StopIteration):
@@ -238,28 +198,27 @@ class Engine:
         self._open.pop(question).close()
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each candidate of the group that asks would earn by the true identities, (rows, n)."""
+        """What each candidate of the group that asks would earn by the labels, (rows, n)."""
         assert self._batch is not None
         return self._batch.inquiry.true_rewards()
 
     def _form(self, constraints: ConstraintGraph) -> FormedGroups:
-        return form_groups(self.similarities, constraints, self._settings.micro_cluster_similarity)
+        return Identities.form(self.similarities, constraints, self._settings.thresholds("ask")).formed
 
-    def _strata_to_audit(self) -> Strata:
-        """Of the groups that would be handed out as things stand, or of those that an audit began with."""
-        design = self.checked.designs.get(self.checked.present)
+    def _make_audit(self, heard: ConstraintGraph, round_: int, rng: np.random.Generator) -> Audit:
+        """An audit of the identities that would be delivered now, or of those that it began with."""
+        beliefs, settings, near = self.beliefs, self._settings, self.visual.near
+        design = beliefs.designs.get(round_)
         if design is not None:
-            return Strata(design.groups.astype(np.int64), self.looks.near, sides=self.looks.sides)
-        settings = self._settings
-        handed = form_groups(
-            self.similarities,
-            self.heard,
-            settings.delivered_similarity,
-            settings.group_similarity,
-        )
-        strata = Strata(handed.groups, self.looks.near, sides=self.looks.sides)
-        self.checked.designs[self.checked.present] = strata.design
-        return strata
+            strata = Strata(design.groups.astype(np.int64), near, sides=self.visual.sides)
+        else:
+            delivered = Identities.form(self.similarities, heard, settings.thresholds("deliver"))
+            strata = Strata(delivered.groups, near, sides=self.visual.sides)
+            self._announce(packed_design(strata.design), None)
+        # Questions that were planned in vain are made good, but not answers from before there was an audit.
+        share = settings.audit_share
+        owed = min(share * beliefs.answers - beliefs.audit_draws, share * self.rows)
+        return Audit(beliefs, self.report, strata, round_, share, owed, settings.repeat, rng, self._announce)
 
     def _spent(self) -> int:
         """Answers given and questions out."""
@@ -267,19 +226,29 @@ class Engine:
 
     def _activities(self, limit: int, usual: int) -> Iterator[Steps]:
         """All that a batch asks, in order; each is decided on when it is its turn."""
-        yield from self._checks.disputes(self.constraints, lambda: self._spent() < limit)
+        yield from self._disputes.due(lambda: self._spent() < limit)
         batch = self._batch = self._batch or self.plan()
         self.formed = batch.formed
         begun = self._spent()
         end = min(limit, begun + usual)
-        for query, worth in batch.queries():
+        for query, gain in batch.queries():
             if self._spent() >= end:
                 return
-            yield from self._checks.due(batch, worth, self.constraints, lambda: self._spent() < end)
+            yield from self._checks(batch, gain, lambda: self._spent() < end)
             if self._spent() < end:
                 yield self._visit(batch, query, end)
         if self._spent() == begun:  # nothing is left to ask but what may be wrong
-            yield from self._checks.due(batch, 0.0, self.constraints, lambda: self._spent() < end)
+            yield from self._checks(batch, 0.0, lambda: self._spent() < end)
+
+    def _checks(self, batch: Batch, gain: float, room: Room) -> Iterator[Steps]:
+        """Audit questions that are due, and rechecks whose expected gain is at least that of a question."""
+        if self._audit is not None:
+            yield from self._audit.due(batch, room)
+        while self._rechecks is not None and room():
+            recheck = self._rechecks.next(batch, gain, room)
+            if recheck is None:
+                return
+            yield recheck
 
     def _visit(self, batch: Batch, query: int, end: int) -> Steps:
         """Let one group ask until its budget is spent or the batch is over."""
@@ -295,7 +264,7 @@ class Engine:
         learner = self._selector if isinstance(self._selector, LearnsOnline) else None
         try:
             while not inquiry.batch.terminated[row] and self._spent() < end:
-                # Who learns follows the rows; anybody else is spared those that do not move.
+                # A selector that learns follows all rows; another one needs only the row that moves.
                 seen = np.arange(self.rows) if learner is not None else np.array([row])
                 before = inquiry.observation(seen)
                 actions = np.zeros(self.rows, dtype=np.int64)
@@ -315,40 +284,28 @@ class Engine:
             batch.free.append(row)
 
     def _compare(self, batch: Batch, a: int, b: int) -> Generator[Question, int, int]:
-        """Put the question about two groups; learns, and remembers doubts."""
+        """Ask about two groups, unless what is known by now says the answer."""
         described = batch.view.describe_pairs(np.array([a]), np.array([b]))
-        probability = float(self._model.probabilities(described)[0])
+        probability = float(self.beliefs.model.probabilities(described)[0])
         shown = batch.view.witnesses(a, b)
         if shown is None:
             return 0
         first, second = shown
         self._share(first, probability)
-        if _asked(self.heard, first) or self.heard.relation(*first):
-            # A repeat, a dispute or the audit has told since the view was made, and nobody is asked twice.
+        heard = self.beliefs.heard
+        if _asked(heard, first) or heard.relation(*first):
+            # A recheck, a dispute or the audit has answered it since the batch was planned.
             self.report.implied += 1
-            return self.heard.relation(*first)
-        again = Again(*second, float(np.sqrt(np.prod(batch.view.groups.sizes[[a, b]]))))
-        question = Question(*first, probability, "policy", described[0], again=again)
-        answer = yield question
-        self._monitor.add(answer > 0)
-        self._checks.doubt(question, answer)
-        return answer
+            return heard.relation(*first)
+        again = Alternative(*second, float(np.sqrt(np.prod(batch.view.groups.sizes[[a, b]]))))
+        return (yield Question(*first, probability, "policy", described[0], again=again))
 
     def _share(self, pair: tuple[int, int], probability: float) -> None:
-        """Hear what the audit found of a pair that is to be asked about, audit or no audit."""
-        if _asked(self.heard, pair) or not _asked(self.constraints, pair):
-            return
-        answer, rate = self.constraints.relation(*pair), self._settings.error_rate
-        self.heard.add(*pair, answer, weigh(self.heard, *pair, answer, probability, rate))
-        self.checked.withheld.discard((min(pair), max(pair)))
+        """Hear what the audit found of a pair that would have been asked about without the audit, too."""
+        beliefs = self.beliefs
+        if beliefs.asked(*pair) and not _asked(beliefs.heard, pair):
+            self._announce({"shared": list(pair)}, probability)
 
 
 def _asked(constraints: ConstraintGraph, pair: tuple[int, int]) -> bool:
     return bool(constraints.asked(pair[0], np.array(pair[1:]))[0])
-
-
-def _put(oracle: Oracle, question: Question) -> int:
-    """Ask an oracle."""
-    if isinstance(oracle, Expecting):
-        oracle.expect(question.probability)
-    return int(oracle.answer(np.array([question.first]), np.array([question.second]))[0])

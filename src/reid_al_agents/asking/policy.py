@@ -9,9 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.dqn import DQNSelector, DQNSettings
 from reid_al_agents.selection import SELECTORS, Selector, make_selector
-from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 
 POLICY_PREFIX = "policy:"
@@ -45,20 +43,29 @@ def check_selector(name: str) -> None:
         raise InputError(f"selector: {name!r} is unknown; choose one of {', '.join(SELECTOR_NAMES)}")
 
 
-def choose(config: RunConfig, true_rewards: Callable[[], NDArray[np.float32]]) -> Selector:
-    """The selector that ``config.selector`` names.
+def choose(
+    name: str,
+    pool_size: int,
+    seed: int,
+    true_rewards: Callable[[], NDArray[np.float32]] | None = None,
+) -> Selector:
+    """The selector of that name.
 
     Args:
-        config: The run's settings.
-        true_rewards: What ``greedy`` looks at.
+        name: One of :data:`SELECTOR_NAMES`.
+        pool_size: n_s, candidates of a query.
+        seed: Of a policy that learns.
+        true_rewards: What ``greedy`` looks at; ``None`` where there are no labels.
 
     Raises:
         InputError: If the name is unknown or the policy file cannot be used.
     """
-    check_selector(config.selector)
-    if config.selector.startswith(POLICY_PREFIX):
-        return DQNSelector.load(config.selector.removeprefix(POLICY_PREFIX), pool_size=config.pool_size)
-    if config.selector in LEARNED:
-        settings = DQNSettings(policy=LEARNED[config.selector])
-        return DQNSelector(config.pool_size, settings, seed=config.seed)
-    return make_selector(config.selector, true_rewards=true_rewards)
+    check_selector(name)
+    if name not in LEARNED and not name.startswith(POLICY_PREFIX):
+        return make_selector(name, true_rewards=true_rewards)
+    from reid_al_agents.dqn.selector import DQNSelector
+    from reid_al_agents.dqn.settings import DQNSettings
+
+    if name.startswith(POLICY_PREFIX):
+        return DQNSelector.load(name.removeprefix(POLICY_PREFIX), pool_size=pool_size)
+    return DQNSelector(pool_size, DQNSettings(policy=LEARNED[name]), seed=seed)

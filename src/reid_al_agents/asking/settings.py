@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from reid_al_env import InputError
+
+if TYPE_CHECKING:
+    from reid_al_agents.identities import Thresholds
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,11 @@ class GroupSettings:
     def batch(self, images: int) -> int:
         """Answers between two looks at the groups."""
         return max(20, round(self.batch_share * images))
+
+    def thresholds(self, purpose: Literal["ask", "deliver"]) -> Thresholds:
+        """How boldly images are taken for one identity while asking, or in what is delivered."""
+        from reid_al_agents.identities import Thresholds
+
+        if purpose == "ask":
+            return Thresholds(self.micro_cluster_similarity)
+        return Thresholds(self.delivered_similarity, self.group_similarity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,30 +86,6 @@ class AuditTrail:
             if not math.isnan(guess)
         ]
         return calibration_error([guess for guess, _ in told], [same for _, same in told], AUDIT_BINS)
-
-    def state(self) -> dict[str, NDArray[np.generic]]:
-        """What :meth:`restore` goes on from."""
-        again = [(*key, answer) for key, answers in self._again.items() for answer in answers]
-        return {
-            "audited": np.array(self._drawn, dtype=np.int64).reshape(-1, len(AuditedPair._fields)),
-            "guessed": np.array(self._guesses, dtype=np.float64),
-            "audited_again": np.array(again, dtype=np.int64).reshape(-1, 3),
-        }
-
-    @classmethod
-    def restore(cls, state: Mapping[str, NDArray[np.generic]]) -> AuditTrail:
-        """The trail that :meth:`state` was taken of."""
-        trail = cls()
-        pairs = [AuditedPair(*row) for row in state["audited"].tolist()]
-        guesses = state["guessed"].tolist() if "audited_again" in state else [math.nan] * len(pairs)
-        for pair, guess in zip(pairs, guesses, strict=True):  # runs begun before ask for nothing again
-            if math.isnan(guess):
-                trail.know(pair)
-            else:
-                trail.hear(pair, guess)
-        for i, j, answer in state["audited_again"].tolist() if "audited_again" in state else ():
-            trail.hear_again(i, j, answer)
-        return trail
 
     def _told(self, pair: AuditedPair) -> int:
         total = pair.answer + sum(self._again.get(_key(pair.i, pair.j), ()))

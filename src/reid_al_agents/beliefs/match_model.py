@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,21 +119,6 @@ class MatchModel:
         if last < bins:
             return None
         return calibration_error(self.predicted[-last:], self.matched[-last:], bins)
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays that :meth:`restore` goes on from."""
-        return {
-            "described": np.array(self.described).reshape(-1, len(PAIR_FEATURES)),
-            "matched": np.array(self.matched, dtype=bool),
-            "predicted": np.array(self.predicted, dtype=np.float64),
-        }
-
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` gave."""
-        self.described = list(state["described"])
-        self.matched = [bool(value) for value in state["matched"]]
-        self.predicted = [float(value) for value in state["predicted"]]
-        self.fit()
 
 
 def _guess(described: NDArray[np.float64]) -> NDArray[np.float64]:

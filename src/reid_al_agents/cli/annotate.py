@@ -131,7 +131,7 @@ def annotate(
                     webbrowser.open(next(iter(urls.values())))
 
             serve(opened, access, host, port, data, ready)
-        count = opened.session.state.answers
+        count = opened.session.state.beliefs.answers
     if json:
         emit_json({"out": str(out), "answers": count, "urls": urls})
     else:

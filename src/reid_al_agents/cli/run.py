@@ -11,10 +11,11 @@ import typer
 from reid_al_agents.asking.policy import check_selector
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.experiment.run import check_folder
 from reid_al_agents.experiment.run import run as run_loop
 from reid_al_agents.report.table import as_rich, rounds_table
 from reid_al_agents.workspace.assembly import assemble
-from reid_al_agents.workspace.folder import Folder, log_test_use
+from reid_al_agents.workspace.folder import log_test_use
 
 
 def run(
@@ -114,12 +115,9 @@ def run(
         evaluate_on="test" if final else "validation",
         seed=seed,
     )
-    Folder(out).open(config, resume=resume)  # before the data are read, and before anything is written
+    check_folder(out, config, resume=resume)  # before the data are read, and before anything is written
     made = out / "split.json"
-    if resume and config.split is None and made.is_file():
-        described = replace(config, split=str(made))
-    else:
-        described = config
+    described = replace(config, split=str(made)) if resume and made.is_file() else config
     if final:
         log_test_use(out, opt.typed_command())
     with Bars() as bars:

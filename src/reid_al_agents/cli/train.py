@@ -74,7 +74,7 @@ def train(
         made = out.with_suffix(".split.json")
         subject = assemble(config, device=device, keep_split=made, progress=bars)
         inquiry = Inquiry(
-            subject.pool(), config.episode(), label_oracle(subject, config), size=config.parallel
+            subject.features(), config.episode(), label_oracle(subject, config), size=config.parallel
         )
         returns = _learn(inquiry, selector, steps, seed, bars)
     selector.save(out, policy_origin(config, steps))

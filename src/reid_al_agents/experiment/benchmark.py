@@ -69,10 +69,10 @@ class Plan:
         if self.quick_every is not None and self.quick_every < 0:
             raise InputError(f"quick_every: {self.quick_every} is below 0; 0 is for none")
 
-    def ends(self, subject: Pool) -> tuple[int, ...]:
+    def ends(self, pool: Pool) -> tuple[int, ...]:
         """Where rounds of asking end: at every budget and, between them, where quick refreshes come."""
-        every = round(len(subject) / _QUICK_PARTS) if self.quick_every is None else self.quick_every
-        if every < 1 or self.base.refresh != "cluster" or not subject.trains:
+        every = round(len(pool) / _QUICK_PARTS) if self.quick_every is None else self.quick_every
+        if every < 1 or self.base.refresh != "cluster" or not pool.trains:
             return self.budgets
         ends: list[int] = []
         for first, last in pairwise((0, *self.budgets)):
@@ -96,7 +96,7 @@ class Comparison:
 
 def compare(
     plan: Plan,
-    subject_of: Callable[[int], Pool],
+    pool_of: Callable[[int], Pool],
     progress: Progress | None = None,
     on_row: Callable[[Comparison], None] | None = None,
 ) -> Comparison:
@@ -109,77 +109,75 @@ def compare(
 
     Args:
         plan: What is compared.
-        subject_of: Gives the subject for a seed, at its start weights; called once a seed.
+        pool_of: Gives the pool for a seed, at its start weights; called once a seed.
         progress: Told of long work.
         on_row: Told of all rows so far after each new one.
     """
     comparison = Comparison([], {})
 
-    def add(row: ResultRow, subject: Pool) -> None:
+    def add(row: ResultRow, pool: Pool) -> None:
         comparison.rows.append(row)
         if plan.keep_weights is not None:
-            subject.save(plan.keep_weights / f"{row.selector}-{row.seed}-{row.answers}.safetensors")
+            pool.save(plan.keep_weights / f"{row.selector}-{row.seed}-{row.answers}.safetensors")
         if on_row is not None:
             on_row(comparison)
 
     for seed in plan.seeds:
-        subject = subject_of(seed)
+        pool = pool_of(seed)
         started = time.perf_counter()
-        scores = subject.scores()
+        scores = pool.scores()
         if scores:
-            add(_reference(START, plan, seed, scores, time.perf_counter() - started), subject)
+            add(_reference(START, plan, seed, scores, time.perf_counter() - started), pool)
         if plan.base.adapts:
-            subject.adapt(seed * 1000)
-        for name, learn in _references(plan, subject, seed) if scores else ():
-            subject.restart()
+            pool.adapt(seed * 1000)
+        for name, learn in _references(plan, pool, seed) if scores else ():
+            pool.restart()
             started = time.perf_counter()
             learn()
             seconds = time.perf_counter() - started
-            add(_reference(name, plan, seed, subject.scores(), seconds), subject)
+            add(_reference(name, plan, seed, pool.scores(), seconds), pool)
         for selector in plan.selectors:
-            subject.restart()
-            _measure(plan, selector, seed, subject, progress, add, comparison.returns)
+            pool.restart()
+            _measure(plan, selector, seed, pool, progress, add, comparison.returns)
     return comparison
 
 
-def _references(plan: Plan, subject: Pool, seed: int) -> Iterator[tuple[str, Callable[[], object]]]:
+def _references(plan: Plan, pool: Pool, seed: int) -> Iterator[tuple[str, Callable[[], object]]]:
     """The rows that answers are measured against, each with what trains it."""
     if not plan.all_labels:
         return
     if plan.base.refresh == "cluster":
-        nothing = known_beforehand(subject)
-        yield NO_ANSWERS, lambda: subject.refresh(nothing, seed * 1000 + 1)
-    yield ALL_LABELS, lambda: subject.learn_all_labels(seed * 1000 + 1)
+        nothing = known_beforehand(len(pool), pool.tracklets)
+        yield NO_ANSWERS, lambda: pool.refresh(nothing, seed * 1000 + 1)
+    yield ALL_LABELS, lambda: pool.learn_all_labels(seed * 1000 + 1)
 
 
 def _measure(
     plan: Plan,
     selector: str,
     seed: int,
-    subject: Pool,
+    pool: Pool,
     progress: Progress | None,
     add: Callable[[ResultRow, Pool], None],
     returns: Returns,
 ) -> None:
     config = replace(plan.base, selector=selector, seed=seed, warm=False)
-    oracle = label_oracle(subject, config)
+    oracle = label_oracle(pool, config)
     told = _named(progress, f"{selector}, seed {seed}")
-    loop = Loop(subject, config, oracle, plan.ends(subject), plan.budgets, told)
+    loop = Loop(pool, config, oracle, ends=plan.ends(pool), wanted=plan.budgets, progress=told)
     loop.begin()
     seconds = 0.0
     played = returns.setdefault(label(selector), [])
     played.append([])
-    for number in range(1, loop.rounds + 1):
-        metrics = loop.play_round(number)
+    while not loop.over:
+        metrics = loop.play_round()
         seconds += metrics["seconds"]
         played[-1].extend(metrics["returns"])
         if metrics["quick"]:
             continue
         row = _row(metrics, played[-1], seconds)
         seen = getattr(loop.selector, "seen", {})
-        add(replace(row, labels_before=seen.get("labels")), subject)
-        if loop.exhausted:
-            break
+        add(replace(row, labels_before=seen.get("labels")), pool)
 
 
 def _row(metrics: Metrics, returns: list[float], seconds: float) -> ResultRow:

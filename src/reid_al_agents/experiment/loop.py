@@ -1,25 +1,33 @@
-"""The loop itself: rounds of embedding, asking and refreshing, each of them kept before the next begins."""
+"""The loop: rounds of asking and refreshing, each of them kept before the next begins."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reid_al_agents.asking.browsing import AskingLimits, AskingReport
+from reid_al_agents.asking.browsing import AskingLimits
 from reid_al_agents.asking.policy import LearnedSelector, choose
-from reid_al_agents.beliefs.weights import weigh
+from reid_al_agents.asking.report import AskingReport
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering import sides_of
 from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.experiment.modes import AskingMode, GroupMode, ImageMode
+from reid_al_agents.experiment.group_questions import GroupQuestions
+from reid_al_agents.experiment.image_questions import ImageQuestions
+from reid_al_agents.experiment.questions import Questions
+from reid_al_agents.experiment.simulated import SimulatedAnnotator
+from reid_al_agents.log.events import TAKING_BACK, Event
+from reid_al_agents.log.memory import EventLog, MemoryLog
+from reid_al_agents.log.tables import LABELS
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import Pool, Progress, known_beforehand
+from reid_al_agents.training.refresh import refresh_model
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig, boundaries
-from reid_al_env import ConstraintGraph, InputError, Oracle
+from reid_al_env import InputError, Oracle
 
 Metrics = dict[str, Any]
 
@@ -27,30 +35,23 @@ OPEN_END = 10
 """Answers per image after which a run ends that was to end once it is stable."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Totals:
-    """What has been asked so far, over all rounds."""
+    """Number of queries begun, answers given, matches among them, and implied answers, over all rounds."""
 
-    queries: int = 0
-    answers: int = 0
-    matches: int = 0
-    implied: int = 0
+    queries: int
+    answers: int
+    matches: int
+    implied: int
 
     @property
     def match_rate(self) -> float | None:
         """Share of the answers that were matches; ``None`` before the first answer."""
         return self.matches / self.answers if self.answers else None
 
-    def add(self, report: AskingReport) -> None:
-        """Add a spell of asking."""
-        self.queries += report.queries
-        self.answers += report.answers
-        self.matches += report.matches
-        self.implied += report.implied
-
 
 class Loop:
-    """Alternates asking and refreshing over a subject.
+    """Alternates asking and refreshing over a pool.
 
     One round: embed the pool, ask while the policy learns, refresh the model from all answers so far, score
     it (Liu et al., ICCV 2019, algorithm 1, with the pairs of all earlier rounds kept). Between images,
@@ -58,205 +59,262 @@ class Loop:
     cluster refresh the model is first adapted without any answer, and later refreshes start from there.
 
     Args:
-        subject: The images or features with their model, at the start weights.
+        pool: The images or features with their model, at the start weights.
         config: The settings.
-        oracle: Who answers.
+        oracle: Gives the answers.
+        log: Where events are kept; ``None`` keeps them in memory.
+        run: Name of the run in the log.
+        events: Those that the log holds already, in order.
         ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``; where
             there is no number of answers it is one per image, or all images as queries between images. With
             ``until_stable`` and no number more rounds as long follow until it is stable.
         wanted: Those of the ends whose models are wanted; ``None`` is the last. With the cluster refresh the
             others only choose the next questions: they go on from the model before, in fewer steps.
         progress: Told of long work.
+
+    Attributes:
+        pool: See above.
+        config: See above.
+        beliefs: What follows from the events.
+        rounds: Metrics of each refresh, in order; the first is the start.
+        selector: Chooses what is asked.
     """
 
     def __init__(
         self,
-        subject: Pool,
+        pool: Pool,
         config: RunConfig,
         oracle: Oracle,
+        log: EventLog | None = None,
+        run: str = "run",
+        events: Sequence[Event] = (),
         ends: tuple[int, ...] | None = None,
         wanted: tuple[int, ...] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.subject = subject
-        self.config = config
-        self.totals = Totals()
-        self.returns: list[list[float]] = []
-        self._progress = progress
-        count = len(subject)
-        if config.pool_size >= count:
-            raise InputError(
-                f"pool_size: {config.pool_size} with {count} images in the pool; "
-                f"a query has at most {count - 1} others, so choose a smaller one"
-            )
-        if config.nodes == "images" and subject.sides is not None:
-            raise InputError(
-                "nodes: images, but the data say which side images show, and images would be compared across "
-                "sides; ask between groups (the default), or leave out the column 'side'"
-            )
-        self.constraints = known_beforehand(subject)
-        self.mode: AskingMode
-        if config.nodes == "groups":
-            sides = sides_of(subject.sides)
-            self.mode = GroupMode(config, self.constraints, oracle, lambda: self.selector, sides)
-        else:
-            self.mode = ImageMode(config, self.constraints, oracle, lambda: self.selector)
-        self.selector: Selector = choose(config, self.mode.true_rewards)
+        self.pool, self.config, self._progress = pool, config, progress
+        count = len(pool)
+        _check(config, pool)
+        believed, self._logged = _unfinished_round(events)
+        self.beliefs = Beliefs.replay(
+            lambda excluded: known_beforehand(count, pool.tracklets, excluded),
+            believed,
+            config.grouping().error_rate,
+        )
+        self.rounds: list[Metrics] = [dict(event.payload) for event in events if event.kind == "refresh"]
+        self._annotator = SimulatedAnnotator(
+            oracle, MemoryLog() if log is None else log, run, self.beliefs, pool.names, config.selector
+        )
+        self.questions = self._make_questions()
+        self.selector: Selector = choose(
+            config.selector, config.pool_size, config.seed, self.questions.true_rewards
+        )
         self._in_answers = ends is not None or config.answers is not None or config.nodes == "groups"
         longer = OPEN_END if config.until_stable and config.answers is None else 1
         self._ends = ends or boundaries(longer * (config.answers or count), longer * config.rounds)
         self._wanted = frozenset(self._ends[-1:] if wanted is None else wanted)
+        self._played = self._rounds_played()
+        last = self.rounds[-1] if self.rounds else {}
+        self._queries, self._implied = int(last.get("queries", 0)), int(last.get("implied", 0))
 
     def begin(self) -> Metrics:
-        """Adapt the model where that is wanted, see the pool and score it; the metrics of round 0."""
+        """Adapt the model where that is wanted, see the pool and score it; the metrics of the start."""
         clock = _Clock()
         training: Metrics = {}
-        if self.config.adapts and not self.subject.adapted:
-            training = {f"start_{name}": value for name, value in self.subject.scores().items()}
-            training |= self.subject.adapt(self.config.seed * 1000)
+        if self.config.adapts and not self.pool.adapted:
+            training = {f"start_{name}": value for name, value in self.pool.scores().items()}
+            training |= self.pool.adapt(self.config.seed * 1000)
             clock.lap("adapt_seconds")
-        self._see_anew()
+        self._see(1)
         clock.lap("embed_seconds")
-        scores = self.subject.scores()
+        scores = self.pool.scores()
         clock.lap("score_seconds")
-        return self._metrics(0, AskingReport(), scores, training, clock)
+        return self._finish_round(AskingReport(), scores, training, clock)
 
     @property
-    def exhausted(self) -> bool:
-        """Whether nothing is left to ask: every image was the query once, or no group has a question."""
-        return self.mode.exhausted
+    def over(self) -> bool:
+        """Whether all rounds were played, or nothing is left to ask."""
+        return self._played >= len(self._ends) or self.questions.exhausted
 
     @property
-    def rounds(self) -> int:
-        """Number of rounds of asking."""
-        return len(self._ends)
+    def ending(self) -> str | None:
+        """Why asking ended before all its answers, in words; ``None`` where it did not."""
+        short = self._in_answers and self.beliefs.answers < self._ends[-1]
+        return self.questions.ending if short else None
 
-    def play_round(self, number: int) -> Metrics:
-        """Ask, refresh and score; ``number`` counts from 1. Returns the round's metrics."""
-        config = self.config
+    @property
+    def totals(self) -> Totals:
+        """What has been asked so far."""
+        return Totals(self._queries, self.beliefs.answers, self.beliefs.matches, self._implied)
+
+    def play_round(self) -> Metrics:
+        """Ask, refresh and score; the round's metrics."""
+        config, number = self.config, len(self.rounds)
         clock = _Clock()
         rng = np.random.default_rng([config.seed, number])
-        bar = None if self._progress is None else self._bar("ask")
-        report = self.mode.ask(self._limits(number), rng, bar)
-        self.totals.add(report)
-        self.returns.append(report.returns)
+        self._annotator.begin_round(number, self._logged)
+        self._logged = []
+        report = self.questions.ask(self._annotator, self._limits(), rng, self._bar("ask"))
+        self._queries += report.queries
+        self._implied += report.implied
         clock.lap("ask_seconds")
-        wanted = self._ends[number - 1] in self._wanted or self.exhausted
+        wanted = self._ends[self._played] in self._wanted or self.questions.exhausted
         quick = config.refresh == "cluster" and not wanted
-        if not (config.warm or quick):
-            self.subject.restart()
-        seed = config.seed * 1000 + number
-        held = self.mode.held() if self.subject.trains else None
-        training: Metrics = {"quick": quick}
-        training |= self.subject.refresh(self.constraints, seed, quick=quick, held=held)
+        training: Metrics = {"quick": quick, **self._refresh(number, quick)}
         clock.lap("refresh_seconds")
-        scores = self.subject.scores()
+        scores = self.pool.scores()
         clock.lap("score_seconds")
-        if number < self.rounds or config.nodes == "groups":
-            self._see_anew()
+        self._played += 1
+        if self._played < len(self._ends) or config.nodes == "groups":
+            self._see(number + 1)
             clock.lap("embed_seconds")
-        return self._metrics(number, report, scores, training, clock)
+        return self._finish_round(report, scores, training, clock)
 
-    def keep(self, folder: Path) -> None:
-        """Keep the model and the policy, as the next round starts from them."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.subject.save(folder / "weights.safetensors")
-        if self.subject.adapted:
-            self.subject.save_start(folder / "start.safetensors")
-        self.mode.keep(folder)
+    def keep(self, folder: Folder) -> None:
+        """Keep the model, its features and the policy, as the next round starts from them."""
+        place = folder.round(len(self.rounds))
+        place.mkdir(parents=True, exist_ok=True)
+        self.pool.save(place / "weights.safetensors")
+        self.pool.save_features(place / "features.npz", self._features)
+        if self.pool.adapted and not folder.start.is_file():
+            self.pool.save_start(folder.start)
         if isinstance(self.selector, LearnedSelector):
-            self.selector.save_checkpoint(folder)
+            self.selector.save_checkpoint(place)
 
-    def resume(
-        self, folder: Path, rounds: list[Metrics], answers: Iterator[tuple[int, int, int, float | None]]
-    ) -> None:
-        """Go on after the rounds that are done.
+    def resume(self, folder: Folder) -> None:
+        """Go on from what :meth:`keep` wrote, or a session's refresh, after the last round."""
+        place = folder.round(len(self.rounds))
+        last = self.rounds[-1] if self.rounds else {}
+        self.questions.resume(last)
+        if self.config.adapts and folder.start.is_file():
+            self.pool.load_start(folder.start)
+        if (place / "weights.safetensors").is_file():
+            self.pool.load(place / "weights.safetensors")
+        if isinstance(self.selector, LearnedSelector) and "drawn" in last:
+            self.selector.load_checkpoint(place)
+        if not self.over or self.config.nodes == "groups":
+            self._see(len(self.rounds))
 
-        Args:
-            folder: What :meth:`keep` wrote after the last of them.
-            rounds: Their metrics, round 0 included.
-            answers: Every (query, candidate, answer, match probability) of those rounds, in order.
-        """
-        last = rounds[-1]
-        self.totals = Totals(last["queries"], last["answers"], last["matches"], last["implied"])
-        self.returns = [line["returns"] for line in rounds[1:]]
-        record(self.constraints, answers, self.config.grouping().error_rate)
-        self.mode.resume(folder, last["drawn"])
-        if self.config.adapts:
-            self.subject.load_start(folder / "start.safetensors")
-        self.subject.load(folder / "weights.safetensors")
-        if isinstance(self.selector, LearnedSelector):
-            self.selector.load_checkpoint(folder)
-        if last["round"] < self.rounds or self.config.nodes == "groups":
-            self._see_anew()
-
-    def _limits(self, number: int) -> AskingLimits:
-        end = self._ends[number - 1]
-        if self._in_answers:
-            return AskingLimits(answers=end - self.totals.answers)
-        return AskingLimits(queries=end - self.totals.queries)
-
-    def _see_anew(self) -> None:
-        self.mode.see(self.subject.pool())
-
-    def _bar(self, what: str) -> Callable[[int, int], None]:
-        progress = self._progress
-        assert progress is not None
-        return lambda done, total: progress(what, done, total)
-
-    def _metrics(
-        self, number: int, report: AskingReport, scores: dict[str, float], training: Metrics, clock: _Clock
-    ) -> Metrics:
+    def _make_questions(self) -> Questions:
         config = self.config
-        returns = report.returns
-        return {
-            "round": number,
+        if config.nodes == "images":
+            return ImageQuestions(
+                self.beliefs,
+                lambda: self.selector,
+                config.episode(),
+                config.parallel,
+                config.closure,
+                config.seed,
+            )
+        return GroupQuestions(
+            self.beliefs,
+            lambda: self.selector,
+            config.grouping(),
+            config.episode(),
+            config.until_stable,
+            sides_of(self.pool.sides),
+        )
+
+    def _rounds_played(self) -> int:
+        """Rounds of asking that are done: by the loop itself, or by people's answers in their place."""
+        if not self.rounds:
+            return 0
+        played = max(sum("drawn" in line for line in self.rounds) - 1, 0)
+        answers = int(self.rounds[-1].get("answers", 0)) if self._logged else self.beliefs.answers
+        return max(played, sum(end <= answers for end in self._ends)) if self._in_answers else played
+
+    def _limits(self) -> AskingLimits:
+        end = self._ends[self._played]
+        if self._in_answers:
+            return AskingLimits(answers=end - self.beliefs.answers)
+        return AskingLimits(queries=end - self._queries)
+
+    def _refresh(self, number: int, quick: bool) -> Metrics:
+        config = self.config
+        if not (config.warm or quick):
+            self.pool.restart()
+        settings = config.grouping()
+        return refresh_model(
+            self.pool,
+            self.beliefs,
+            config.seed * 1000 + number,
+            quick=quick,
+            assume=settings.thresholds("ask") if config.nodes == "groups" else None,
+            seen=self._features,
+            visual=self.questions.visual,
+            neighbours=(settings.k1, settings.k2),
+        )
+
+    def _see(self, round_: int) -> None:
+        self._features = self.pool.features()
+        self.questions.see(self._features, round_)
+
+    def _bar(self, what: str) -> Callable[[int, int], None] | None:
+        progress = self._progress
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    def _finish_round(
+        self, report: AskingReport, scores: dict[str, float], training: Metrics, clock: _Clock
+    ) -> Metrics:
+        config, returns = self.config, report.returns
+        metrics = {
+            "round": len(self.rounds),
             "nodes": config.nodes,
             "selector": config.selector,
-            "refresh": config.refresh if self.subject.trains else "none",
+            "refresh": config.refresh if self.pool.trains else "none",
             "seed": config.seed,
             "set": config.evaluate_on,
             **asdict(self.totals),
             "match_rate": self.totals.match_rate,
-            "drawn": self.mode.drawn,
+            "drawn": self.questions.drawn,
             "return": float(np.mean(returns)) if returns else None,
             **scores,
-            **self._formed(),
-            **self.mode.figures(),
+            **self._identities(),
+            **self.questions.figures(),
             **training,
             **clock.laps,
             "seconds": clock.total(),
             "returns": [round(value, 5) for value in returns],
         }
+        if self._played and self.over and self.ending is not None:
+            metrics["ending"] = self.ending
+        self.rounds.append(metrics)
+        return metrics
 
-    def _formed(self) -> Metrics:
-        """How good the groups are, where identities are known to compare them with."""
-        groups, identities = self.mode.groups(), self.subject.identities
-        formed: Metrics = {
+    def _identities(self) -> Metrics:
+        """How good the predicted identities are, where labels are known to compare them with."""
+        groups, labels = self.questions.identities(), self.pool.identities
+        figures: Metrics = {
             "groups": int(groups.max()) + 1,
-            "contradictions": len(self.constraints.contradictions),
+            "contradictions": len(self.beliefs.constraints.contradictions),
         }
-        return (
-            {**formed, **asdict(evaluate_groups(groups, identities))} if (identities >= 0).any() else formed
+        return {**figures, **asdict(evaluate_groups(groups, labels))} if (labels >= 0).any() else figures
+
+
+def _check(config: RunConfig, pool: Pool) -> None:
+    count = len(pool)
+    if config.pool_size >= count:
+        raise InputError(
+            f"pool_size: {config.pool_size} with {count} images in the pool; "
+            f"a query has at most {count - 1} others, so choose a smaller one"
+        )
+    if config.nodes == "images" and pool.sides is not None:
+        raise InputError(
+            "nodes: images, but the data say which side images show, and images would be compared across "
+            "sides; ask between groups (the default), or leave out the column 'side'"
         )
 
 
-def record(
-    constraints: ConstraintGraph,
-    answers: Iterable[tuple[int, int, int, float | None]],
-    error_rate: float,
-) -> None:
-    """Add answers that were kept, each weighed as it was when it came.
+def _unfinished_round(events: Sequence[Event]) -> tuple[list[Event], list[Event]]:
+    """The events to begin with, and those of a killed round that is asked again and finds its answers.
 
-    Args:
-        constraints: Where they are added.
-        answers: (query, candidate, answer, match probability), in order; without a probability the
-            weight is 1.
-        error_rate: Rate of wrong answers by which they were weighed.
+    Where annotators have answered since the last refresh, all events count and the round goes on from there.
     """
-    for query, candidate, answer, probability in answers:
-        weight = weigh(constraints, query, candidate, answer, probability, error_rate)
-        constraints.add(query, candidate, answer, weight)
+    last = max((event.id for event in events if event.kind == "refresh"), default=0)
+    since = [event for event in events if event.id > last]
+    if any(event.annotator != LABELS or event.kind in TAKING_BACK for event in since):
+        return list(events), []
+    return [event for event in events if event.id <= last], since
 
 
 class _Clock:

@@ -1,23 +1,23 @@
-"""One run with a folder: start or resume, every round kept before the next, a report at the end."""
+"""A run with a folder: begun or gone on with, every round kept before the next, a report at the end."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reid_al_agents.asking.policy import LearnedSelector
 from reid_al_agents.experiment.loop import Loop, Metrics
-from reid_al_agents.log.logged_oracle import LoggedOracle
-from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.log.events import Event
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.report.machine import Provenance
 from reid_al_agents.report.pages import write_run_page
 from reid_al_agents.training.pool import Pool, Progress
-from reid_al_agents.workspace.folder import Folder
+from reid_al_agents.workspace.folder import Folder, Kept, new_run
+from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError, LabelOracle, NoisyOracle, Oracle
-
-RUN_ID = "run"
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,17 @@ class RunResult:
     Args:
         folder: The run's folder.
         rounds: Metrics of each round, in order; the first is the start.
+        ending: Why it ended before all its answers, in words; ``None`` where it did not.
     """
 
     folder: Folder
     rounds: list[Metrics]
+    ending: str | None = None
 
 
 def run(
     config: RunConfig,
-    subject: Pool,
+    pool: Pool,
     out: Path,
     *,
     resume: bool = False,
@@ -43,68 +45,59 @@ def run(
     progress: Progress | None = None,
     on_round: Callable[[Metrics], None] | None = None,
 ) -> RunResult:
-    """Run the whole loop in a folder.
+    """Let labels answer, and refresh the model, until all answers are given.
 
     Args:
         config: The settings.
-        subject: What is asked about, at its start weights.
-        out: The run's folder.
-        resume: Go on where a run with the same settings stopped; no answer is asked for twice.
+        pool: The images with their model, at the start weights.
+        out: The folder of the run, or of an annotation session to go on with.
+        resume: Go on with what is there; no answer is asked for twice.
         command: The command line, for the report.
         progress: Told of long work.
-        on_round: Told the metrics of each round as it ends, round 0 being the start.
+        on_round: Told the metrics of each round as it ends, the start being the first.
 
     Raises:
-        InputError: If the folder or the settings do not fit; see :class:`Folder`.
+        InputError: If the folder or the settings do not fit, or another process has the folder open.
     """
     folder = Folder(out)
-    provenance = Provenance.of_this_process(command, (config.seed,), config.as_dict())
-    rounds = folder.open(config, resume=resume, fingerprint=subject.fingerprint())
-    with PairLog(folder.pairs) as log:
-        oracle = LoggedOracle(
-            label_oracle(subject, config, log.count()),
-            log,
-            subject.names,
-            run=RUN_ID,
-            selector=config.selector,
-        )
-        loop = Loop(subject, config, oracle, progress=progress)
-        if rounds:
-            done = [a for a in log.answers(run=RUN_ID) if a.round <= rounds[-1]["round"]]
-            if len(done) != rounds[-1]["answers"]:
-                raise InputError(
-                    f"{folder.pairs}: holds {len(done)} answers of the rounds that are done, but "
-                    f"metrics.jsonl counts {rounds[-1]['answers']}; put the run's own file back to resume"
-                )
-            loop.resume(
-                folder.checkpoint(len(rounds)),
-                rounds,
-                ((a.query, a.candidate, a.answer, a.probability) for a in done),
-            )
-        else:
-            folder.start(config, subject.fingerprint(), provenance, subject.names)
-            _finish(folder, loop, rounds, loop.begin(), on_round)
-        while rounds[-1]["round"] < loop.rounds and not loop.exhausted:
-            oracle.begin_round(len(rounds))
-            _finish(folder, loop, rounds, loop.play_round(len(rounds)), on_round)
-    _write_results(folder, loop, rounds, config, provenance)
-    return RunResult(folder, rounds)
+    with FolderLock(out):
+        origin = Provenance.of_this_process(command, (config.seed,), config.as_dict())
+        kept = _open(folder, config, pool, origin, resume)
+        with EventStore(kept.store or folder.events) as log:
+            events = log.events(kept.run)
+            folder.check_images(pool.names, pool.fingerprint(), kept, events)
+            answered = sum(event.kind == "answer" for event in events)
+            oracle = label_oracle(pool, config, answered)
+            loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress)
+            keeper = _Keeper(folder, loop, log, kept.run, on_round)
+            if loop.rounds:
+                loop.resume(folder)
+                folder.write_metrics(loop.rounds)
+            else:
+                keeper.keep(loop.begin())
+            while not loop.over:
+                keeper.keep(loop.play_round())
+        _write_results(folder, loop, config, origin)
+    return RunResult(folder, loop.rounds, loop.ending)
 
 
-def label_oracle(subject: Pool, config: RunConfig, answered: int = 0) -> Oracle:
-    """Answers from the subject's identities, with ``config.noise`` wrong answers.
+def label_oracle(pool: Pool, config: RunConfig, answered: int = 0) -> Oracle:
+    """Answers from the pool's labels, with ``config.noise`` wrong answers.
 
     Args:
-        subject: Whose pool is asked about.
+        pool: What is asked about.
         config: The settings.
         answered: Answers that were given before a stop, so that the noise goes on after them.
 
     Raises:
         InputError: If no identity of the pool is known.
     """
-    if (subject.identities < 0).all():
-        raise InputError("pool: no identity is known, so nobody can answer; name a data set with identities")
-    truth = LabelOracle(subject.identities)
+    if (pool.identities < 0).all():
+        raise InputError(
+            "pool: no identity is known, so labels cannot answer; name a data set with identities, "
+            "or let people answer (reid-al annotate)"
+        )
+    truth = LabelOracle(pool.identities)
     if config.noise == 0.0:
         return truth
     rates = {"false_match": config.noise, "false_non_match": config.noise}
@@ -122,33 +115,90 @@ def policy_origin(config: RunConfig, answers: int) -> dict[str, object]:
     }
 
 
-def _finish(
-    folder: Folder,
-    loop: Loop,
-    rounds: list[Metrics],
-    metrics: Metrics,
-    on_round: Callable[[Metrics], None] | None,
-) -> None:
-    """Keep what the next round starts from, then mark the round as done."""
-    rounds.append(metrics)
-    loop.keep(folder.checkpoint(len(rounds)))
-    folder.finish(rounds)
-    if on_round is not None:
-        on_round(metrics)
+def check_folder(out: Path, config: RunConfig, *, resume: bool) -> Kept | None:
+    """See that a run can begin in a folder, or go on; nothing is written but an upgrade from version 0.1.
+
+    Args:
+        out: The folder.
+        config: The settings.
+        resume: Whether to go on with what is there.
+
+    Returns:
+        What the folder keeps; ``None`` where a run is to begin.
+
+    Raises:
+        InputError: The folder holds a run and ``resume`` is off, holds none and it is on, or was begun with
+            other settings.
+    """
+    folder = Folder(out)
+    folder.check_whole()
+    if not Folder.holds(out):
+        if resume:
+            raise InputError(f"{out}: holds no run to resume; start one without --resume")
+        return None
+    kept = folder.kept()
+    if not resume and _has_events(folder, kept):
+        raise InputError(f"{out}: holds a run already; go on with --resume or choose another --out")
+    if not resume:
+        return None
+    config.check_same(kept.settings.as_dict(), str(out))
+    return kept
 
 
-def _write_results(
-    folder: Folder, loop: Loop, rounds: list[Metrics], config: RunConfig, provenance: Provenance
-) -> None:
-    loop.subject.save(folder.weights)
-    folder.save_groups(loop.mode.groups())
+def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, resume: bool) -> Kept:
+    """What the folder keeps: as it was begun, or begun now."""
+    kept = check_folder(folder.path, config, resume=resume)
+    if kept is None:
+        named = {name: getattr(origin, name) for name in ("command", "commit", "machine", "versions")}
+        kept = Kept(config, new_run(), fingerprint=pool.fingerprint(), origin=named)
+        folder.begin(kept, pool.names)
+    elif kept.settings.answers is None and config.answers is not None:
+        kept = replace(kept, settings=config)
+        folder.keep(kept)
+    return kept
+
+
+def _has_events(folder: Folder, kept: Kept) -> bool:
+    if kept.store is None and not folder.events.is_file():
+        return False
+    with EventStore(kept.store or folder.events) as log:
+        return bool(log.events(kept.run))
+
+
+@dataclass
+class _Keeper:
+    """Keeps what the next round starts from, and then marks the round as done by its event."""
+
+    folder: Folder
+    loop: Loop
+    log: EventStore
+    run: str
+    on_round: Callable[[Metrics], None] | None
+
+    def keep(self, metrics: Metrics) -> None:
+        number = len(self.loop.rounds)
+        self.loop.keep(self.folder)
+        place = str(self.folder.round(number).relative_to(self.folder.path))
+        metrics["folder"] = place
+        done = Event(f"refresh/{number}", self.run, "refresh", "", time.time(), round=number, payload=metrics)
+        self.log.append(done)
+        self.folder.write_metrics(self.loop.rounds)
+        self.folder.drop_rounds_before(number)
+        if self.on_round is not None:
+            self.on_round(metrics)
+
+
+def _write_results(folder: Folder, loop: Loop, config: RunConfig, origin: Provenance) -> None:
+    loop.pool.save(folder.weights)
+    folder.save_groups(loop.questions.identities())
     if isinstance(loop.selector, LearnedSelector):
         learned = loop.selector.learning
-        loop.selector.save(folder.policy, policy_origin(config, loop.totals.answers) if learned else None)
+        seen = policy_origin(config, loop.totals.answers) if learned else None
+        loop.selector.save(folder.policy, seen)
     write_run_page(
         folder.report,
-        rounds,
-        provenance,
+        loop.rounds,
+        origin,
         title=f"Run of {config.selector} on {config.data}",
-        returns=[value for line in rounds for value in line["returns"]],
+        returns=[value for line in loop.rounds for value in line.get("returns", ())],
     )

@@ -9,6 +9,9 @@ from reid_al_env.errors import InputError
 ANSWERS = ("same", "different", "cannot_tell", "incomparable", "bad_query", "bad_candidate")
 """Answer values on the wire and in the store."""
 
+SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
+"""Answers as the oracle protocol has them; those that take an image out of the pool have no sign."""
+
 KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "refresh", "audit")
 """Kinds of event; "audit" keeps what the questions of the audit are drawn from."""
 
@@ -77,7 +80,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Question:
+class StoredQuestion:
     """One pair that is to be asked about.
 
     Attributes:

@@ -11,13 +11,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from reid_al_agents.log.database import Database
 from reid_al_agents.log.event_table import is_effective
-from reid_al_agents.log.events import Lease, Question
+from reid_al_agents.log.events import Lease, StoredQuestion
 from reid_al_agents.log.schema import events, leases
 from reid_al_agents.log.schema import questions as table
 from reid_al_agents.log.validation import load_json, question_row
 from reid_al_env.errors import InputError
 
-_COLUMNS = tuple(field.name for field in fields(Question))
+_COLUMNS = tuple(field.name for field in fields(StoredQuestion))
 _DETAIL = _COLUMNS.index("detail")
 _SELECT = select(*(table.c[name] for name in _COLUMNS))
 _AT_ONCE = 500  # ids in one statement: older SQLite takes 999 values
@@ -33,7 +33,7 @@ class QuestionTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, questions: Sequence[Question]) -> None:
+    def add(self, questions: Sequence[StoredQuestion]) -> None:
         """See `EventStore.add_questions`."""
         rows = sorted((question_row(question) for question in questions), key=lambda row: row["run"])
         statement = self._database.insert(table).on_conflict_do_nothing(index_elements=["id"])
@@ -48,7 +48,7 @@ class QuestionTable:
                     statement, [{**row, "number": number} for number, row in enumerate(part, first)]
                 )
 
-    def find(self, ids: Sequence[str]) -> dict[str, Question]:
+    def find(self, ids: Sequence[str]) -> dict[str, StoredQuestion]:
         """See `EventStore.questions`."""
         found = {}
         with self._database.reading() as connection:
@@ -57,7 +57,7 @@ class QuestionTable:
                     found[row[0]] = _question(row)
         return {id_: found[id_] for id_ in ids if id_ in found}
 
-    def of_run(self, run: str, round_: int | None) -> list[Question]:
+    def of_run(self, run: str, round_: int | None) -> list[StoredQuestion]:
         """See `EventStore.run_questions`."""
         statement = _SELECT.where(table.c.run == run).order_by(table.c.number)
         if round_ is not None:
@@ -145,7 +145,7 @@ def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
 
 
-def _question(row: Sequence[Any]) -> Question:
+def _question(row: Sequence[Any]) -> StoredQuestion:
     values = list(row)
     values[_DETAIL] = load_json(values[_DETAIL])
-    return Question(*values)
+    return StoredQuestion(*values)

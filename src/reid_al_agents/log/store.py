@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable
 from types import TracebackType
 
-from reid_al_agents.log.events import Event, Lease, NothingToUndo, Question
+from reid_al_agents.log.events import Event, Lease, NothingToUndo, StoredQuestion
 from reid_al_env.errors import InputError
 
-__all__ = ["Event", "EventStore", "Lease", "NothingToUndo", "Question"]
+__all__ = ["Event", "EventStore", "Lease", "NothingToUndo", "StoredQuestion"]
 
 
 class EventStore:
@@ -123,7 +123,7 @@ class EventStore:
         """
         return self._events.last_undoable(run, annotator)
 
-    def add_questions(self, questions: Iterable[Question]) -> None:
+    def add_questions(self, questions: Iterable[StoredQuestion]) -> None:
         """Write questions, in this order; one whose id is known stays as it is.
 
         Args:
@@ -134,22 +134,22 @@ class EventStore:
         """
         self._questions.add(list(questions))
 
-    def question(self, id: str) -> Question | None:  # noqa: A002
+    def question(self, id: str) -> StoredQuestion | None:  # noqa: A002
         """Read one question by its id; None where there is none."""
         return self.questions([id]).get(id)
 
-    def questions(self, ids: Iterable[str]) -> dict[str, Question]:
+    def questions(self, ids: Iterable[str]) -> dict[str, StoredQuestion]:
         """Read many questions.
 
         Args:
             ids: Their ids.
 
         Returns:
-            Question by id, in the order of `ids`; ids of no question are left out.
+            StoredQuestion by id, in the order of `ids`; ids of no question are left out.
         """
         return self._questions.find(list(ids))
 
-    def run_questions(self, run: str, *, round: int | None = None) -> list[Question]:  # noqa: A002
+    def run_questions(self, run: str, *, round: int | None = None) -> list[StoredQuestion]:  # noqa: A002
         """Read the questions of a run, as a restarted server needs them.
 
         Args:

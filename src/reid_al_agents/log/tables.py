@@ -13,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.log.events import ABOUT_A_PAIR, Event
-from reid_al_agents.log.pair_log import COLUMNS
 from reid_al_env.errors import InputError
 
-PAIR_COLUMNS = (*COLUMNS, "verdict", "seconds")
-"""Columns of ``pairs.csv``: those of the pair log's table, the answer as it was given, and its time."""
+PAIR_COLUMNS = (
+    *("key", "run", "round", "step", "query", "candidate", "query_name", "candidate_name", "answer"),
+    *("selector", "source", "annotator", "shown_at", "answered_at", "probability", "verdict", "seconds"),
+)
+"""Columns of ``pairs.csv``: ``answer`` is a number, ``verdict`` the answer as it was given."""
+
+LABELS = "labels"
+"""Annotator of answers that came from labels."""
 
 UNKNOWN = "unknown"
 """What wildlife-datasets calls an individual nobody has identified."""
@@ -47,6 +52,8 @@ def identities_csv(
     names: Sequence[str] | NDArray[np.str_],
     groups: NDArray[np.int64],
     labels: Mapping[int, str] | None = None,
+    *,
+    confirmed: NDArray[np.bool_] | None = None,
 ) -> str:
     """Write which identity each image was found to have as CSV.
 
@@ -54,21 +61,29 @@ def identities_csv(
         names: (N,) names of the images.
         groups: (N,) int64 group of each image.
         labels: Names people gave to groups, by group.
+        confirmed: (N,) whether answers join an image to its identity; ``None`` leaves the columns out.
 
     Returns:
-        The table: `name`, `identity` (the group), `group_size` (1 where nothing is known of the image) and
-        `label` (the group's name, empty where it has none).
+        The table: `name`, `identity` (the group), `group_size` (1 where nothing is known of the image),
+        `label` (the group's name, empty where it has none), `confirmed` (1 where answers join the image to
+        the identity, 0 where that is predicted), and `n_confirmed` (confirmed images of the identity).
 
     Raises:
         InputError: `names` and `groups` differ in length.
     """
     sizes = group_sizes(names, groups)
     given = labels or {}
-    rows = (
-        (str(name), group, sizes[group], given.get(group, ""))
+    header = ["name", "identity", "group_size", "label"]
+    rows = [
+        [str(name), group, sizes[group], given.get(group, "")]
         for name, group in zip(names, groups.tolist(), strict=True)
-    )
-    return _csv(("name", "identity", "group_size", "label"), rows)
+    ]
+    if confirmed is not None:
+        counts = Counter(groups[confirmed].tolist())
+        header += ["confirmed", "n_confirmed"]
+        for row, group, sure in zip(rows, groups.tolist(), confirmed.tolist(), strict=True):
+            row += [int(sure), counts[group]]
+    return _csv(header, rows)
 
 
 def events_jsonl(events: Iterable[Event]) -> str:
@@ -157,7 +172,9 @@ def _pair_value(event: Event, column: str) -> object:
     if column == "answered_at":
         return event.at
     if column == "source":
-        return "person" if event.kind == "answer" else "import"
+        if event.kind == "import":
+            return "import"
+        return "labels" if event.annotator == LABELS else "person"
     return getattr(event, column)
 
 

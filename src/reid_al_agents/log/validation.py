@@ -13,7 +13,7 @@ from reid_al_agents.log.events import (
     QUESTION_KINDS,
     TAKING_BACK,
     Event,
-    Question,
+    StoredQuestion,
 )
 from reid_al_env.errors import InputError
 
@@ -68,7 +68,7 @@ def event_row(event: Event) -> dict[str, Any]:
     }
 
 
-def question_row(question: Question) -> dict[str, Any]:
+def question_row(question: StoredQuestion) -> dict[str, Any]:
     """Check a question and put it into the plain types a database takes.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,3 +51,24 @@ def highest_unmasked(scores: NDArray[np.floating], action_mask: NDArray[np.gener
     allowed = np.where(action_mask != 0, scores, -np.inf)
     best: NDArray[np.int64] = allowed.argmax(axis=1).astype(np.int64)
     return best
+
+
+@runtime_checkable
+class LearnsOnline(Protocol):
+    """A selector that learns while it asks."""
+
+    def break_off(self) -> None:
+        """Leave the episodes that are under way; the rows begin anew."""
+        ...
+
+    def observe(
+        self,
+        observation: Observation,
+        actions: NDArray[np.int64],
+        rewards: NDArray[np.floating],
+        next_observation: Observation,
+        terminated: NDArray[np.bool_],
+        valid: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Learn from one step of all rows; only those in ``valid`` moved."""
+        ...

@@ -42,10 +42,15 @@ class FeaturePool:
         """See :class:`Pool`."""
         return self._pool.identities
 
+    @property
+    def cameras(self) -> NDArray[np.int64] | None:
+        """See :class:`Pool`."""
+        return self._pool.cameras
+
     tracklets: NDArray[np.int64] | None = None
     sides: NDArray[np.int64] | None = None
 
-    def pool(self) -> FeatureSet:
+    def features(self) -> FeatureSet:
         """See :class:`Pool`."""
         return self._pool
 
@@ -55,7 +60,8 @@ class FeaturePool:
         seed: int,
         *,
         quick: bool = False,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
+        kept: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Nothing to train."""
         return {}
@@ -87,6 +93,9 @@ class FeaturePool:
 
     def load(self, path: Path) -> None:
         """Nothing was kept."""
+
+    def save_features(self, path: Path, features: FeatureSet) -> None:
+        """Nothing to keep: they are the data."""
 
     def fingerprint(self) -> str:
         """See :class:`Pool`."""

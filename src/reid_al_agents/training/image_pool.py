@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet, QueryGallery, Split
 from reid_al_agents.evaluation import evaluate_ranking
+from reid_al_agents.files import write_arrays
 from reid_al_agents.training import Refresher
 from reid_al_agents.training.pool import Progress, known_beforehand
 from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights
 from reid_al_env import ConstraintGraph, FeatureSet
-
-HeldGroups = Callable[[ImageSet, NDArray[np.int64], ConstraintGraph], NDArray[np.int64]]
-"""Gives groups (M,) of M images of the pool, from these, their places in it, and what is known of them."""
 
 _DECODED_BYTES = 4 << 30
 
@@ -87,6 +85,11 @@ class ImagePool:
         return self._pool.identities
 
     @property
+    def cameras(self) -> NDArray[np.int64] | None:
+        """See :class:`.Pool`."""
+        return self._pool.cameras
+
+    @property
     def tracklets(self) -> NDArray[np.int64] | None:
         """See :class:`.Pool`."""
         return self._pool.tracklets
@@ -96,7 +99,7 @@ class ImagePool:
         """See :class:`.Pool`."""
         return self._pool.sides
 
-    def pool(self) -> FeatureSet:
+    def features(self) -> FeatureSet:
         """See :class:`.Pool`."""
         features = embed(self.model, self._pool, size=self._size, progress=self._bar("embed"))
         return FeatureSet(
@@ -109,41 +112,13 @@ class ImagePool:
         seed: int,
         *,
         quick: bool = False,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
+        kept: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """See :class:`.Pool`."""
+        images = self._pool if kept is None else self._pool.subset(kept)
         refresher = self._quick if quick else self._refresher
-        return self._train(refresher, self._pool, constraints, seed, "train", held)
-
-    def refresh_without(
-        self,
-        excluded: NDArray[np.int64],
-        links: Iterable[tuple[int, int, int, float]],
-        seed: int,
-        held: HeldGroups | None = None,
-    ) -> dict[str, Any]:
-        """Let the model learn from a part of the pool.
-
-        Args:
-            excluded: Images of the pool that are not trained on.
-            links: Two images of the pool, +1, −1 or 0, and the weight, for each answer; what concerns
-                excluded images is passed over.
-            seed: Of everything drawn.
-            held: Gives the groups that are taken for one identity each; ``None`` takes none.
-
-        Returns:
-            Figures about the training.
-        """
-        kept = np.setdiff1d(np.arange(len(self)), excluded)
-        place = np.full(len(self), -1, dtype=np.int64)
-        place[kept] = np.arange(len(kept))
-        images = self._pool.subset(kept)
-        constraints = known_beforehand(images)
-        for i, j, sign, weight in links:
-            if place[i] >= 0 and place[j] >= 0:
-                constraints.add(int(place[i]), int(place[j]), sign, weight)
-        groups = None if held is None else held(images, kept, constraints)
-        return self._train(self._refresher, images, constraints, seed, "train", groups)
+        return self._train(refresher, images, constraints, seed, "train", assumed_groups)
 
     def _train(
         self,
@@ -152,20 +127,21 @@ class ImagePool:
         constraints: ConstraintGraph,
         seed: int,
         what: str,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Train the model; figures about it."""
         if refresher is None:
             return {}
         report = refresher.refresh(
-            self.model, images, constraints, seed=seed, progress=self._bar(what), held=held
+            self.model, images, constraints, seed=seed, progress=self._bar(what), held=assumed_groups
         )
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 
     def adapt(self, seed: int) -> dict[str, Any]:
         """See :class:`.Pool`."""
         self.fingerprint()  # of the weights as they came
-        figures = self._train(self._adapter, self._pool, known_beforehand(self), seed, "adapt")
+        known = known_beforehand(len(self), self.tracklets)
+        figures = self._train(self._adapter, self._pool, known, seed, "adapt")
         self._start_here()
         return figures
 
@@ -213,6 +189,10 @@ class ImagePool:
     def load(self, path: Path) -> None:
         """See :class:`.Pool`."""
         load_weights(self.model, path)
+
+    def save_features(self, path: Path, features: FeatureSet) -> None:
+        """See :class:`.Pool`."""
+        write_arrays(path, {"features": features.features})
 
     def fingerprint(self) -> str:
         """See :class:`.Pool`."""

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.data import ImageSet
 from reid_al_env import ConstraintGraph, FeatureSet
 
 Progress = Callable[[str, int, int], None]
@@ -40,6 +39,11 @@ class Pool(Protocol):
         ...
 
     @property
+    def cameras(self) -> NDArray[np.int64] | None:
+        """Camera of each image, shape (N,), −1 for unknown; ``None`` where there are no cameras."""
+        ...
+
+    @property
     def tracklets(self) -> NDArray[np.int64] | None:
         """Tracklet of each image, shape (N,), −1 for none; ``None`` where there are no tracklets."""
         ...
@@ -49,7 +53,7 @@ class Pool(Protocol):
         """Side that each image shows, shape (N,), −1 for unknown; ``None`` where there are no sides."""
         ...
 
-    def pool(self) -> FeatureSet:
+    def features(self) -> FeatureSet:
         """The pool as the present model sees it."""
         ...
 
@@ -59,15 +63,18 @@ class Pool(Protocol):
         seed: int,
         *,
         quick: bool = False,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
+        kept: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Let the model learn from the answers; figures about it.
 
         Args:
-            constraints: What is known of the pool's images.
+            constraints: What is known of the images that train.
             seed: Of everything drawn.
             quick: Whether in fewer steps.
-            held: (N,) groups that are taken for one identity each, as in :meth:`.Refresher.refresh`.
+            assumed_groups: (M,) groups of these images, each assumed to show one identity, as in
+                :meth:`.Refresher.refresh`.
+            kept: (M,) the images that train, ascending; ``None`` for all.
         """
         ...
 
@@ -108,21 +115,28 @@ class Pool(Protocol):
         """Go back to a model that was kept."""
         ...
 
+    def save_features(self, path: Path, features: FeatureSet) -> None:
+        """Keep the features that the present model gives the pool, to be asked with without embedding."""
+        ...
+
     def fingerprint(self) -> str:
         """A digest of the pool's images and the start weights, to tell whether a resumed run is the same."""
         ...
 
 
-def known_beforehand(images: Pool | ImageSet, excluded: Collection[int] = ()) -> ConstraintGraph:
+def known_beforehand(
+    count: int, tracklets: NDArray[np.int64] | None, excluded: Collection[int] = ()
+) -> ConstraintGraph:
     """What is known before the first answer: images of one tracklet show one identity.
 
     Args:
-        images: The images.
-        excluded: Those of which nothing is known, since they do not show what they should.
+        count: Number of images.
+        tracklets: (N,) tracklet of each image, −1 for none; ``None`` where there are no tracklets.
+        excluded: Images of which nothing is known, since they do not show what they should.
     """
-    constraints = ConstraintGraph(len(images))
-    if images.tracklets is not None:
-        tracklets = images.tracklets.copy()
+    constraints = ConstraintGraph(count)
+    if tracklets is not None:
+        tracklets = tracklets.copy()
         tracklets[list(excluded)] = -1
         constraints.link_groups(tracklets, TRACKLET_WEIGHT)
     return constraints

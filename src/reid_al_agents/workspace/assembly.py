@@ -33,15 +33,13 @@ QUICK = 0.125
 
 
 def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int, keep: Path | None) -> Split:
-    """The split of a file, or a seeded one, which is kept in the file ``keep``.
+    """The split of a file, or a seeded one; a copy is kept in the file ``keep``.
 
     Raises:
         InputError: If the file cannot be used with the data.
     """
-    if path is not None:
-        return load_split(path)
-    split = make_split(data, seed)
-    if keep is not None:
+    split = make_split(data, seed) if path is None else load_split(path)
+    if keep is not None and path != str(keep):
         make_folder(keep.parent)
         save_split(split, keep)
     return split

@@ -1,11 +1,14 @@
-"""A run's folder: what is kept, in what order, so that a run can be killed at any moment and go on."""
+"""The folder of a run or of an annotation session: what is in it, and how it is begun and reopened."""
 
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +16,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.files import make_folder, write_arrays, write_text
-from reid_al_agents.log.pair_log import PairLog
-from reid_al_agents.report.machine import Provenance
+from reid_al_agents.log.events import Event
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 
-_NEEDED = {"round", "queries", "answers", "matches", "implied", "drawn", "returns"}
+FORMAT = 2
+"""Version of the layout; folders of version 0.1 of the program have none."""
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What ``config.json`` holds.
+
+    Attributes:
+        settings: The settings of data, model, asking and training.
+        run: Name of the run in the log.
+        store: Address of the log's database, without a password; ``None`` is a file in the folder.
+        fingerprint: Digest of the images and the start weights; ``None`` where it was not taken.
+        annotation: Settings of an annotation session, by name; empty before there was one.
+        origin: Command, commit, machine and versions of the start.
+    """
+
+    settings: RunConfig
+    run: str
+    store: str | None = None
+    fingerprint: str | None = None
+    annotation: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Folder:
-    """``config.json``, ``pool.json``, ``metrics.jsonl``, ``pairs.sqlite``, and what is made of them.
+    """Paths and small files of a run's or session's folder; both have the same.
 
-    A round is done once ``metrics.jsonl`` has its line; that line is written last, after the checkpoint that
-    the next round starts from. What a killed round left behind is written again, except for its answers,
-    which stand in ``pairs.sqlite`` and are read from there. A folder without answers has not begun.
+    The log (``events.sqlite``) is the truth. What follows from it is replayed, and the rest is settings or a
+    cache: ``rounds/NNN`` holds the model after the NNN-th refresh and the features it gives the pool. A
+    refresh is done once the log has its event, which is written after these files.
 
     Args:
         path: The folder.
@@ -34,124 +60,185 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.pairs = path / "pairs.sqlite"
+        self.config = path / CONFIG
+        self.pool = path / "pool.json"
+        self.split = path / "split.json"
+        self.events = path / "events.sqlite"
+        self.metrics = path / "metrics.jsonl"
         self.weights = path / "weights.safetensors"
+        self.start = path / "start.safetensors"
         self.policy = path / "policy.safetensors"
-        self._groups = path / "groups.npz"
+        self.groups = path / "groups.npz"
         self.report = path / "report.html"
-        self._config = path / "config.json"
-        self._pool = path / "pool.json"
-        self._metrics = path / "metrics.jsonl"
 
-    def open(
-        self, config: RunConfig, *, resume: bool, fingerprint: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Check that a run can start here, or go on; nothing is written but the folder itself.
+    @staticmethod
+    def holds(path: str | os.PathLike[str]) -> bool:
+        """Whether a run or a session was begun in a folder, by this version or an earlier one."""
+        folder = Path(path)
+        return (folder / CONFIG).is_file() or (folder / "annotate.json").is_file()
 
-        Args:
-            config: The run's settings.
-            resume: Go on with what is there.
-            fingerprint: Digest of the images and the start weights; ``None`` leaves it unchecked.
+    def round(self, number: int) -> Path:
+        """The folder of the model after ``number`` refreshes; before the first, the folder itself."""
+        return self.path if number == 0 else self.path / "rounds" / f"{number:03d}"
 
-        Returns:
-            The metrics of the rounds that are done, in order; empty for a run that has not begun.
+    def check_whole(self) -> None:
+        """Refuse a folder whose answers cannot be found again because its settings are gone.
 
         Raises:
-            InputError: If the folder cannot be written, holds answers and ``resume`` is off, holds no run and
-                it is on, or was started with other settings, images or weights.
+            InputError: There is a log but no ``config.json``.
         """
-        if resume:
-            return self._reopen(config, fingerprint)
-        if self._metrics.exists() or self._has_answers():
-            raise InputError(f"{self.path}: holds a run already; go on with --resume or choose another --out")
+        if self.events.is_file() and not self.holds(self.path):
+            raise InputError(
+                f"{self.config}: is missing, but {self.events.name} is there; put the folder's own back "
+                "or choose another --out"
+            )
+
+    def begin(self, kept: Kept, names: Sequence[str] | NDArray[np.str_]) -> None:
+        """Keep the settings and the order of the images, which the events' numbers mean.
+
+        What an earlier start left that never came to an answer is deleted.
+        """
         make_folder(self.path)
-        return []
+        self.start.unlink(missing_ok=True)
+        shutil.rmtree(self.path / "rounds", ignore_errors=True)
+        write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
+        self.keep(kept)
 
-    def start(
-        self, config: RunConfig, fingerprint: str, provenance: Provenance, names: NDArray[np.str_]
-    ) -> None:
-        """Keep what a new run is made of.
+    def keep(self, kept: Kept) -> None:
+        """Write ``config.json``."""
+        content = {
+            "format": FORMAT,
+            "run": kept.run,
+            "store": kept.store,
+            "fingerprint": kept.fingerprint,
+            "settings": kept.settings.as_dict(),
+            "annotation": dict(kept.annotation),
+            **kept.origin,
+        }
+        write_text(self.config, json.dumps(content, indent=2) + "\n")
 
-        Args:
-            config: The run's settings.
-            fingerprint: Digest of the images and the start weights.
-            provenance: Command, commit and machine.
-            names: Names of the pool's images, (N,), in the order that indices in the pair log mean.
-        """
-        write_text(self._pool, json.dumps(names.tolist()) + "\n")
-        origin = {name: getattr(provenance, name) for name in ("command", "commit", "machine", "versions")}
-        kept = {**config.as_dict(), "fingerprint": fingerprint, **origin}
-        write_text(self._config, json.dumps(kept, indent=2) + "\n")
-
-    def pool_names(self) -> NDArray[np.str_]:
-        """Names of the pool's images, (N,), in the order that indices in the pair log mean.
+    def kept(self) -> Kept:
+        """What :meth:`keep` wrote; a folder of version 0.1 is brought up to date first.
 
         Raises:
-            InputError: If the folder holds no run.
+            InputError: The folder holds neither a run nor a session, or its settings cannot be read.
+        """
+        content = self._read()
+        if "format" not in content:
+            from reid_al_agents.workspace.upgrade import upgrade
+
+            upgrade(self, content)
+            content = self._read()
+        if content["format"] != FORMAT:
+            raise InputError(
+                f"{self.config}: is of format {content['format']!r}, this program reads {FORMAT}; "
+                "upgrade reid-active-learning"
+            )
+        try:
+            known = {"format", "run", "store", "fingerprint", "settings", "annotation"}
+            return Kept(
+                settings_from(content["settings"]),
+                str(content["run"]),
+                content["store"],
+                content["fingerprint"],
+                dict(content["annotation"]),
+                {name: value for name, value in content.items() if name not in known},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{self.config}: cannot be read ({error}); put the folder's own back") from error
+
+    def settings(self) -> RunConfig:
+        """The settings that the run or session was begun with.
+
+        Raises:
+            InputError: See :meth:`kept`.
+        """
+        return self.kept().settings
+
+    def names(self) -> NDArray[np.str_]:
+        """Names of the pool's images, (N,), in the order that the events' numbers mean.
+
+        Raises:
+            InputError: They cannot be read.
         """
         try:
-            return np.array(json.loads(self._pool.read_text(encoding="utf-8")), dtype=np.str_).reshape(-1)
+            names = json.loads(self.pool.read_text(encoding="utf-8"))
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ValueError("it is no list of names")
+            return np.array(names, dtype=np.str_).reshape(-1)
         except (OSError, ValueError) as error:
-            raise InputError(f"{self._pool}: cannot be read ({error}); name the folder of a run") from error
+            raise InputError(f"{self.pool}: cannot be read ({error}); put the folder's own back") from error
+
+    def check_images(
+        self, names: NDArray[np.str_], fingerprint: str | None, kept: Kept, events: Sequence[Event]
+    ) -> None:
+        """See that the folder is about these images.
+
+        Raises:
+            InputError: It was begun with other images or start weights, or its log is about other images.
+        """
+        same = np.array_equal(self.names(), names)
+        weights = fingerprint is None or kept.fingerprint in (None, fingerprint)
+        if not same or not weights:
+            raise InputError(
+                f"{self.path}: was started with other images{'' if not same else ' or start weights'}; "
+                "go on with the same ones or choose another --out"
+            )
+        for event in events:
+            for index, name in ((event.query, event.query_name), (event.candidate, event.candidate_name)):
+                present = str(names[index]) if index is not None and index < len(names) else ""
+                if name and name != present:
+                    raise InputError(
+                        f"{self.path}: its log has image {index} as '{name}', which is now '{present}'; "
+                        "go on with the data and the order of the first start"
+                    )
+
+    def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``metrics.jsonl`` from the refreshes in the log."""
+        write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in lines))
 
     def save_groups(self, groups: NDArray[np.int64]) -> None:
-        """Keep the identities formed, (N,), in the order of :meth:`pool_names`."""
-        write_arrays(self._groups, {"groups": groups})
+        """Keep the predicted identities, (N,), in the order of :meth:`names`."""
+        write_arrays(self.groups, {"groups": groups})
 
-    def groups(self) -> NDArray[np.int64] | None:
-        """The identities formed, (N,); ``None`` where the run has not ended.
-
-        Raises:
-            InputError: The file cannot be read.
-        """
-        if not self._groups.is_file():
-            return None
-        try:
-            with np.load(self._groups, allow_pickle=False) as kept:
-                return np.asarray(kept["groups"], dtype=np.int64)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{self._groups}: cannot be read ({error}); resume the run") from error
-
-    def _has_answers(self) -> bool:
-        if not self.pairs.is_file():
-            return False
-        with PairLog(self.pairs) as log:
-            return log.count() > 0
-
-    def checkpoint(self, done: int) -> Path:
-        """The folder of the checkpoint that the round after ``done`` starts from."""
-        return self.path / "checkpoint" / str(done)
-
-    def finish(self, metrics: Sequence[Mapping[str, Any]]) -> None:
-        """Mark the last of ``metrics`` as done, and drop the checkpoint before it."""
-        lines = "".join(json.dumps(line) + "\n" for line in metrics)
-        write_text(self._metrics, lines)
-        for folder in (self.path / "checkpoint").glob("*"):
-            if folder.name != str(len(metrics)):
+    def drop_rounds_before(self, number: int) -> None:
+        """Delete the models of earlier rounds; nothing goes on from them."""
+        for folder in (self.path / "rounds").glob("*"):
+            if folder.name.isdecimal() and int(folder.name) < number:
                 shutil.rmtree(folder)
 
-    def _reopen(self, config: RunConfig, fingerprint: str | None) -> list[dict[str, Any]]:
-        if not self._config.is_file():
-            raise InputError(f"{self.path}: holds no run to resume; start one without --resume")
+    def _read(self) -> dict[str, Any]:
+        path = self.config if self.config.is_file() else self.path / "annotate.json"
+        if not path.is_file():
+            raise InputError(f"{self.path}: holds no run and no session; name the folder of one")
         try:
-            kept = json.loads(self._config.read_text(encoding="utf-8"))
-            lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
-            metrics = [json.loads(line) for line in lines]
-            if not isinstance(kept, dict) or not all(line.keys() >= _NEEDED for line in metrics):
-                raise ValueError("they are not what a run writes")
-        except (OSError, ValueError, AttributeError) as error:
-            raise InputError(f"{self.path}: its config or metrics cannot be read ({error})") from error
-        config.check_same(kept, str(self.path))
-        if fingerprint is not None and kept.get("fingerprint") != fingerprint:
-            raise InputError(
-                f"{self.path}: was started with other images or start weights; "
-                "resume with the same ones or choose another folder"
-            )
-        return metrics
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise ValueError("it is no JSON object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); put the folder's own back") from error
+        return content
+
+
+def settings_from(content: Mapping[str, Any]) -> RunConfig:
+    """The settings that :meth:`RunConfig.as_dict` wrote; names that are unknown by now are passed over.
+
+    Raises:
+        InputError: If one is out of range.
+        KeyError: If one is missing.
+    """
+    known = {each.name for each in fields(RunConfig)}
+    values = {name: value for name, value in content.items() if name in known}
+    return RunConfig(**{**values, "size": (int(content["size"][0]), int(content["size"][1]))})
+
+
+def new_run() -> str:
+    """A name for a run in the log that no other has."""
+    return f"run-{secrets.token_hex(4)}"
 
 
 def log_test_use(folder: Path, command: str) -> None:
-    """Append to ``test_uses.jsonl`` that the test identities were looked at, when and by which command."""
+    """Append to ``test_uses.jsonl`` that the test identities were used, when and by which command."""
     use = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": command}
     with (make_folder(folder) / "test_uses.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(use) + "\n")

@@ -15,7 +15,6 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Resp
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from reid_al_agents.annotate.exports import EXPORTS, Exports
 from reid_al_agents.annotate.messages import Conflict, Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
@@ -26,6 +25,7 @@ from reid_al_agents.annotate.server.guard import Guard
 from reid_al_agents.annotate.server.review import add_review, check_images
 from reid_al_agents.annotate.server.views import Views
 from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.workspace.export import EXPORTS
 from reid_al_env import InputError
 
 PAGE = Path(__file__).parent / "page"
@@ -61,7 +61,6 @@ def create_app(
         lifespan=_few_threads,
     )
     views = Views(session, refreshing, pictures)
-    exports = Exports(session)
     _handle_errors(app)
 
     app.state.access = access
@@ -159,7 +158,7 @@ def create_app(
     def export(who: Reader, what: str) -> Response:
         if what not in EXPORTS:
             raise Unknown(f"export {what[:40]!r}: expected one of {', '.join(EXPORTS)}")
-        content, kind = exports.make(what)
+        content, kind = session.export().make(what)
         attached = {"Content-Disposition": f'attachment; filename="{what}"'}
         return Response(content, media_type=kind, headers=attached)
 

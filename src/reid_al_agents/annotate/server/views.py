@@ -13,9 +13,9 @@ from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, table
 from reid_al_agents.annotate.session import AnnotationSession
-from reid_al_agents.beliefs.audit_events import heard_by_audit
-from reid_al_agents.beliefs.contradictions import Contradiction, Link, find_contradictions
-from reid_al_agents.log.events import Event, Question
+from reid_al_agents.beliefs.contradictions import Contradiction
+from reid_al_agents.beliefs.evidence import Evidence
+from reid_al_agents.log.events import Event, StoredQuestion
 
 SHOWN = 6
 """Typical images of a group beside a question."""
@@ -73,9 +73,9 @@ class Views:
             "name": name,
         }
 
-    def question(self, question: Question) -> Json:
+    def question(self, question: StoredQuestion) -> Json:
         """A question, without telling why it is asked where that would give the answer away."""
-        sheet = self._session.planning.groups
+        sheet = self._session.planner.groups
         return {
             "id": question.id,
             "kind": "policy" if question.kind == "hidden" else question.kind,
@@ -86,9 +86,9 @@ class Views:
             "probability": question.probability,
         }
 
-    def row(self, questions: list[Question]) -> Json:
+    def row(self, questions: list[StoredQuestion]) -> Json:
         """Questions that share their query."""
-        sheet = self._session.planning.groups
+        sheet = self._session.planner.groups
         query = questions[0].query
         items = [self.question(question) for question in questions]
         names = ("id", "kind", "candidate", "candidate_group", "probability")
@@ -103,15 +103,15 @@ class Views:
         session = self._session
         with session.state.lock:
             now = session.state.clock()
-            answers, browsed = session.state.answers, session.state.browsed
-            mine = list(session.state.by_person.get(annotator, {}).values())
+            answers, browsed = session.state.beliefs.answers, session.state.beliefs.policy_answers
+            mine = session.state.beliefs.answers_of(annotator)
             speed = answers_per_minute([event.at for event in mine], now)
             totals = self._count()
             goal = session.state.settings.answers
             if goal is None and session.state.settings.refresh_every is not None:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
             left = None if goal is None else max(0, goal - answers)
-            batch = session.planning.asking.batch
+            batch = session.planner.engine.batch
             picks = self._picks(annotator, mine, now)
         return {
             "answers_today": answered_today(mine, now),
@@ -128,25 +128,23 @@ class Views:
             "round": session.state.round,
             "refresh": self._refreshing.state,
             "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
-            "stop_chance": session.supply.monitor.chance_of_change
-            if session.supply.monitor.answers
+            "stop_chance": session.state.beliefs.monitor.chance_of_change
+            if session.state.beliefs.monitor.answers
             else None,
-            "annotators": len(session.state.beliefs.people),
+            "annotators": len(session.state.beliefs.annotators),
         }
 
     def contradictions(self) -> Json:
         """All that is contradicted, with its evidence."""
-        session = self._session
-        with session.state.lock:
-            found = find_contradictions(session.state.effective.values(), session.state.beliefs)
-        return {"items": [self._contradiction(item) for item in found]}
+        return {"items": [self._contradiction(item) for item in self._session.contradictions()]}
 
     def progress(self) -> Json:
         """How good the groups are, whether it is worth going on, and how the people do."""
         session = self._session
         with session.state.lock:
-            events = list(session.state.effective.values())
-            monitor, returns = session.supply.monitor, session.planning.asking.report.returns[-_RETURNS:]
+            events = list(session.state.beliefs.events.values())
+            monitor = session.state.beliefs.monitor
+            returns = session.planner.engine.report.returns[-_RETURNS:]
             now = session.state.clock()
         estimate = session.audit()
         people = table(events, now)
@@ -165,7 +163,7 @@ class Views:
             "annotators": people,
             "match_rate": sum(told) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
-            "calibration_error": heard_by_audit(events).calibration_error(),
+            "calibration_error": session.state.beliefs.audit.calibration_error(),
             "refresh": self._refreshing.state,
         }
 
@@ -186,7 +184,7 @@ class Views:
 
         In a row these are its candidates; otherwise the group's K_max, the answers of one question.
         """
-        board = self._session.supply.board
+        board = self._session.dispatch.leases
         current = next(iter(board.leased(annotator, now)), None)
         if current is None:
             return {"used": 0, "budget": self._session.episode.budget}
@@ -201,8 +199,8 @@ class Views:
     def _count(self) -> Json:
         """Totals over the pool, counted anew when something has changed, but not for every answer."""
         session = self._session
-        sheet = session.planning.identities
-        state = (session.state.changes, -1 if sheet is None else sheet.changes)
+        sheet = session.planner.identities
+        state = (session.state.beliefs.changes, -1 if sheet is None else sheet.changes)
         counted, counted_at, totals = self._totals
         fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0
         if counted == state or fresh:
@@ -218,9 +216,7 @@ class Views:
             "groups": int(np.count_nonzero(sizes > 1)) if sheet is None else sheet.identities,
             "images_known": int(sizes[sizes > 1].sum()),
             "saved": max(0, implied - told),
-            "contradictions": len(
-                find_contradictions(session.state.effective.values(), session.state.beliefs)
-            ),
+            "contradictions": len(session.contradictions()),
         }
         self._totals = (state, time.monotonic(), totals)
         return totals
@@ -235,12 +231,12 @@ class Views:
             "different": self._links(item.different),
         }
 
-    def _links(self, links: Iterable[Link]) -> list[Json]:
+    def _links(self, links: Iterable[Evidence]) -> list[Json]:
         return [
             {
                 "event": None if link.event is None else link.event.id,
-                "query": self.image(link.query),
-                "candidate": self.image(link.candidate),
+                "query": self.image(link.i),
+                "candidate": self.image(link.j),
                 "answer": "same" if link.sign > 0 else "different",
                 "annotator": "" if link.event is None else link.event.annotator,
                 "at": None if link.event is None else link.event.at,
@@ -252,5 +248,5 @@ class Views:
 
 def _shares(line: Json) -> Json:
     """A refresh's line with its scores, which are in percent, as shares like all else on the page."""
-    scores = {name: None if line[name] is None else line[name] / 100 for name in ("map", "rank1")}
+    scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}

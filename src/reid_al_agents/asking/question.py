@@ -1,0 +1,95 @@
+"""One question: two images to be compared, and what has to be kept with the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.beliefs.audit_events import AuditNote
+
+
+class Alternative(NamedTuple):
+    """Two other images that show the same two groups, for a recheck.
+
+    Args:
+        first: Another image of the asking group, or the same.
+        second: Another image of the other group, or the same.
+        reach: √(|A| |B|), the number of images that the answer affects.
+    """
+
+    first: int
+    second: int
+    reach: float
+
+
+class Suspicion(NamedTuple):
+    """An answer that a recheck asks about.
+
+    Args:
+        first: Image that was compared.
+        second: With this one.
+        answer: +1 or −1.
+        chance: Estimated probability that it is wrong, by the assumed rate of errors.
+    """
+
+    first: int
+    second: int
+    answer: int
+    chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Two images to be compared.
+
+    Attributes:
+        first: Image of the asking group.
+        second: Image of the other group.
+        probability: Of a match, as estimated now.
+        kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` (a recheck) or ``dispute``.
+        described: What the match model sees of the two groups, (F,); ``None`` where it is not to learn.
+        audit: What the audit keeps with the answer; ``None`` where the question is not of the audit.
+        again: What a recheck would ask; ``None`` where the answer is not to be rechecked.
+        doubted: The answer that this question rechecks; ``None`` where it rechecks none.
+    """
+
+    first: int
+    second: int
+    probability: float
+    kind: str
+    described: NDArray[np.float64] | None = None
+    audit: AuditNote | None = None
+    again: Alternative | None = None
+    doubted: Suspicion | None = None
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The two images, the lower first."""
+        return min(self.first, self.second), max(self.first, self.second)
+
+    def payload(self) -> dict[str, Any]:
+        """What is kept with the answer's event, for JSON; beliefs read it from there."""
+        kept: dict[str, Any] = {}
+        if self.described is not None:
+            kept["described"] = self.described.tolist()
+        if self.audit is not None:
+            kept["audit"] = self.audit.as_dict()
+        if self.again is not None:
+            kept["again"] = list(self.again)
+        if self.doubted is not None:
+            kept["doubted"] = list(self.doubted)
+        return kept
+
+
+Steps = Generator[Question, int, None]
+"""Something that asks one or more questions: yields each and is sent its answer: 1, -1 or 0."""
+
+Room = Callable[[], bool]
+"""Whether another question may be asked."""
+
+Announce = Callable[[dict[str, Any], float | None], None]
+"""Logs and applies an event of kind ``audit`` with this payload and match probability."""

@@ -1,0 +1,289 @@
+"""What is believed, given the events: one fold, the same whether they come one by one or are replayed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.beliefs.audit import AuditedPair, Design
+from reid_al_agents.beliefs.audit_events import (
+    audit_note,
+    changes_groups,
+    noted_pairs,
+    shared_pair,
+    unpacked_design,
+)
+from reid_al_agents.beliefs.audit_trail import AuditTrail
+from reid_al_agents.beliefs.evidence import (
+    EDITS,
+    Evidence,
+    edit_evidence,
+    edited_images,
+    excluded_image,
+    excluded_images,
+)
+from reid_al_agents.beliefs.match_model import PAIR_FEATURES, MatchModel
+from reid_al_agents.beliefs.stop_rule import ChangeMonitor
+from reid_al_agents.beliefs.suspected_errors import (
+    MAX_ERROR_RATE,
+    Pair,
+    SuspectedError,
+    rechecked,
+    suspected_error,
+    unordered,
+)
+from reid_al_agents.beliefs.weights import DECIDED_WEIGHT, weigh
+from reid_al_agents.log.events import SIGNS, TAKING_BACK, Event
+from reid_al_env import ConstraintGraph
+
+Known = Callable[[Collection[int]], ConstraintGraph]
+"""Gives what is known before the first event, such as tracklets, without what concerns these images."""
+
+
+class Beliefs:
+    """A pure fold over the log: :meth:`apply` takes in the next event, :meth:`replay` all of them.
+
+    An event must be on disk before it is applied. Nothing here is stored: undo, resume and restart replay.
+
+    Args:
+        known: See :data:`Known`.
+        error_rate: Rate of wrong answers that is assumed before any is found, in (0, 0.5).
+
+    Attributes:
+        events: Events that count, by id, in order.
+        constraints: What is known of the images.
+        heard: The same without the answers about the audit's pairs: what questions are chosen by. Asking that
+            heard them would mend the audited pairs only, and the audit would no longer measure the rest.
+        evidence: What the events say of pairs, in order.
+        model: Match probabilities, learned from the answers.
+        monitor: Whether answers still change groups.
+        audit: The audit's pairs and the answers about them.
+        audit_draws: Draws of the audit so far, those included whose relation was known without asking.
+        designs: What these were drawn from, by round.
+        withheld: Pairs that the audit asked about and that asking must not hear of, the lower image first.
+        suspected: Answers that may be wrong and were not rechecked, by pair, the oldest first.
+        excluded: Images that left the pool.
+        names: Name given to the identity of an image, the latest last.
+        edited: When the identity of an image was last merged, split or named, the latest last.
+        annotators: Everyone who answered.
+        answered: Who answered, by question.
+        answers: Number of answers that count.
+        matches: How many of them were "same".
+        policy_answers: How many of them the selector asked for.
+        changes: Number of events applied; rises with each.
+        replays: How often an event took something back, so that all was worked out again.
+    """
+
+    def __init__(self, known: Known, error_rate: float) -> None:
+        self._known, self._assumed_error_rate = known, error_rate
+        self.events: dict[int, Event] = {}
+        self.changes = self.replays = 0
+        self.model = MatchModel()
+        self._fold_again()
+
+    @classmethod
+    def replay(cls, known: Known, events: Iterable[Event], error_rate: float) -> Beliefs:
+        """The beliefs after ``events``, undone ones and undos included, in order."""
+        beliefs = cls(known, error_rate)
+        beliefs.restart(events)
+        return beliefs
+
+    def restart(self, events: Iterable[Event]) -> None:
+        """Begin again from ``events``, as :meth:`replay` does."""
+        events = list(events)
+        gone = {event.target for event in events if event.kind in TAKING_BACK}
+        kept = (event for event in events if event.kind not in TAKING_BACK and event.id not in gone)
+        self.events = {event.id: event for event in kept}
+        self.changes += len(events)
+        self._fold_again()
+
+    def apply(self, event: Event) -> int | None:
+        """Take in the next event.
+
+        Returns:
+            The answer that closes the pair, +1, −1 or 0; ``None`` where it stays open for another annotator,
+            and of events that answer no pair.
+        """
+        self.changes += 1
+        if event.kind in TAKING_BACK:
+            self.events.pop(event.target or 0, None)
+        else:
+            self.events[event.id] = event
+            if excluded_image(event) is None:
+                return self._believe(event)
+        self._fold_again()
+        return None
+
+    @property
+    def error_rate(self) -> float:
+        """Estimated rate of wrong answers: the one assumed, times found by expected errors of rechecks.
+
+        One is added to both counts. Answers that were not rechecked say nothing about it.
+        """
+        rate = self._assumed_error_rate * (1 + self._disagreed) / (1 + self._expected)
+        return min(rate, MAX_ERROR_RATE)
+
+    @property
+    def assumed_error_rate(self) -> float:
+        """Rate of wrong answers by which answers are weighed."""
+        return self._assumed_error_rate
+
+    @property
+    def withheld_pairs(self) -> NDArray[np.int64]:
+        """:attr:`withheld`, sorted, (M, 2)."""
+        return np.array(sorted(self.withheld), dtype=np.int64).reshape(-1, 2)
+
+    def answers_of(self, annotator: str) -> list[Event]:
+        """Answers of one annotator that count, in order."""
+        return list(self._by_annotator.get(annotator, {}).values())
+
+    def asked(self, i: int, j: int) -> bool:
+        """Whether any annotator compared two images."""
+        return bool(self.constraints.asked(i, np.array([j]))[0])
+
+    # -- the fold ------------------------------------------------------------------------------------------
+
+    def _fold_again(self) -> None:
+        self.replays += 1
+        self.excluded = excluded_images(self.events.values())
+        self.constraints = self._known(self.excluded)
+        self.heard = copy.deepcopy(self.constraints)
+        seen, self.model = self.model.seen, MatchModel()
+        self.monitor, self.audit = ChangeMonitor(), AuditTrail()
+        self.evidence: list[Evidence] = []
+        self.designs: dict[int, Design] = {}
+        self.withheld: set[Pair] = set()
+        self.suspected: dict[Pair, SuspectedError] = {}
+        self.names: dict[int, str] = {}
+        self.edited: dict[int, float] = {}
+        self.annotators: set[str] = set()
+        self.answered: dict[str, set[str]] = {}
+        self.answers = self.matches = self.policy_answers = 0
+        self.audit_draws = self._disagreed = 0
+        self._expected = 0.0
+        self._by_annotator: dict[str, dict[int, Event]] = {}
+        self._unsure: dict[Pair, set[str]] = {}
+        self._decided: set[str] = set()
+        self._rechecked: set[Pair] = set()
+        for event in self.events.values():
+            self._believe(event)
+        self.model.fit(seen)
+
+    def _believe(self, event: Event) -> int | None:
+        changes = changes_groups(event)
+        if changes is not None:
+            self.monitor.add(changes)
+        self._count(event)
+        self._note_edit(event)
+        self._note_audit(event)
+        self._note_suspicion(event)
+        for item in self._statements(event):
+            if item.i not in self.excluded and item.j not in self.excluded and item.i != item.j:
+                self._add(item)
+        return self._learn(event)
+
+    def _count(self, event: Event) -> None:
+        if event.question is not None:
+            self.answered.setdefault(event.question, set()).add(event.annotator)
+        if event.kind == "answer":
+            self.annotators.add(event.annotator)
+            self._by_annotator.setdefault(event.annotator, {})[event.id] = event
+            self.answers += 1
+            self.matches += event.answer == "same"
+            self.policy_answers += event.question_kind == "policy"
+
+    def _note_edit(self, event: Event) -> None:
+        for image in edited_images(event):
+            self.edited.pop(image, None)
+            self.edited[image] = event.at
+        if event.kind == "name":
+            self.names.pop(image := int(event.payload["image"]), None)
+            self.names[image] = str(event.payload["name"])
+
+    def _note_audit(self, event: Event) -> None:
+        design, shared = unpacked_design(event), shared_pair(event)
+        if design is not None and event.round is not None:
+            self.designs[event.round] = design
+        if shared is not None:
+            self._share(*shared, event.probability)
+        note = audit_note(event)
+        first = event.question is None or event.question not in self._decided
+        if event.kind == "audit" or (note is not None and first):
+            for noted in noted_pairs(event):
+                self.audit_draws += 1
+                self.audit.know(noted)
+        if event.kind != "answer" or event.query is None or event.candidate is None:
+            return
+        sign, pair = SIGNS.get(event.answer or "", 0), (event.query, event.candidate)
+        if event.question_kind == "audit":
+            self.audit_draws += 1
+            self.withheld.add(unordered(*pair))
+        if pair in self.audit:
+            self.audit.hear_again(*pair, sign)
+        elif note is not None and sign != 0:
+            guess = math.nan if event.probability is None else event.probability
+            self.audit.hear(AuditedPair(*pair, note.design, note.stratum, sign), guess)
+
+    def _share(self, i: int, j: int, probability: float | None) -> None:
+        """Let asking hear what the audit found about a pair that it would have asked about by itself."""
+        if not self.asked(i, j) or self.heard.asked(i, np.array([j]))[0]:
+            return
+        answer = self.constraints.relation(i, j)
+        weight = weigh(self.heard, i, j, answer, probability, self._assumed_error_rate)
+        self.heard.add(i, j, answer, weight)
+        self.withheld.discard(unordered(i, j))
+
+    def _note_suspicion(self, event: Event) -> None:
+        """Of the answers to one question, the first "same" or "different" counts."""
+        if SIGNS.get(event.answer or "", 0) == 0 or event.question is None or event.question in self._decided:
+            return
+        self._decided.add(event.question)
+        suspicion, recheck = suspected_error(event), rechecked(event)
+        if suspicion is not None and unordered(*suspicion.first) not in self._rechecked:
+            self.suspected[unordered(*suspicion.first)] = suspicion
+        if recheck is not None:
+            self._rechecked.add(recheck.pair)
+            self.suspected.pop(recheck.pair, None)
+            self._expected += recheck.chance
+            self._disagreed += SIGNS[event.answer or ""] == -recheck.answer
+
+    def _statements(self, event: Event) -> Iterator[Evidence]:
+        """What an event says of pairs, weighed by what was known before it."""
+        if event.kind in EDITS:
+            yield from edit_evidence(event)
+        elif event.answer in SIGNS and event.query is not None and event.candidate is not None:
+            i, j, sign = event.query, event.candidate, SIGNS[event.answer]
+            if event.answer == "cannot_tell":
+                self._unsure.setdefault(unordered(i, j), set()).add(event.annotator)
+                if not self._given_up(i, j):
+                    return
+            weight = weigh(self.constraints, i, j, sign, event.probability, self._assumed_error_rate)
+            yield Evidence(event, i, j, sign, DECIDED_WEIGHT if event.payload.get("settles") else weight)
+
+    def _add(self, item: Evidence) -> None:
+        self.constraints.add(item.i, item.j, item.sign, item.weight)
+        self.evidence.append(item)
+        # An edit is made by people who saw the identities: asking again what it says would be a waste.
+        edit = item.event is not None and item.event.kind in EDITS
+        if edit or unordered(item.i, item.j) not in self.withheld:
+            self.heard.add(item.i, item.j, item.sign, item.weight)
+
+    def _learn(self, event: Event) -> int | None:
+        if event.kind not in ("answer", "import") or event.answer not in SIGNS:
+            return None
+        sign = SIGNS[event.answer]
+        described = event.payload.get("described")
+        if described is not None and len(described) == len(PAIR_FEATURES):
+            self.model.add(np.array(described, dtype=np.float64), event.probability or 0.5, sign)
+        assert event.query is not None
+        assert event.candidate is not None
+        undecided = event.answer == "cannot_tell" and not self._given_up(event.query, event.candidate)
+        return None if undecided else sign
+
+    def _given_up(self, i: int, j: int) -> bool:
+        """A pair is given up once two annotators cannot tell, or one where there is no other."""
+        return len(self._unsure.get(unordered(i, j), ())) >= min(2, len(self.annotators))

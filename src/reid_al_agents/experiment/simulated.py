@@ -1,0 +1,159 @@
+"""Answers from labels: questions are answered as by an annotator, logged and then believed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.asking.question import Question
+from reid_al_agents.beliefs.beliefs import Beliefs
+from reid_al_agents.log.events import SIGNS, Event
+from reid_al_agents.log.memory import EventLog
+from reid_al_agents.log.tables import LABELS
+from reid_al_env import InputError, Oracle
+from reid_al_env.evidence.oracles import check_answers
+
+_WORDS = {1: "same", -1: "different", 0: "cannot_tell"}
+
+
+class SimulatedAnnotator:
+    """Answers questions from an oracle; every answer is in the log before it is used.
+
+    A run that was killed in the middle of a round begins the round again. It asks the same questions, and the
+    n-th time that a pair is asked, in either order, its n-th logged answer of that round is used. So nothing
+    is asked twice, and the end is the same as without the stop.
+
+    Logged answers do not reach the oracle. An oracle that draws random numbers for each call must be told how
+    many answers were given before (:class:`~reid_al_env.NoisyOracle` takes ``answered``).
+
+    Args:
+        oracle: Gives the answers.
+        log: Where they are kept.
+        run: The run in the log.
+        beliefs: Takes in every event that is logged.
+        names: (N,) names of the images.
+        selector: What chooses the pairs; kept with the answers.
+
+    Attributes:
+        beliefs: See above.
+    """
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        log: EventLog,
+        run: str,
+        beliefs: Beliefs,
+        names: Sequence[str] | NDArray[np.str_],
+        selector: str,
+    ) -> None:
+        self._oracle, self._log, self._run, self.beliefs = oracle, log, run, beliefs
+        self._names, self._selector = names, selector
+        self.begin_round(0)
+
+    def begin_round(self, number: int, logged: Iterable[Event] = ()) -> None:
+        """Begin a round.
+
+        Args:
+            number: Refreshes behind the model.
+            logged: Events of this round that are in the log already and are to be used again.
+        """
+        self._round, self._step = number, 0
+        self._times: Counter[tuple[int, int]] = Counter()
+        self._announced = 0
+        self._logged = {event.key: event for event in logged}
+
+    def answer(self, question: Question) -> int:
+        """The answer to one question, +1, −1 or 0; it is logged and believed when this returns."""
+        event = self._event(
+            question.first, question.second, question.kind, question.probability, question.payload()
+        )
+        if event.key not in self._logged:
+            reply = self._ask(np.array([question.first]), np.array([question.second]))
+            event = _with_answer(event, int(reply[0]))
+        return self._believe(event)
+
+    def answer_pairs(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Answers about several pairs, (B,), logged with one wait for the disk; for an environment."""
+        events = [
+            self._event(int(query), int(gallery), "policy", None, {})
+            for query, gallery in zip(queries, galleries, strict=True)
+        ]
+        new = [place for place, event in enumerate(events) if event.key not in self._logged]
+        if new:
+            reply = self._ask(queries[new], galleries[new])
+            for place, answer in zip(new, reply, strict=True):
+                events[place] = _with_answer(events[place], int(answer))
+            self._log_many([events[place] for place in new])
+        return np.array([self._believe(event) for event in events], dtype=np.int8)
+
+    def announce(self, payload: dict[str, Any], probability: float | None) -> None:
+        """Log and believe an event of the audit; see :data:`.Announce`."""
+        key = f"{self._round}/audit/{self._announced}"
+        self._announced += 1
+        event = Event(
+            key,
+            self._run,
+            "audit",
+            LABELS,
+            time.time(),
+            round=self._round,
+            probability=probability,
+            payload=payload,
+        )
+        self.beliefs.apply(self._stored(event))
+
+    def _event(
+        self, query: int, candidate: int, kind: str, probability: float | None, payload: dict[str, Any]
+    ) -> Event:
+        pair = (min(query, candidate), max(query, candidate))
+        if not 0 <= pair[0] < pair[1] < len(self._names):
+            raise InputError(f"pair {pair}: expected two different images of the {len(self._names)}")
+        key = f"{self._round}/{pair[0]}-{pair[1]}/{self._times[pair]}"
+        self._times[pair] += 1
+        self._step += 1
+        return Event(
+            key,
+            self._run,
+            "answer",
+            LABELS,
+            time.time(),
+            question=key,
+            query=query,
+            candidate=candidate,
+            query_name=str(self._names[query]),
+            candidate_name=str(self._names[candidate]),
+            question_kind=kind,
+            selector=self._selector if kind == "policy" else kind,
+            probability=probability,
+            round=self._round,
+            step=self._step - 1,
+            payload=payload,
+        )
+
+    def _ask(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+        return check_answers(self._oracle.answer(queries, galleries), len(queries))
+
+    def _log_many(self, events: list[Event]) -> None:
+        last = next(reversed(self.beliefs.events), 0)
+        self._log.append_many(events)
+        self._logged |= {event.key: event for event in self._log.events(self._run, after=last)}
+
+    def _believe(self, event: Event) -> int:
+        stored = self._stored(event)
+        self.beliefs.apply(stored)
+        return SIGNS.get(stored.answer or "", 0)
+
+    def _stored(self, event: Event) -> Event:
+        """The event as it is in the log, where it is put if it is not there."""
+        return self._logged.pop(event.key) if event.key in self._logged else self._log.append(event)[0]
+
+
+def _with_answer(event: Event, answer: int) -> Event:
+    values = {**vars(event), "answer": _WORDS[answer], "at": time.time(), "shown_at": event.at}
+    return Event(**values)

@@ -1,0 +1,71 @@
+"""One process at a time works in a folder; another one is told which process that is."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from reid_al_agents.files import make_folder, write_text
+from reid_al_env import InputError
+
+LOCK, HOLDER = "folder.lock", "folder.lock.json"
+
+
+class FolderLock:
+    """Holds a folder for this process until it is released or the process ends, however it ends.
+
+    The operating system holds the lock, so that of a killed process does not last. The file beside it only
+    says who holds it.
+
+    Args:
+        folder: The folder; it is made if it is missing.
+
+    Raises:
+        InputError: Another process holds it, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        make_folder(folder)
+        self._lock = FileLock(folder / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(f"{folder}: {_holder(folder)}; wait for it, or stop it first") from None
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be locked ({error.strerror}); make it writable") from error
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            "command": " ".join(["reid-al", *sys.argv[1:]])[:200],
+        }
+        write_text(folder / HOLDER, json.dumps(holder) + "\n")
+
+    def release(self) -> None:
+        """Let others work in the folder; harmless if that was done before."""
+        self._lock.release()
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _holder(folder: Path) -> str:
+    """Who has the folder open, as far as is known."""
+    try:
+        held = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        process = f"process {int(held['pid'])} on {held['host']}"
+        return f"is open in {process} since {held['since']} ({held['command']})"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "is open in another process"
