@@ -5,99 +5,32 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from asking_world import Simulation, handful
 
 from reid_al_agents.asking.browsing import AskingLimits, ask
-from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.calibration import calibration_error
-from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.beliefs.suspected_errors import Checked
 from reid_al_agents.beliefs.weights import answer_weight
 from reid_al_agents.clustering import compare_visually, form_groups
 from reid_al_agents.evaluation import evaluate_groups
 from reid_al_agents.experiment.run import run
-from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.log.events import SIGNS
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
 from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
     ConstraintGraph,
     EpisodeSettings,
-    FeatureSet,
     InputError,
     Inquiry,
-    LabelOracle,
-    NoisyOracle,
     synthetic_features,
 )
 from reid_al_env.mdp.browsing import QueryBrowser
 
 ENOUGH = 100_000
-
-
-class Watched:
-    """Another oracle's answers, with what was asked, what was expected, and what was known by then."""
-
-    def __init__(self, oracle, constraints):
-        self._oracle, self._constraints = oracle, constraints
-        self.pairs, self.answers, self.known, self.expected = [], [], [], []
-
-    def expect(self, probability):
-        self.expected.append(probability)
-
-    def answer(self, queries, galleries):
-        answers = self._oracle.answer(queries, galleries)
-        for i, j, answer in zip(queries.tolist(), galleries.tolist(), answers.tolist(), strict=True):
-            self.pairs.append((min(i, j), max(i, j)))
-            self.answers.append(answer)
-            self.known.append(self._constraints.relation(i, j))
-        return answers
-
-
-class Spell:
-    """One spell of asking, set up as the loop does it."""
-
-    def __init__(
-        self, features, selector="gain", noise=0.0, seed=0, budget=1, monitor=None, oracle=None, **changes
-    ):
-        until_stable = changes.pop("until_stable", False)
-        self.features = features
-        self.looks = compare_visually(features.features, features.cameras)
-        self.constraints = ConstraintGraph(len(features))
-        inner = oracle or LabelOracle(features.identities)
-        if noise:
-            inner = NoisyOracle(inner, false_match=noise, false_non_match=noise, seed=seed)
-        self.oracle = Watched(inner, self.constraints)
-        self.monitor = monitor or ChangeMonitor()
-        self.model = MatchModel()
-        if isinstance(selector, str):
-            selector = make_selector(selector, true_rewards=self._true_rewards)
-        self.asking = Engine(
-            features,
-            self.looks,
-            self.constraints,
-            selector,
-            self.model,
-            self.monitor,
-            GroupSettings(**changes),
-            EpisodeSettings(pool_size=30, budget=budget, k=15, metric="cosine", empty_negatives="neutral"),
-            np.random.default_rng(seed),
-            until_stable,
-        )
-
-    def _true_rewards(self):
-        return self.asking.true_rewards()
-
-    def ask(self, answers):
-        self.report = self.asking.ask(self.oracle, answers)
-        return self
-
-    def groups(self):
-        return form_groups(self.looks.similarities, self.constraints, 0.5, 0.2).groups
-
-    def score(self):
-        return evaluate_groups(self.groups(), self.features.identities).bcubed_f1
 
 
 def people(seed=0, identities=25):
@@ -107,31 +40,31 @@ def people(seed=0, identities=25):
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 @pytest.mark.parametrize("answers", [1, 19, 20, 21, 90])
 def test_exactly_as_many_answers_as_asked_for(answers, noise):
-    spell = Spell(people(), noise=noise).ask(answers)
+    spell = Simulation(people(), noise=noise).ask(answers)
     assert len(spell.oracle.pairs) == spell.report.answers == answers
     assert spell.report.matches == sum(answer > 0 for answer in spell.oracle.answers)
-    assert not spell.asking.exhausted
+    assert not spell.engine.exhausted
     asked = {tuple(pair) for pair in spell.constraints.asked_pairs().tolist()}
     assert asked == set(spell.oracle.pairs)
 
 
 def test_not_one_answer_too_many_however_many_are_doubtful_or_audited():
     for answers in range(23, 29):
-        spell = Spell(people(1, 6), noise=0.3, audit_share=0.0, error_rate=0.3).ask(answers)
+        spell = Simulation(people(1, 6), noise=0.3, audit_share=0.0, error_rate=0.3).ask(answers)
         assert len(spell.oracle.pairs) == spell.report.answers == answers
-        spell = Spell(people(1, 10), noise=0.3, audit_share=0.45, error_rate=0.3).ask(answers)
+        spell = Simulation(people(1, 10), noise=0.3, audit_share=0.45, error_rate=0.3).ask(answers)
         assert len(spell.oracle.pairs) == spell.report.answers == answers
 
 
 def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
-    spell = Spell(people(), audit_share=0.0, repeat=False)
-    batches, inner = {}, spell.asking._compare
+    spell = Simulation(people(), audit_share=0.0, repeat=False)
+    batches, inner = {}, spell.engine._compare
 
     def compare(batch, a, b):
         batches.setdefault(id(batch), (batch, []))[1].append((a, b))
         return inner(batch, a, b)
 
-    spell.asking._compare = compare
+    spell.engine._compare = compare
     spell.ask(120)
     assert len(batches) >= 6
     for batch, asked in batches.values():
@@ -147,15 +80,15 @@ def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
 
 
 def test_every_answer_was_expected_with_a_probability_and_progress_is_told():
-    spell, told = Spell(people()), []
-    spell.asking.ask(spell.oracle, 40, lambda done, total: told.append((done, total)))
+    told = []
+    spell = Simulation(people()).ask(40, bar=lambda done, total: told.append((done, total)))
     assert told == [(done, 40) for done in range(1, 41)]
-    assert len(spell.oracle.expected) == 40
-    assert all(0 < probability < 1 for probability in spell.oracle.expected)
+    assert len(spell.expected) == 40
+    assert all(0 < probability < 1 for probability in spell.expected)
 
 
 def test_an_answer_counts_by_how_likely_it_was_to_be_right():
-    spell = Spell(people(), noise=0.05, error_rate=0.03)
+    spell = Simulation(people(), noise=0.05, error_rate=0.03)
     weights, add = [], spell.constraints.add
 
     def weighing(i, j, answer, weight=1.0):
@@ -164,14 +97,14 @@ def test_an_answer_counts_by_how_likely_it_was_to_be_right():
 
     spell.constraints.add = weighing
     spell.ask(60)
-    said = zip(spell.oracle.answers, spell.oracle.expected, strict=True)
+    said = zip(spell.oracle.answers, spell.expected, strict=True)
     assert weights == [answer_weight(answer, probability, 0.03) for answer, probability in said]
 
 
 @pytest.mark.parametrize("selector", ["gain", "entropy"])
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_nothing_is_asked_twice_and_nothing_that_is_known(selector, noise):
-    spell = Spell(people(identities=12), selector, noise, repeat=False, audit_share=0.0).ask(ENOUGH)
+    spell = Simulation(people(identities=12), selector, noise, repeat=False, audit_share=0.0).ask(ENOUGH)
     assert spell.report.answers > 50
     assert max(Counter(spell.oracle.pairs).values()) == 1
     assert set(spell.oracle.known) == {0}
@@ -180,7 +113,7 @@ def test_nothing_is_asked_twice_and_nothing_that_is_known(selector, noise):
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_only_repeats_and_the_pairs_they_cast_doubt_on_are_asked_again(noise):
-    spell = Spell(people(), noise=noise, audit_share=0.0).ask(180)
+    spell = Simulation(people(), noise=noise, audit_share=0.0).ask(180)
     report = spell.report
     again = sum(times - 1 for times in Counter(spell.oracle.pairs).values())
     known = sum(known != 0 for known in spell.oracle.known)
@@ -190,7 +123,7 @@ def test_only_repeats_and_the_pairs_they_cast_doubt_on_are_asked_again(noise):
 
 def test_the_audit_takes_its_share_and_no_more():
     for share in (0.0, 0.1, 0.3):
-        report = Spell(people(), audit_share=share, repeat=False).ask(100).report
+        report = Simulation(people(), audit_share=share, repeat=False).ask(100).report
         assert report.audited <= share * 100 + 1
         assert (report.audited > 0.5 * share * 100) == (share > 0)
 
@@ -199,9 +132,9 @@ def test_groups_become_much_better_than_by_random_picks_or_by_asking_images():
     """One hundred answers about 150 images; all rows end with the same way of forming groups."""
     for seed in range(3):
         features = people(seed)
-        start = Spell(features, seed=seed).score()
-        gain = Spell(features, "gain", seed=seed).ask(100).score()
-        drawn = Spell(features, "random", seed=seed).ask(100).score()
+        start = Simulation(features, seed=seed).score()
+        gain = Simulation(features, "gain", seed=seed).ask(100).score()
+        drawn = Simulation(features, "random", seed=seed).ask(100).score()
         constraints = ConstraintGraph(len(features))
         episode = EpisodeSettings(pool_size=30, budget=10, k=15, metric="cosine", empty_negatives="neutral")
         browser = QueryBrowser(len(features), np.random.default_rng(seed))
@@ -223,12 +156,12 @@ def test_groups_become_much_better_than_by_random_picks_or_by_asking_images():
 
 @pytest.mark.parametrize("selector", ["gain", "greedy"])
 def test_in_the_end_nothing_is_left_to_ask(selector):
-    spell = Spell(people(identities=12), selector).ask(ENOUGH)
-    assert spell.asking.exhausted
+    spell = Simulation(people(identities=12), selector).ask(ENOUGH)
+    assert spell.engine.exhausted
     assert spell.report.answers == len(spell.oracle.pairs) < 1000
-    assert spell.asking._batch.view.worth.max(initial=0.0) == 0
+    assert spell.engine._batch.view.worth.max(initial=0.0) == 0
     before = list(spell.oracle.pairs)
-    spell.asking.ask(spell.oracle, spell.report.answers + 10)
+    spell.ask(spell.report.answers + 10)
     assert spell.oracle.pairs == before
     assert not spell.constraints.contradictions
 
@@ -236,11 +169,11 @@ def test_in_the_end_nothing_is_left_to_ask(selector):
 def test_true_answers_to_everything_make_groups_that_are_true():
     """Few look-alikes, so that micro-clusters are pure: what is left after the last question is the truth."""
     features = synthetic_features(12, 6, noise=0.4, seed=5)
-    spell = Spell(features).ask(ENOUGH)
-    assert spell.asking.exhausted
-    found = evaluate_groups(spell.asking.formed.groups, features.identities)
+    spell = Simulation(features).ask(ENOUGH)
+    assert spell.engine.exhausted
+    found = evaluate_groups(spell.engine.formed.groups, features.identities)
     assert found.pairwise_precision == found.pairwise_recall == 1
-    assert evaluate_groups(Spell(features).asking.formed.groups, features.identities).pairwise_recall < 1
+    assert evaluate_groups(Simulation(features).engine.formed.groups, features.identities).pairwise_recall < 1
 
 
 def check_no_held_answer_is_violated(groups, constraints):
@@ -252,19 +185,19 @@ def check_no_held_answer_is_violated(groups, constraints):
 
 @pytest.mark.parametrize("seed", [0, 2])
 def test_with_wrong_answers_no_held_answer_is_violated_and_doubtful_ones_are_asked_again(seed):
-    spell = Spell(people(seed, 18), noise=0.05, seed=seed).ask(180)
+    spell = Simulation(people(seed, 18), noise=0.05, seed=seed).ask(180)
     assert spell.report.answers == 180
     assert spell.report.repeated >= spell.report.disagreed > 0
     assert spell.constraints.contradictions
     assert len(spell.constraints.must_links) + len(spell.constraints.cannot_links) < 180
     check_no_held_answer_is_violated(spell.groups(), spell.constraints)
-    check_no_held_answer_is_violated(spell.asking.plan().formed.groups, spell.asking.heard)
-    assert spell.score() > Spell(people(seed, 18), "random", noise=0.05, seed=seed).ask(180).score()
+    check_no_held_answer_is_violated(spell.engine.plan().formed.groups, spell.beliefs.heard)
+    assert spell.score() > Simulation(people(seed, 18), "random", noise=0.05, seed=seed).ask(180).score()
 
 
 def test_asking_again_pays_where_answers_are_wrong():
     def score(seed, repeat):
-        spell = Spell(people(seed, 15), noise=0.1, seed=seed, error_rate=0.1, repeat=repeat)
+        spell = Simulation(people(seed, 15), noise=0.1, seed=seed, error_rate=0.1, repeat=repeat)
         return spell.ask(150).score()
 
     again, once = (np.mean([score(seed, repeat) for seed in (0, 2, 3)]) for repeat in (True, False))
@@ -276,81 +209,72 @@ def test_who_never_can_tell_is_not_asked_twice_and_decides_nothing():
         def answer(self, queries, galleries):
             return np.zeros(len(queries), dtype=np.int8)
 
-    spell = Spell(people(identities=10), oracle=Silent(), audit_share=0.0).ask(ENOUGH)
-    assert spell.asking.exhausted
+    spell = Simulation(people(identities=10), oracle=Silent(), audit_share=0.0).ask(ENOUGH)
+    assert spell.engine.exhausted
     assert max(Counter(spell.oracle.pairs).values()) == 1
-    assert not spell.model.matched
-    assert spell.monitor.changes == 0
+    assert not spell.beliefs.model.matched
+    assert spell.beliefs.monitor.changes == 0
     assert not spell.constraints.must_links + spell.constraints.cannot_links
 
 
-def test_asking_stops_early_once_answers_change_nothing_any_more():
-    def monitor():
-        return ChangeMonitor(span=30, horizon=5, patience=0.3)
-
-    whole = Spell(people(identities=12), monitor=monitor()).ask(ENOUGH)
-    early = Spell(people(identities=12), monitor=monitor(), until_stable=True).ask(ENOUGH)
-    assert early.monitor.stable
-    assert not early.asking.exhausted
+def test_asking_stops_early_once_answers_change_nothing_any_more(monkeypatch):
+    monkeypatch.setattr(
+        "reid_al_agents.beliefs.beliefs.ChangeMonitor",
+        lambda: ChangeMonitor(span=30, horizon=5, patience=0.3),
+    )
+    whole = Simulation(people(identities=12)).ask(ENOUGH)
+    early = Simulation(people(identities=12))
+    early.ask(ENOUGH, stable=lambda: early.beliefs.monitor.stable)
+    assert early.beliefs.monitor.stable
+    assert not early.engine.exhausted
     assert 20 <= early.report.answers < whole.report.answers
     assert early.oracle.pairs == whole.oracle.pairs[: early.report.answers]
-    assert Spell(people(identities=12), monitor=early.monitor, until_stable=True).ask(50).report.answers == 0
+    asked = early.report.answers
+    assert early.ask(asked + 50, stable=lambda: early.beliefs.monitor.stable).report.answers == asked
 
 
 @pytest.mark.parametrize("selector", ["gain", "random"])
 def test_same_seed_same_pairs(selector):
-    spells = [Spell(people(), selector, noise=0.05, seed=seed).ask(80) for seed in (1, 1, 2)]
+    spells = [Simulation(people(), selector, noise=0.05, seed=seed).ask(80) for seed in (1, 1, 2)]
     pairs = [spell.oracle.pairs for spell in spells]
     assert pairs[0] == pairs[1]
     assert pairs[0] != pairs[2]
-    assert spells[0].oracle.expected == spells[1].oracle.expected
+    assert spells[0].expected == spells[1].expected
     assert (spells[0].groups() == spells[1].groups()).all()
 
 
 def test_the_match_model_and_the_monitor_hear_of_every_question_between_groups():
-    spell = Spell(people(), audit_share=0.1).ask(140)
+    spell = Simulation(people(), audit_share=0.1).ask(140)
     report = spell.report
     others = report.audited + report.repeated
-    again = len(spell.asking.checked.audited.state()["audited_again"])
-    assert 140 - others - report.disagreed <= len(spell.model.matched) <= 140 - others
+    again = sum(
+        event.question_kind == "audit" and event.payload["audit"]["together"] is None
+        for event in spell.answers
+    )
+    assert 140 - others - report.disagreed <= len(spell.beliefs.model.matched) <= 140 - others
     assert again > 0  # of which the monitor does not hear
-    assert spell.monitor.answers == len(spell.model.matched) + others - again
-    assert len(spell.model.predicted) == len(spell.model.described) == len(spell.model.matched)
+    assert spell.beliefs.monitor.answers == len(spell.beliefs.model.matched) + others - again
+    assert (
+        len(spell.beliefs.model.predicted)
+        == len(spell.beliefs.model.described)
+        == len(spell.beliefs.model.matched)
+    )
 
 
-def test_the_audit_is_asked_whether_probabilities_are_honest(tmp_path):
-    """Kept: what the oracle was told to expect of each question of the audit, and what it said."""
-    spell = Spell(synthetic_features(40, 6, noise=0.4, seed=0), audit_share=0.3)
-    told = []
-    take = spell.asking.take
-
-    def noting(question, answer):
-        if question.kind == "audit" and answer and question.audit.together is not None:
-            told.append((spell.oracle.expected[-1], answer > 0))
-        take(question, answer)
-
-    spell.asking.take = noting
-    spell.ask(100)
-    checked = spell.asking.checked
-    trail, state = checked.audited, checked.audited.state()
-    assert state["guessed"][~np.isnan(state["guessed"])].tolist() == [guess for guess, _ in told]
-    assert len(told) + len(state["audited_again"]) == spell.report.audited > 20
+def test_the_audit_is_asked_whether_probabilities_are_honest():
+    """Its calibration error is that of its first answers, with the probabilities kept beside them."""
+    spell = Simulation(synthetic_features(40, 6, noise=0.4, seed=0), audit_share=0.3).ask(100)
+    audited = [event for event in spell.answers if event.question_kind == "audit"]
+    first = [event for event in audited if event.payload["audit"]["together"] is not None]
+    told = [(event.probability, event.answer == "same") for event in first]
+    assert len(audited) == spell.report.audited > 20
     assert len({guess for guess, _ in told}) > 5
     assert 0 < sum(same for _, same in told) < len(told)
-    assert trail.calibration_error() == calibration_error(*zip(*told, strict=True), bins=5)
-    np.savez(tmp_path / "state.npz", **checked.state())
-    restored = Checked()
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
-        restored.restore(dict(state))
-    assert restored.audited.calibration_error() == trail.calibration_error()
-    assert restored.audited.pairs() == trail.pairs()
-    assert Checked().audited.calibration_error() is None
-    earlier = Checked()  # a run begun before guesses and further answers were kept goes on without
-    new = ("guessed", "audited_again")
-    earlier.restore({name: value for name, value in checked.state().items() if name not in new})
-    assert earlier.audited.calibration_error() is None
-    assert earlier.audited.pairs() == trail.pairs()
-    assert not list(earlier.audited.doubtful())
+    if len(first) == len(audited):
+        assert spell.beliefs.audit.calibration_error() == calibration_error(*zip(*told, strict=True), bins=5)
+    again = Simulation(spell.features, before=spell).beliefs
+    assert again.audit.calibration_error() == spell.beliefs.audit.calibration_error()
+    assert again.audit.pairs() == spell.beliefs.audit.pairs()
 
 
 class Learner:
@@ -387,7 +311,7 @@ class Learner:
 
 def test_a_learner_is_shown_every_step_and_told_where_an_episode_is_cut():
     learner = Learner()
-    spell = Spell(people(), learner, budget=7).ask(90)
+    spell = Simulation(people(), learner, budget=7).ask(90)
     report = spell.report
     assert learner.begun == report.queries == learner.ended + learner.broken
     assert learner.broken > 0
@@ -399,10 +323,9 @@ def test_a_learner_is_shown_every_step_and_told_where_an_episode_is_cut():
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_pool_of_a_handful_of_images_comes_to_an_end(count):
-    features = FeatureSet(np.random.default_rng(0).normal(size=(count, 5)), np.arange(count) % 2)
-    spell = Spell(features, k1=2, k2=1, micro_cluster_similarity=1.0).ask(50)
+    spell = Simulation(handful(count), k1=2, k2=1, micro_cluster_similarity=1.0).ask(50)
     assert spell.report.answers <= count * (count - 1)
-    assert spell.asking.exhausted
+    assert spell.engine.exhausted
 
 
 # The loop
@@ -434,9 +357,16 @@ def essence(result):
     return [{k: v for k, v in line.items() if k not in times} for line in result.rounds]
 
 
+def kept_groups(result):
+    with np.load(result.folder.groups, allow_pickle=False) as kept:
+        return kept["groups"]
+
+
 def logged(folder):
-    with PairLog(folder / "pairs.sqlite") as log:
-        return [(a.round, a.query, a.candidate, a.answer, a.probability) for a in log.answers()]
+    kept = Folder(folder).kept()
+    with EventStore(folder / "events.sqlite") as log:
+        events = [event for event in log.events(kept.run) if event.kind == "answer"]
+    return [(e.round, e.query, e.candidate, SIGNS[e.answer], e.probability) for e in events]
 
 
 @pytest.mark.usefixtures("_no_page")
@@ -466,7 +396,7 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
 
     monkeypatch.setattr("reid_al_agents.training.pool.ConstraintGraph", Graph)
     monkeypatch.setattr(
-        "reid_al_agents.experiment.modes.ChangeMonitor", lambda: ChangeMonitor(span=30, horizon=5)
+        "reid_al_agents.beliefs.beliefs.ChangeMonitor", lambda: ChangeMonitor(span=30, horizon=5)
     )
     settings = config(**{"answers": 60, "rounds": 3, **changes})
     whole = run(settings, subject(), tmp_path / "whole")
@@ -498,7 +428,7 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
     assert entries[: len(cut)] == cut
     assert len(entries) == settings.answers
     assert all(0 < probability < 1 for *_, probability in entries)
-    assert (resumed.folder.groups() == whole.folder.groups()).all()
+    assert (kept_groups(resumed) == kept_groups(whole)).all()
     if changes.get("noise"):
         assert whole.rounds[-1]["repeated"] > 0
         assert whole.rounds[-1]["disagreed"] > 0
@@ -511,7 +441,7 @@ def test_a_run_that_is_killed_after_and_within_a_round_ends_as_an_unbroken_one(
 def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
     features = people(1, 16)
     result = run(config(answers=30, rounds=1, pool_size=30, k=15), FeaturePool(features), tmp_path / "r")
-    groups = result.folder.groups()
+    groups = kept_groups(result)
     last = result.rounds[-1]
     assert groups.shape == (len(features),)
     assert groups.max() + 1 == last["groups"]
@@ -530,11 +460,11 @@ def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
 
 @pytest.mark.usefixtures("_no_page")
 def test_the_figures_of_a_round_are_of_that_round(tmp_path):
-    rounds = run(config(answers=60, rounds=2, audit=0.15), subject(), tmp_path / "r").rounds
+    rounds = run(config(answers=60, rounds=2, audit=0.3), subject(), tmp_path / "r").rounds
     assert "audited" not in rounds[0]
     for line in rounds[1:]:
         assert 0 < line["changed_groups"] <= line["changes_watched"] <= 30
-        assert 0 < line["audited"] <= 5
+        assert 0 < line["audited"] <= 10
         assert 0 <= line["chance_of_change"] <= 1
         assert line["audit_recall"] is None  # a handful of answers says nothing about it
         error = line["audit_calibration_error"]
@@ -542,9 +472,9 @@ def test_the_figures_of_a_round_are_of_that_round(tmp_path):
     assert 0 < rounds[1]["audit_answers"] < rounds[2]["audit_answers"]  # those of earlier rounds still tell
     middle, low, high = rounds[2]["audit_precision"]
     assert 0 <= low <= middle <= high <= 1
-    with PairLog(tmp_path / "r" / "pairs.sqlite") as log:
-        assert [log.count(round=number) for number in (1, 2)] == [30, 30]
-        assert rounds[-1]["matches"] == int((log.pairs()[:, 2] > 0).sum())
+    entries = logged(tmp_path / "r")
+    assert [sum(entry[0] == number for entry in entries) for number in (1, 2)] == [30, 30]
+    assert rounds[-1]["matches"] == sum(entry[3] > 0 for entry in entries)
 
 
 @pytest.mark.usefixtures("_no_page")
@@ -556,7 +486,7 @@ def test_between_images_no_probability_is_kept(tmp_path):
 @pytest.mark.usefixtures("_no_page")
 def test_a_run_until_stable_is_that_run_cut_short(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "reid_al_agents.experiment.modes.ChangeMonitor",
+        "reid_al_agents.beliefs.beliefs.ChangeMonitor",
         lambda: ChangeMonitor(span=20, horizon=5, patience=0.4),
     )
     whole = run(config(answers=120, rounds=3), subject(), tmp_path / "whole").rounds

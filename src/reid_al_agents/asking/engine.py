@@ -51,8 +51,8 @@ class Engine:
 
     The engine keeps no knowledge of its own. :meth:`draw` gives the next question. The caller logs the
     answer as an event, applies it to ``beliefs``, and then calls :meth:`take`. A simulation does this in a
-    loop. With several annotators, several questions are open, and answers come in any order. :meth:`plan` prepares the
-    next batch from a snapshot of the beliefs while answers go on coming in.
+    loop. With several annotators, several questions are open, and answers come in any order. :meth:`plan`
+    prepares the next batch from a snapshot of the beliefs while answers go on coming in.
 
     Args:
         features: The pool as the present model sees it.

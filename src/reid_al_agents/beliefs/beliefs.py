@@ -52,6 +52,7 @@ class Beliefs:
     Args:
         known: See :data:`Known`.
         error_rate: Rate of wrong answers that is assumed before any is found, in (0, 0.5).
+        events: Those to begin with, undone ones and undos included, in order.
 
     Attributes:
         events: Events that count, by id, in order.
@@ -78,26 +79,23 @@ class Beliefs:
         replays: How often an event took something back, so that all was worked out again.
     """
 
-    def __init__(self, known: Known, error_rate: float) -> None:
+    def __init__(self, known: Known, error_rate: float, events: Iterable[Event] = ()) -> None:
         self._known, self._assumed_error_rate = known, error_rate
-        self.events: dict[int, Event] = {}
         self.changes = self.replays = 0
         self.model = MatchModel()
-        self._fold_again()
+        self.restart(events)
 
     @classmethod
     def replay(cls, known: Known, events: Iterable[Event], error_rate: float) -> Beliefs:
         """The beliefs after ``events``, undone ones and undos included, in order."""
-        beliefs = cls(known, error_rate)
-        beliefs.restart(events)
-        return beliefs
+        return cls(known, error_rate, events)
 
     def restart(self, events: Iterable[Event]) -> None:
         """Begin again from ``events``, as :meth:`replay` does."""
         events = list(events)
         gone = {event.target for event in events if event.kind in TAKING_BACK}
         kept = (event for event in events if event.kind not in TAKING_BACK and event.id not in gone)
-        self.events = {event.id: event for event in kept}
+        self.events: dict[int, Event] = {event.id: event for event in kept}
         self.changes += len(events)
         self._fold_again()
 

@@ -15,7 +15,7 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering import Sides, VisualSimilarity, compare_visually
 from reid_al_agents.experiment.questions import Bar, Figures
-from reid_al_agents.experiment.simulated import SimulatedAnnotator
+from reid_al_agents.experiment.simulated import SimulatedAnnotator, answer_questions
 from reid_al_agents.identities import Identities
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
@@ -96,7 +96,8 @@ class GroupQuestions:
         )
         before, monitor = len(self._beliefs.model.matched), self._beliefs.monitor
         counted, changed = monitor.answers, monitor.changes
-        self._answer(engine, annotator, limits.answers or len(self._features), bar)
+        answers = limits.answers or len(self._features)
+        answer_questions(engine, annotator, answers, stable=lambda: self._stable, bar=bar)
         report, model = engine.report, self._beliefs.model
         self._over = engine.exhausted and report.answers == 0
         self._figures = {
@@ -131,20 +132,6 @@ class GroupQuestions:
     @property
     def _stable(self) -> bool:
         return self._until_stable and self._beliefs.monitor.stable
-
-    def _answer(self, engine: Engine, annotator: SimulatedAnnotator, answers: int, bar: Bar | None) -> None:
-        """Answer one question after the other; fewer where nothing is left or all is stable."""
-        report = engine.report
-        while report.answers < answers and not self._stable:
-            before = report.answers
-            engine.begin_batch(answers - before)
-            while (question := engine.draw()) is not None:
-                engine.take(question, annotator.answer(question))
-                if bar is not None:
-                    bar(report.answers, answers)
-            if report.answers == before:
-                engine.exhausted = True
-                return
 
     def _deliver(self, constraints: ConstraintGraph) -> NDArray[np.int64]:
         assert self.visual is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.question import Question
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.log.events import SIGNS, Event
@@ -157,3 +158,33 @@ class SimulatedAnnotator:
 def _with_answer(event: Event, answer: int) -> Event:
     values = {**vars(event), "answer": _WORDS[answer], "at": time.time(), "shown_at": event.at}
     return Event(**values)
+
+
+def answer_questions(
+    engine: Engine,
+    annotator: SimulatedAnnotator,
+    answers: int,
+    *,
+    stable: Callable[[], bool] = lambda: False,
+    bar: Callable[[int, int], None] | None = None,
+) -> None:
+    """Let an annotator answer the engine's questions, one after the other.
+
+    Args:
+        engine: Gives the questions.
+        annotator: Answers them; believes what the engine believes.
+        answers: Number of answers, fewer where nothing is left to ask.
+        stable: Whether more answers are not worth asking for.
+        bar: Told of each answer, as ``bar(done, total)``.
+    """
+    report = engine.report
+    while report.answers < answers and not stable():
+        before = report.answers
+        engine.begin_batch(answers - before)
+        while (question := engine.draw()) is not None:
+            engine.take(question, annotator.answer(question))
+            if bar is not None:
+                bar(report.answers, answers)
+        if report.answers == before:
+            engine.exhausted = True
+            return
