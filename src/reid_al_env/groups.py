@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
-from reid_al_env.evidence.oracles import Oracle
 from reid_al_env.feature_set import FeatureSet
 
 
@@ -74,20 +73,3 @@ class Groups:
             paths=features.names[self.typical],
             source=f"groups of {features.source}",
         )
-
-
-class GroupOracle:
-    """Answers about groups by asking another oracle about their typical images.
-
-    Args:
-        oracle: Answers about images.
-        typical: Dataset index of the image shown for each group, shape (G,).
-    """
-
-    def __init__(self, oracle: Oracle, typical: NDArray[np.int64]) -> None:
-        self._oracle = oracle
-        self._typical = np.asarray(typical, dtype=np.int64)
-
-    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-        """+1, −1 or 0 for each pair of groups, shape (B,), int8."""
-        return self._oracle.answer(self._typical[queries], self._typical[galleries])
