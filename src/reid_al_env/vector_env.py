@@ -1,4 +1,4 @@
-"""The batched environment: many queries answered side by side by one numpy kernel."""
+"""The batched environment: many episodes in one numpy kernel."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, m
 class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
     """``num_envs`` copies of :class:`reid_al_env.env.ReIDActiveLearningEnv` in one kernel.
 
-    It gives what ``SyncVectorEnv`` would (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
+    It behaves like ``SyncVectorEnv`` (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
     ``options["reset_mask"]``) with one difference: all sub-environments draw their queries from one shuffle,
-    so that no query is asked twice in a pass, and ``seed`` is therefore one number.
-    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. Rendering gives a
-    tuple with a frame (``"rgb_array"``) or a line (``"ansi"``) of each sub-environment.
+    so that no query occurs twice in a pass, and ``seed`` is therefore one number.
+    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. ``render()``
+    returns a tuple with a frame (``"rgb_array"``) or a line (``"ansi"``) for each sub-environment.
 
     Args:
-        num_envs: B.
+        num_envs: B, number of sub-environments.
         autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's enumeration.
         features: As in the single environment, like all other arguments.
 
@@ -42,7 +42,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         InputError: As in the single environment.
     """
 
-    metadata = {  # noqa: RUF012 -- Gymnasium declares it so
+    metadata = {  # noqa: RUF012 -- not a ClassVar in Gymnasium either
         "render_modes": [mode for mode in RENDER_MODES if mode != "human"],
         "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -95,8 +95,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         """Begin episodes everywhere, or where ``options["reset_mask"]`` (num_envs,) is true.
 
         Args:
-            seed: Starts the one shuffle anew; of a sequence the first number counts.
-            options: ``query`` (one number or one for each sub-environment) and ``reset_mask``.
+            seed: Seed of the common shuffle, which restarts; of a sequence, the first number.
+            options: ``query`` (one number, or one for each sub-environment) and ``reset_mask``.
         """
         first = next(iter(seed), None) if isinstance(seed, Sequence) else seed
         options = dict(options or {})
@@ -114,7 +114,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[ObsType, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Have one item answered in every sub-environment; see the single environment."""
+        """Ask about one item in each sub-environment; see the single environment."""
         if not self._started:
             raise ResetNeeded("Call reset() before step().")
         pool_size = self._inquiry.batch.settings.pool_size
@@ -146,7 +146,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         return self._inquiry.batch.action_mask.astype(bool)
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each item would earn by the true identities, (num_envs, pool_size); −inf where masked."""
+        """Reward of each item by the labels, (num_envs, pool_size); −inf where masked."""
         return self._inquiry.true_rewards()
 
     def render(self) -> tuple[Any, ...] | None:

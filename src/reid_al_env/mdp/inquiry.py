@@ -1,4 +1,4 @@
-"""Episodes joined to their images, their oracle and what is known: the one engine of all front ends."""
+"""Episodes with their images, oracle and constraints: the engine behind both environments."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from reid_al_env.mdp.node_features import DescribedNodes, NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
 from reid_al_env.mdp.starts import StartTable
 
-_NOBODY = -1
+_NO_IMAGE = -1
 
 
-class Outcome(NamedTuple):  # made at every step: several times as fast to make as a frozen dataclass
-    """What one pick in each of B episodes brought; every array has shape (B,).
+class Outcome(NamedTuple):  # made at every step; a frozen dataclass is several times slower
+    """Result of one pick in each of B episodes; every array has shape (B,).
 
     Args:
-        picked: Dataset index of the picked item, −1 for padding and for episodes that stood still; int64.
+        picked: Dataset index of the picked item, int64; −1 for padding and for paused episodes.
         answers: +1, −1 or 0; int8.
-        asked: Whether the oracle was asked (not so for masked picks and implied answers); bool.
+        asked: Whether the oracle was asked; false for masked picks and implied answers; bool.
         invalid: Whether a masked item was picked; bool.
         rewards: float32.
         terminated: Whether the episode is over; bool.
@@ -45,23 +45,25 @@ class Outcome(NamedTuple):  # made at every step: several times as fast to make 
 class Inquiry:
     """Runs ``size`` episodes over one feature set.
 
-    The single environment, the batched environment and the learning loop all stand on this class.
+    The single environment, the batched environment and the annotation loop use this class.
 
     Args:
         features: The images.
-        settings: Of the episodes.
-        oracle: Who answers: an oracle, or a function (:class:`reid_al_env.evidence.oracles.CallableOracle`);
-            ``None`` answers from ``features.identities``.
-        constraints: What is known already; every answer is added to it, and what it implies is never asked.
-            ``None`` asks everything, as the paper does.
-        size: B, number of episodes side by side.
-        known_matches: Pairs answered "match" before, to which the "verified" metric is fitted from the start;
-            the must-links of ``constraints`` are added.
-        node_features: What is observed of each image besides the graph; ``None`` adds nothing.
-        padded: Whether there may be fewer images than the settings' pool needs; the rest is then masked.
+        settings: Settings of the episodes.
+        oracle: Source of the answers: an oracle, or a function
+            (:class:`reid_al_env.evidence.oracles.CallableOracle`); ``None`` answers from
+            ``features.identities``.
+        constraints: Answers known so far. Every answer is added, and implied answers are not asked for.
+            ``None``: every pick is asked, as in the paper.
+        size: B, number of episodes.
+        known_matches: Earlier pairs answered "match", to which the "verified" metric is fitted from the
+            start, together with the must-links of ``constraints``.
+        node_features: More numbers observed for each node; ``None``: none.
+        padded: Accept fewer images than ``pool_size`` needs; missing candidates are masked.
 
     Raises:
-        InputError: If the set and the settings do not fit, or nobody can answer.
+        InputError: If features, settings and constraints do not fit together, or there are neither
+            identities nor an oracle.
     """
 
     def __init__(
@@ -101,24 +103,24 @@ class Inquiry:
 
     @property
     def node_feature_names(self) -> tuple[str, ...]:
-        """What the node features are called; none if there are none."""
+        """Names of the node features; empty without them."""
         return () if self._described is None else self._described.names
 
     def shuffle(self, rng: np.random.Generator) -> None:
-        """Start a new pass over the queries in an order drawn from ``rng``."""
+        """Start a new pass over the queries, in an order drawn from ``rng``."""
         self.browser = QueryBrowser(len(self.features), rng)
 
     def next_query(self) -> int:
-        """The next query that has something left to ask.
+        """The next query with at least one question left.
 
-        When no image has, the last one drawn is returned, and its episode begins with an empty mask.
+        If no query has one, the last one drawn is returned and its episode begins with an empty mask.
         """
         return int(self.next_queries(1)[0])
 
     def next_queries(self, count: int) -> NDArray[np.int64]:
         """The next ``count`` queries, shape (count,); see :meth:`next_query`."""
         if self.constraints is None and not self.batch.settings.cross_camera:
-            return self.browser.draw(count)  # every query has candidates, and all may be asked about
+            return self.browser.draw(count)  # every query has questions left
         return np.array([self._next_with_questions() for _ in range(count)], dtype=np.int64)
 
     def _next_with_questions(self) -> int:
@@ -130,7 +132,7 @@ class Inquiry:
         return query
 
     def has_questions(self, query: int) -> bool:
-        """Whether anything about the query's candidates is neither known nor asked yet."""
+        """Whether the query has a candidate whose answer is neither implied nor already asked."""
         self._refit_metric()
         candidates = self._starts.candidates(query)
         unknown = candidates >= 0
@@ -169,7 +171,7 @@ class Inquiry:
 
         Args:
             actions: Pool positions, shape (B,), each in 0..n_s−1.
-            active: False where the episode stands still, shape (B,); ``None`` is all.
+            active: False where the episode is paused, shape (B,); ``None``: none is.
         """
         batch = self.batch
         picks = batch.places(actions)
@@ -179,13 +181,13 @@ class Inquiry:
         if active is not None:
             allowed &= active
             invalid &= active
-            picked = np.where(active, picked, _NOBODY)
+            picked = np.where(active, picked, _NO_IMAGE)
         answers, asked = self._answers(batch.query, picked, allowed)
         rewards = batch.step(picks, answers, active)
         return Outcome(picked, answers, asked, invalid, rewards, batch.terminated)
 
     def observation(self, rows: NDArray[np.int64] | None = None) -> Observation:
-        """See :meth:`EpisodeBatch.observation`; with ``node_features`` (M, n+1, F) where there are any."""
+        """See :meth:`EpisodeBatch.observation`; adds ``node_features`` (M, n+1, F) if there are any."""
         seen = self.batch.observation(rows)
         if self._described is None:
             return seen
@@ -193,9 +195,9 @@ class Inquiry:
         return dict(sorted(seen.items()))  # the order of the observation space
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each item would earn if picked now, by the true identities; −inf where masked; (B, n).
+        """Reward of each item if picked now and answered by the labels; −inf where masked; (B, n) float32.
 
-        For reference rows only: it sees the labels.
+        For reference policies only, since it uses the labels.
 
         Raises:
             InputError: If no identity is known.
@@ -233,7 +235,7 @@ class Inquiry:
         answers: NDArray[np.int8],
         asked: NDArray[np.bool_],
     ) -> None:
-        """Fill in what is known and strike it, and a pair's second mention in one batch, from ``asked``."""
+        """Fill in implied answers; clear ``asked`` for them, and for a pair that occurs twice in a batch."""
         assert self.constraints is not None
         mentioned: set[tuple[int, int]] = set()
         for row in np.flatnonzero(asked):
@@ -251,9 +253,9 @@ class Inquiry:
         self._match_pairs.extend(zip(queries[match].tolist(), picked[match].tolist(), strict=True))
 
     def _refit_metric(self) -> None:
-        """Fit the "verified" metric anew once the matches have grown by a quarter.
+        """Refit the "verified" metric when the number of matches has grown by a quarter.
 
-        Running episodes hold their own distances, so a fit never changes one that has begun.
+        Running episodes keep their own distances and are not affected.
         """
         count = len(self._match_pairs)
         if count < 2 or count < 1.25 * self._pairs_at_fit:
