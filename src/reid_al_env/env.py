@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from reid_al_env.evidence.constraints import ConstraintGraph
@@ -18,13 +20,15 @@ from reid_al_env.mdp.inquiry import Inquiry
 from reid_al_env.mdp.node_features import NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
 from reid_al_env.render.rendering import RENDER_FPS, RENDER_MODES, make_renderer
-from reid_al_env.synthetic import synthetic_features
+from reid_al_env.snapshots import Cloneable, Part, Parts
+from reid_al_env.synthetic import as_feature_set
 
 ObsType = dict[str, NDArray[Any]]
 _ROW = np.zeros(1, dtype=np.int64)
+_STATE = ("_np_random", "_np_random_seed", "_started", "_over")
 
 
-class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
+class ReIDActiveLearningEnv(Cloneable, gym.Env[ObsType, np.int64]):
     """Choose the pairs of images about which an annotator is asked "do these show the same identity?".
 
     ## Description
@@ -70,7 +74,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
 
     ## Episode End
     ``terminated`` after ``budget`` picks, or when nothing is left to pick; never ``truncated``. An episode
-    therefore has ``budget`` steps, or fewer where fewer items may be picked.
+    therefore has ``budget`` steps, or fewer where fewer items may be picked. ``spec.max_episode_steps`` is
+    ``budget + 1``, a limit that no episode reaches.
 
     ## Information
     Dataset indices, never pool positions alone. At reset: ``query``, ``candidates`` (pool_size,) with −1 for
@@ -80,6 +85,8 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     ``constraints``, ``constraints.contradictions`` lists such answers and ``constraints.disputes()`` the
     disputes that are not settled (:class:`~reid_al_env.ConstraintGraph`).
 
+    ``clone_state()`` and ``restore_state(state)`` branch and rewind an environment without copying features.
+
     ## Rendering
     ``render_mode="human"`` opens a window (pygame) and shows each step; ``"rgb_array"`` returns frames of
     shape (540, 880, 3), uint8; ``"ansi"`` returns one line about the last pick. A frame shows the query and
@@ -88,14 +95,18 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
     Frames need ``pip install "reid-active-learning[render]"``.
 
     ## Variants and Wrappers
-    | id | settings |
-    | --- | --- |
-    | ``ReIDActiveLearning-v0`` | the defaults, which are the paper's |
-    | ``ReIDActiveLearningSmall-v0`` | ``pool_size=10``, ``budget=5``, ``k=5`` |
-    | ``ReIDActiveLearningCrossCamera-v0`` | ``cross_camera=True`` |
+    | id | settings | random | nearest | greedy |
+    | --- | --- | --- | --- | --- |
+    | ``ReIDActiveLearning-v0`` | the defaults, which are the paper's | 1.11 | 1.83 | 2.05 |
+    | ``ReIDActiveLearningSmall-v0`` | ``pool_size=10``, ``budget=5``, ``k=5`` | 0.81 | 0.99 | 1.00 |
+    | ``ReIDActiveLearningCrossCamera-v0`` | ``cross_camera=True`` | 1.15 | 1.68 | 2.06 |
+
+    The last columns are mean returns over the 1,000 queries of the default features: picks at random, picks
+    in order, and the pick of highest immediate reward by the labels, which is ``spec.reward_threshold``.
 
     ``gym.make_vec(id, vectorization_mode="vector_entry_point")`` gives the batched twin of each,
     :class:`~reid_al_env.vector_env.ReIDActiveLearningVectorEnv`.
+    ``max_episode_steps`` of ``gym.make`` and ``gym.make_vec`` truncates episodes.
     :class:`~reid_al_env.wrappers.GraphObservation` gives observations as ``spaces.Graph``, and
     :class:`~reid_al_env.wrappers.FlattenGraph` as the paper's vector.
 
@@ -170,6 +181,23 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         self.action_space = spaces.Discrete(pool_size)
         self._pool_size = pool_size
         self._started = self._over = False
+        self._budget = budget
+        self._spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """Gymnasium's specification, with a limit of steps that no episode reaches.
+
+        ``TimeAwareObservation`` needs a limit. With ``budget + 1``, an environment made from this
+        specification still ends its episodes by ``terminated`` alone.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None and spec.max_episode_steps is None:
+            spec = dataclasses.replace(spec, max_episode_steps=self._budget + 1)
+        self._spec = spec
 
     @property
     def node_feature_names(self) -> tuple[str, ...]:
@@ -221,6 +249,13 @@ class ReIDActiveLearningEnv(gym.Env[ObsType, np.int64]):
         """Reward of each item by the labels, shape (1, n); see :meth:`Inquiry.true_rewards`."""
         return self._inquiry.true_rewards()
 
+    def _snapshot_parts(self) -> Parts:
+        changing: list[Part] = [(self, _STATE), *self._inquiry.parts()]
+        if self._renderer is not None:
+            changing.append((self._renderer, self._renderer.STATE))
+        fits = (type(self).__name__, self.render_mode, *self._inquiry.fits())
+        return Parts(fits, changing, self._inquiry.unchanging())
+
     def render(self) -> Any:
         """A line (``"ansi"``) or a frame (``"rgb_array"``); ``"human"`` updates the window."""
         if self._renderer is None:
@@ -268,10 +303,3 @@ def observation_space(pool_size: int, node_features: NodeFeatures | None = None)
         width = len(node_features.names)
         keys["node_features"] = spaces.Box(-np.inf, np.inf, (nodes, width), np.float32)
     return spaces.Dict(keys)
-
-
-def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> FeatureSet:
-    """The feature set itself, read from a path, or the synthetic default for ``None``."""
-    if features is None:
-        return synthetic_features()
-    return features if isinstance(features, FeatureSet) else FeatureSet.load(features)

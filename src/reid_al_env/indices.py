@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 
 import numpy as np
@@ -59,6 +60,20 @@ def as_queries(chosen: object, size: int, count: int) -> NDArray[np.int64]:
     if _as_array(chosen).ndim == 0:
         return np.full(size, as_index(chosen, "query", count))
     return as_indices(chosen, "query", size, count)
+
+
+def as_limit(steps: object) -> float:
+    """``max_episode_steps`` as a number of steps; infinity for ``None`` and −1, which mean no limit.
+
+    Raises:
+        InputError: If it is not a whole number of at least 1.
+    """
+    if steps is None:
+        return math.inf
+    array = _as_array(steps)
+    if array.ndim == 0 and array.dtype.kind in "iu" and ((whole := int(array)) >= 1 or whole == -1):
+        return math.inf if whole == -1 else whole
+    raise InputError(f"max_episode_steps: {steps!r}; expected a whole number of at least 1, or None")
 
 
 def _as_array(values: object) -> NDArray[np.generic]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from reid_al_env.feature_set import FeatureSet
@@ -55,3 +57,10 @@ def synthetic_features(
         camera[order],
         source=f"synthetic features (seed {seed})",
     )
+
+
+def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> FeatureSet:
+    """``features`` itself, read from a path, or the synthetic default for ``None``."""
+    if features is None:
+        return synthetic_features()
+    return features if isinstance(features, FeatureSet) else FeatureSet.load(features)

@@ -12,19 +12,23 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from reid_al_env.env import ObsType, as_feature_set, observation_space
+from reid_al_env.env import ObsType, observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph
 from reid_al_env.evidence.oracles import AnswerFunction, Oracle
-from reid_al_env.indices import as_indices, as_queries
+from reid_al_env.indices import as_indices, as_limit, as_queries
 from reid_al_env.mdp.inquiry import Inquiry, Outcome
 from reid_al_env.mdp.node_features import NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
 from reid_al_env.render.rendering import RENDER_FPS, RENDER_MODES, make_renderer
+from reid_al_env.snapshots import Cloneable, Part, Parts
+from reid_al_env.synthetic import as_feature_set
 from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
 
+_STATE = ("_np_random", "_np_random_seed", "_started", "_done")
 
-class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
+
+class ReIDActiveLearningVectorEnv(Cloneable, VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
     """``num_envs`` copies of :class:`reid_al_env.env.ReIDActiveLearningEnv` in one kernel.
 
     It behaves like ``SyncVectorEnv`` (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
@@ -36,7 +40,9 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     Args:
         num_envs: B, number of sub-environments.
         autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's enumeration.
-        features: As in the single environment, like all other arguments.
+        features: As in the single environment, like the arguments after it.
+        max_episode_steps: Truncate episodes after so many steps, as ``gym.make`` does with ``TimeLimit``;
+            ``None`` or −1: no limit.
 
     Raises:
         InputError: As in the single environment.
@@ -67,6 +73,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         index: str = "Flat",
         render_mode: str | None = None,
         node_features: NodeFeatures | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         settings = EpisodeSettings(
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
@@ -85,7 +92,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self.single_observation_space = observation_space(pool_size, node_features)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._all = np.arange(num_envs)
+        self._limit = as_limit(max_episode_steps)
         self._done = np.zeros(num_envs, dtype=bool)
         self._started = False
 
@@ -129,16 +136,17 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         if self._renderer is not None:
             self._renderer.picked(np.flatnonzero(active), actions, outcome)
         terminated = outcome.terminated & active
+        truncated = (self._inquiry.batch.picks >= self._limit) & active
+        ended = terminated | truncated
         infos = self._step_info(outcome, active)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos = self._finish_same_step(infos, outcome, terminated)
+            infos = self._finish_same_step(infos, ended)
         elif not active.all():  # NEXT_STEP: those that ended last time begin now
             rows = np.flatnonzero(~active)
             self._begin(rows)
             infos = merge(infos, self._start_info(rows))
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            self._done = terminated.copy()
-        truncated = np.zeros(self.num_envs, dtype=bool)
+            self._done = ended
         return self._inquiry.observation(), outcome.rewards.astype(np.float64), terminated, truncated, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -157,6 +165,13 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             raise ResetNeeded("Call reset() before render().")
         return tuple(self._renderer.render(self._inquiry, row) for row in range(self.num_envs))
 
+    def _snapshot_parts(self) -> Parts:
+        changing: list[Part] = [(self, _STATE), *self._inquiry.parts()]
+        if self._renderer is not None:
+            changing.append((self._renderer, self._renderer.STATE))
+        fits = (type(self).__name__, self.render_mode, self.autoreset_mode, *self._inquiry.fits())
+        return Parts(fits, changing, self._inquiry.unchanging())
+
     def _begin(self, rows: NDArray[np.int64], chosen: NDArray[np.int64] | None = None) -> None:
         queries = self._inquiry.next_queries(len(rows)) if chosen is None else chosen
         self._inquiry.begin(rows, queries)
@@ -164,24 +179,22 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         if self._renderer is not None:
             self._renderer.begin(rows, queries)
 
-    def _finish_same_step(
-        self, infos: dict[str, Any], outcome: Outcome, terminated: NDArray[np.bool_]
-    ) -> dict[str, Any]:
-        if not terminated.any():
+    def _finish_same_step(self, infos: dict[str, Any], over: NDArray[np.bool_]) -> dict[str, Any]:
+        if not over.any():
             return infos
-        rows = np.flatnonzero(terminated)
+        rows = np.flatnonzero(over)
         final = self._inquiry.observation(rows)
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row, *parts in zip(rows.tolist(), *final.values(), strict=True):
             final_obs[row] = dict(zip(final, parts, strict=True))
         ended = {
             "final_obs": final_obs,
-            "_final_obs": terminated.copy(),
-            "final_info": keep(infos, terminated),
-            "_final_info": terminated.copy(),
+            "_final_obs": over.copy(),
+            "final_info": keep(infos, over),
+            "_final_info": over.copy(),
         }
         self._begin(rows)
-        return {**ended, **merge(keep(infos, ~terminated), self._start_info(rows))}
+        return {**ended, **merge(keep(infos, ~over), self._start_info(rows))}
 
     def _start_info(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         there = np.zeros(self.num_envs, dtype=bool)

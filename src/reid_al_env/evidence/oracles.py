@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,6 +81,9 @@ class LabelOracle:
     def __init__(self, identities: NDArray[np.int64]) -> None:
         self._identities = identities
         self._all_known = bool((identities >= 0).all())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LabelOracle:
+        return self  # it never changes
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """See :meth:`Oracle.answer`."""

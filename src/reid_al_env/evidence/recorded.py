@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +49,9 @@ class RecordedOracle:
     def __len__(self) -> int:
         """Number of different pairs."""
         return len(self._keys)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RecordedOracle:
+        return self  # it never changes
 
     def __repr__(self) -> str:
         return f"RecordedOracle({self.source!r}, pairs={len(self)})"

@@ -34,6 +34,23 @@ class EpisodeBatch:
         settings: Settings shared by all episodes.
     """
 
+    STATE = (
+        "query",
+        "candidates",
+        "similarity",
+        "feedback",
+        "action_mask",
+        "picks",
+        "distances",
+        "farthest_match",
+        "nearest_non_match",
+        "_choices",
+        "_can_run_out",
+        "_full",
+        "_weakest",
+        "_weakest_at",
+    )
+
     def __init__(self, size: int, settings: EpisodeSettings) -> None:
         n = settings.pool_size
         self.settings = settings

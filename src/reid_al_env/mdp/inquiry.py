@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph
 from reid_al_env.evidence.oracles import AnswerFunction, LabelOracle, Oracle, as_oracle, check_answers
+from reid_al_env.evidence.recorded import RecordedOracle
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.mdp.browsing import QueryBrowser
 from reid_al_env.mdp.episode import EpisodeBatch, Observation
-from reid_al_env.mdp.metric import l2_normalise
+from reid_al_env.mdp.fitted_starts import FittedStarts
 from reid_al_env.mdp.node_features import DescribedNodes, NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
-from reid_al_env.mdp.starts import StartTable
+from reid_al_env.snapshots import Part
 
 _NO_IMAGE = -1
 
@@ -93,12 +94,8 @@ class Inquiry:
         self._described: DescribedNodes | None = None
         if node_features is not None:
             self._described = DescribedNodes(node_features, size, settings.pool_size + 1, len(features))
-        self._match_pairs: list[tuple[int, int]] = []
-        if settings.metric == "verified":
-            self._match_pairs += [*known_matches, *(constraints.must_links if constraints else ())]
-        self._pairs_at_fit = 0
-        self._padded = padded
-        self._starts = StartTable(features, settings, batch=size, padded=padded)
+        matches = [*known_matches, *(constraints.must_links if constraints else ())]
+        self._starts = FittedStarts(features, settings, size, padded, matches)
         self.browser = QueryBrowser(len(features), np.random.default_rng(0))
 
     @property
@@ -133,8 +130,7 @@ class Inquiry:
 
     def has_questions(self, query: int) -> bool:
         """Whether the query has a candidate whose answer is neither implied nor already asked."""
-        self._refit_metric()
-        candidates = self._starts.candidates(query)
+        candidates = self._starts.current().candidates(query)
         unknown = candidates >= 0
         if self.constraints is not None:
             unknown &= self.constraints.implied(query, candidates) == 0
@@ -152,8 +148,8 @@ class Inquiry:
                 f"query: {queries.tolist()[:5]} is outside the {len(self.features)} images of "
                 f"{self.features.source}; choose from 0..{len(self.features) - 1}"
             )
-        self._refit_metric()
-        starts = self._starts.get(queries)
+        table = self._starts.current()
+        starts = table.get(queries)
         if self._described is not None:
             self._described.begin(rows, queries, starts.candidates)
         if self.constraints is None or len(rows) == 0:
@@ -163,7 +159,7 @@ class Inquiry:
         known = np.array([self.constraints.implied(query, candidates) for query, candidates in pairs])
         closed = np.array([self.constraints.asked(query, candidates) for query, candidates in pairs])
         for row in np.flatnonzero(known.any(axis=1)):
-            self._starts.with_known(starts, int(row), known[row])
+            table.with_known(starts, int(row), known[row])
         self.batch.begin(rows, queries, starts, known, closed)
 
     def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Outcome:
@@ -209,6 +205,30 @@ class Inquiry:
         truth = LabelOracle(identities).answer(queries, self.batch.candidates)
         return np.where(self.batch.action_mask > 0, self.batch.rewards_if(truth), np.float32(-np.inf))
 
+    def fits(self) -> tuple[Any, ...]:
+        """Identifies engines between which a snapshot can be exchanged."""
+        return (self.batch.settings, len(self.features), len(self.batch.query), self.node_feature_names)
+
+    def parts(self) -> list[Part]:
+        """What a snapshot copies; see :class:`reid_al_env.snapshots.Parts`."""
+        parts: list[Part] = [
+            (self, ("browser",)),
+            (self.batch, EpisodeBatch.STATE),
+            (self._starts, FittedStarts.STATE),
+        ]
+        if self._described is not None:
+            parts.append((self._described, DescribedNodes.STATE))
+        if not isinstance(self.oracle, LabelOracle | RecordedOracle) and hasattr(self.oracle, "__dict__"):
+            parts.append((self.oracle, None))  # others, and objects without attributes, never change
+        if self.constraints is not None:
+            parts.append((self.constraints, None))
+        return parts
+
+    def unchanging(self) -> list[object]:
+        """What a snapshot shares: the features and their columns."""
+        features = self.features
+        return [features.features, features.identities, features.cameras, features.paths]
+
     def _answers(
         self, queries: NDArray[np.int64], picked: NDArray[np.int64], allowed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
@@ -224,8 +244,7 @@ class Inquiry:
             if self.constraints is not None:
                 self.constraints.add_many(left, right, given)
                 self._answer_from_known(queries, picked, answers, asked=allowed & ~asked)
-            if self.batch.settings.metric == "verified":
-                self._note_matches(left, right, given)
+            self._starts.note(left, right, given)
         return answers, asked
 
     def _answer_from_known(
@@ -245,24 +264,3 @@ class Inquiry:
             before = pair in mentioned or bool(self.constraints.asked(i, picked[row : row + 1])[0])
             asked[row] = answers[row] == 0 and not before
             mentioned.add(pair)
-
-    def _note_matches(
-        self, queries: NDArray[np.int64], picked: NDArray[np.int64], answers: NDArray[np.int8]
-    ) -> None:
-        match = answers > 0
-        self._match_pairs.extend(zip(queries[match].tolist(), picked[match].tolist(), strict=True))
-
-    def _refit_metric(self) -> None:
-        """Refit the "verified" metric when the number of matches has grown by a quarter.
-
-        Running episodes keep their own distances and are not affected.
-        """
-        count = len(self._match_pairs)
-        if count < 2 or count < 1.25 * self._pairs_at_fit:
-            return
-        pairs = np.asarray(self._match_pairs)
-        left = l2_normalise(self.features.features[pairs[:, 0]]).astype(np.float64)
-        right = l2_normalise(self.features.features[pairs[:, 1]])
-        settings = self.batch.settings
-        self._starts = StartTable(self.features, settings, left - right, len(self.batch.query), self._padded)
-        self._pairs_at_fit = count

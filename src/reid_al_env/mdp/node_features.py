@@ -109,6 +109,8 @@ class DescribedNodes:
         InputError: If the names are not usable, or static values have another number of rows than N.
     """
 
+    STATE = ("_values",)
+
     def __init__(self, node_features: NodeFeatures, size: int, nodes: int, images: int) -> None:
         self.names = _check_names(node_features.names)
         if isinstance(node_features, StaticNodeFeatures) and len(node_features) != images:

@@ -32,6 +32,8 @@ class Renderer:
         DependencyNotInstalled: If Pillow, or pygame for ``"human"``, is not installed.
     """
 
+    STATE = ("_lines", "_queries", "_last", "_total")
+
     def __init__(self, mode: str, size: int, budget: int) -> None:
         _check_installed(mode)
         self._mode = mode
