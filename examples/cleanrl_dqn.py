@@ -1,8 +1,8 @@
 """A masked DQN in one file, in the manner of CleanRL: torch, the batched environment, nothing hidden.
 
-Differs from the textbook in two lines: exploration draws among what the mask allows, and the maximum of the
-target is over what the next mask allows. The state is the paper's flattened graph with the answers, the
-budget left and the mask beside it.
+It differs from a textbook DQN in two lines: exploration draws from the actions that the mask allows, and so
+does the maximum in the target. The state is the paper's flattened graph, followed by the answers, the budget
+left and the mask.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def flat(observation: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def greedy(network: nn.Module, states: torch.Tensor, actions: int) -> torch.Tensor:
-    """Q-values with −inf where the mask (a state's last numbers) forbids."""
+    """Q-values, with −inf where the mask (the last numbers of a state) is 0."""
     return network(states).masked_fill(states[:, -actions:] == 0, -torch.inf)
 
 
@@ -79,7 +79,7 @@ def main() -> None:
         action = np.where(rng.random(args.num_envs) < epsilon, random, action)
 
         observation, reward, terminated, _, _ = envs.step(action)
-        next_state = flat(observation)  # of a new episode where terminated, and then not looked at
+        next_state = flat(observation)  # of the next episode where terminated; not used then
         rows = np.arange(answered, answered + args.num_envs) % args.buffer
         states[rows], next_states[rows] = state, next_state
         picks[rows], rewards[rows], ends[rows] = action, reward, terminated
@@ -96,7 +96,7 @@ def main() -> None:
             best = greedy(target, torch.from_numpy(next_states[chosen]), actions).amax(dim=1)
             going = torch.from_numpy(1.0 - ends[chosen])
             goal = torch.from_numpy(rewards[chosen]) + args.gamma * going * best
-        # The pick that was made is looked up among all values: a masked one must not be learned as −inf.
+        # Current values are not masked: a masked pick in the buffer must not be learned as −inf.
         value = network(torch.from_numpy(states[chosen])).gather(1, torch.from_numpy(picks[chosen])[:, None])
         loss = nn.functional.smooth_l1_loss(value[:, 0], goal)
         optimiser.zero_grad()

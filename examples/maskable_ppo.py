@@ -1,4 +1,4 @@
-"""sb3-contrib's MaskablePPO: the mask is found by ``action_masks()``."""
+"""sb3-contrib's MaskablePPO, which finds the mask through ``action_masks()``."""
 
 import gymnasium as gym
 from sb3_contrib import MaskablePPO

@@ -1,4 +1,4 @@
-"""Our masked DQN, trained through Stable-Baselines3's own ``learn``, against a random agent."""
+"""This project's masked DQN, trained with Stable-Baselines3's ``learn``, compared with a random agent."""
 
 import gymnasium as gym
 import numpy as np

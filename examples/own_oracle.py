@@ -1,4 +1,4 @@
-"""Answer yourself, or let any system answer: an oracle is a function, or an object with one, on pairs."""
+"""Use your own source of answers: an object with a method ``answer``, or a plain function."""
 
 import gymnasium as gym
 import numpy as np
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from reid_al_env import ConstraintGraph, synthetic_features
 
 
-class HastyPerson:
-    """Knows the identities but says "can't tell" for every fifth question."""
+class UnsureAnnotator:
+    """Knows the identities but answers "can't tell" to every fifth question."""
 
     def __init__(self, identities: NDArray[np.int64]) -> None:
         self.identities = identities
@@ -23,11 +23,11 @@ class HastyPerson:
 
 
 features = synthetic_features(seed=1)
-known = ConstraintGraph(len(features))  # with it, what follows from earlier answers is never asked
+known = ConstraintGraph(len(features))  # with it, implied answers are never asked for
 env = gym.make(
     "reid_al_env:ReIDActiveLearning-v0",
     features=features,
-    oracle=HastyPerson(features.identities),
+    oracle=UnsureAnnotator(features.identities),
     constraints=known,
     render_mode="ansi",
 )
@@ -40,11 +40,11 @@ for _ in range(3):
 print(f"{len(known.must_links)} matches, {len(known.cannot_links)} non-matches")
 
 
-def nobody_matches(queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-    """What remembers nothing need not be an object."""
+def never_matches(queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
+    """An oracle without memory can be a function."""
     return np.full(len(queries), -1, dtype=np.int8)
 
 
-env = gym.make("reid_al_env:ReIDActiveLearning-v0", features=features, oracle=nobody_matches)
+env = gym.make("reid_al_env:ReIDActiveLearning-v0", features=features, oracle=never_matches)
 env.reset(seed=0)
 print("a function answers", env.step(0)[4]["answer"])

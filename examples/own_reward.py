@@ -1,4 +1,4 @@
-"""A reward of your own: any function of the answer, how hard it was, and the margin."""
+"""Use your own reward: any function of the answers, their hardness and the margin."""
 
 import gymnasium as gym
 import numpy as np
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 def find_matches(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
-    """1 for a match, and ``margin`` more for one that lay farther off than a known non-match."""
+    """1 for a match, plus ``margin`` if it was farther away than a known non-match."""
     found = (answers > 0).astype(np.float32)
     return np.where(gap > 0, found * (1 + np.float32(margin)), found)
 

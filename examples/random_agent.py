@@ -1,4 +1,4 @@
-"""A random agent that respects the mask, on the synthetic default data."""
+"""A random agent that respects the mask, on the default synthetic features."""
 
 import gymnasium as gym
 

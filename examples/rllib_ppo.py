@@ -1,6 +1,6 @@
-"""RLlib's PPO with its own masked module; needs ``pip install "ray[rllib]"``, and says so without it.
+"""RLlib's PPO with its module for action masks; needs ``pip install "ray[rllib]"``.
 
-The module wants the mask and the rest of the observation under two names; a small wrapper gives them so.
+The module expects the mask and the rest of the observation under two names, which a small wrapper provides.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ from ray.rllib.examples.rl_modules.classes.action_masking_rlm import ActionMaski
 from ray.tune.registry import register_env
 
 
-class UnderRLlibsNames(gym.Wrapper):
+class RLlibNames(gym.Wrapper):
     """``{"action_mask": ..., "observations": ...}`` from the mask in the info and the flattened graph."""
 
     def __init__(self, env: gym.Env) -> None:
@@ -48,7 +48,7 @@ class UnderRLlibsNames(gym.Wrapper):
 
 def make(config: dict) -> gym.Env:
     env = reid_al_env.ReIDActiveLearningEnv(pool_size=10, budget=5, k=5, metric="cosine", **config)
-    return UnderRLlibsNames(FlattenGraph(env))
+    return RLlibNames(FlattenGraph(env))
 
 
 def main(iterations: int = 3) -> None:

@@ -1,9 +1,9 @@
-"""The one error that input from outside can cause."""
+"""The error raised for input that cannot be used."""
 
 
 class InputError(ValueError):
-    """Input that cannot be used: a file, a folder, an array or a setting.
+    """A file, folder, array or setting that cannot be used.
 
-    The message is one line that says what was found, where, what was expected and how to mend it; the
-    command line prints it as it stands and exits with code 2.
+    The message is one line: what was found, where, what was expected, and what to do. The command line prints
+    it unchanged and exits with code 2.
     """

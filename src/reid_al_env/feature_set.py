@@ -1,4 +1,4 @@
-"""The images as the environment sees them: feature vectors with identities and cameras."""
+"""Feature vectors of images, with identities, cameras and names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ _SIDECARS = ("identities", "cameras", "paths")
 
 
 class FeatureSet:
-    """Immutable features of N images, compared by identity and copied by reference.
+    """Features of N images with their identities, cameras and paths.
+
+    A set is immutable. Two sets are equal only if they are the same object, and ``copy`` and ``deepcopy``
+    return the object itself.
 
     Args:
-        features: Shape (N, D), any float type; kept as float32. A memory-mapped float32 array stays mapped.
-        identities: Shape (N,), integers; −1 means unknown. ``None`` means that all are unknown.
-        cameras: Shape (N,), integers, or ``None``.
-        paths: Shape (N,), strings (names or file paths), or ``None``.
-        source: Where the features come from, for messages.
+        features: Numbers of shape (N, D), stored as float32. A memory-mapped float32 array stays mapped.
+        identities: Integers of shape (N,); −1 is unknown. ``None``: all are unknown.
+        cameras: Integers of shape (N,); −1 is unknown. ``None``: there are none.
+        paths: Strings of shape (N,), names or file paths. ``None``: there are none.
+        source: Where the features come from, for error messages.
 
     Raises:
         InputError: If shapes disagree, a feature is not finite, or a row is all zeros.
@@ -87,11 +90,14 @@ class FeatureSet:
 
     @property
     def names(self) -> NDArray[np.str_]:
-        """Names of the images, shape (N,): ``paths``, or the index where there are none."""
+        """Names of the images, shape (N,): ``paths``, or the dataset indices as strings without paths."""
         return np.arange(len(self)).astype(np.str_) if self.paths is None else self.paths
 
     def subset(self, indices: NDArray[np.int64]) -> FeatureSet:
-        """The images at ``indices`` (dataset indices or a boolean mask), in that order, with their names."""
+        """A new set of the images at ``indices`` (dataset indices or a boolean mask), in that order.
+
+        Images keep their names.
+        """
         return FeatureSet(
             self.features[indices],
             self.identities[indices],
@@ -101,7 +107,7 @@ class FeatureSet:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.npz`` that :meth:`load` reads back; replaces ``path`` only once it is complete."""
+        """Write an ``.npz`` for :meth:`load`. An existing file is replaced only after all is written."""
         target = Path(path)
         columns: dict[str, Any] = {"features": np.asarray(self.features), "identities": self.identities}
         if self.cameras is not None:
@@ -128,7 +134,7 @@ class FeatureSet:
                 read from ``NAME.identities.npy``, ``NAME.cameras.npy`` and ``NAME.paths.npy`` beside it.
 
         Raises:
-            InputError: If the file is missing, is not of this layout or holds pickled objects.
+            InputError: If the file is missing, has another layout or holds pickled objects.
         """
         file = Path(path)
         if not file.is_file():

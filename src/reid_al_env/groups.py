@@ -1,4 +1,4 @@
-"""Groups of images as the environment's nodes: one answer is about two groups, not about two images."""
+"""Groups of images of one identity, used as nodes in place of single images."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
-from reid_al_env.evidence.oracles import Oracle
 from reid_al_env.feature_set import FeatureSet
 
 
 class Groups:
-    """Images that are known or safely assumed to show one identity, as nodes of the environment.
+    """Groups of images that are known, or assumed, to show one identity each.
 
     Args:
         features: The N images.
-        labels: Shape (N,), group of each image, every number from 0 to G − 1 at least once.
+        labels: Group of each image, shape (N,); every number from 0 to G − 1 occurs.
 
     Attributes:
         labels: Shape (N,), int64.
-        sizes: Number of images, shape (G,), int64.
+        sizes: Number of images of each group, shape (G,), int64.
         means: L2-normalised means of the L2-normalised features, shape (G, D), float32.
-        typical: Dataset index of the image nearest the mean, the one a person is shown, shape (G,), int64.
+        typical: Dataset index of each group's image nearest to its mean, the image shown to annotators,
+            shape (G,), int64.
 
     Raises:
-        InputError: If the labels do not fit, or the features of a group cancel out.
+        InputError: If the labels are not as described, or the mean of a group is zero.
     """
 
     def __init__(self, features: FeatureSet, labels: NDArray[np.int64]) -> None:
@@ -59,13 +59,13 @@ class Groups:
         return self._by_group[self._starts[group] : self._starts[group + 1]]
 
     def by_closeness(self, group: int) -> NDArray[np.int64]:
-        """Dataset indices of a group's images, the nearest to the mean first."""
+        """Dataset indices of a group's images, nearest to the mean first."""
         return self._by_closeness[self._starts[group] : self._starts[group + 1]]
 
     def nodes(self) -> FeatureSet:
-        """The groups as the environment takes them: their means, named and identified by typical images.
+        """The groups as a feature set: their means, with the identities and names of the typical images.
 
-        Cameras are left out, since a group is seen by several.
+        There are no cameras, since a group may have images of several.
         """
         features = self._features
         return FeatureSet(
@@ -74,20 +74,3 @@ class Groups:
             paths=features.names[self.typical],
             source=f"groups of {features.source}",
         )
-
-
-class GroupOracle:
-    """Answers about groups by asking another oracle about their typical images.
-
-    Args:
-        oracle: Answers about images.
-        typical: Dataset index of the image shown for each group, shape (G,).
-    """
-
-    def __init__(self, oracle: Oracle, typical: NDArray[np.int64]) -> None:
-        self._oracle = oracle
-        self._typical = np.asarray(typical, dtype=np.int64)
-
-    def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-        """+1, −1 or 0 for each pair of groups, shape (B,), int8."""
-        return self._oracle.answer(self._typical[queries], self._typical[galleries])

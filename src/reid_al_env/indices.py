@@ -1,7 +1,8 @@
-"""Whole numbers that a user gives, actions and queries: refused in one line where they are none."""
+"""Checks of actions and queries given by a user, which must be whole numbers in a range."""
 
 from __future__ import annotations
 
+import math
 import reprlib
 
 import numpy as np
@@ -13,10 +14,15 @@ _WHOLE = "iub"
 
 
 def as_index(value: object, name: str, count: int) -> int:
-    """One number in 0..count−1: Python's, numpy's, or an array of no dimensions.
+    """``value`` as an int, checked to be in 0..count−1.
+
+    Args:
+        value: A Python or numpy integer, or an array without dimensions.
+        name: Name of the value in the message.
+        count: Number of valid values.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is not a whole number in that range.
     """
     array = _as_array(value)
     if array.ndim == 0 and array.dtype.kind in _WHOLE and 0 <= (index := int(array)) < count:
@@ -25,10 +31,10 @@ def as_index(value: object, name: str, count: int) -> int:
 
 
 def as_indices(values: object, name: str, size: int, count: int) -> NDArray[np.int64]:
-    """Numbers in 0..count−1, shape (size,).
+    """``values`` as an int64 array of shape (size,), checked to be in 0..count−1.
 
     Raises:
-        InputError: If they are none, or not as many.
+        InputError: If there are not ``size`` of them, or one is not a whole number in that range.
     """
     array = _as_array(values)
     if (
@@ -41,7 +47,12 @@ def as_indices(values: object, name: str, size: int, count: int) -> NDArray[np.i
 
 
 def as_queries(chosen: object, size: int, count: int) -> NDArray[np.int64]:
-    """``options["query"]`` for each of ``size`` sub-environments: one number for all, or one for each.
+    """``options["query"]`` for each sub-environment, shape (size,).
+
+    Args:
+        chosen: One number for all sub-environments, or ``size`` numbers.
+        size: Number of sub-environments.
+        count: Number of images.
 
     Raises:
         InputError: If it is neither.
@@ -49,6 +60,20 @@ def as_queries(chosen: object, size: int, count: int) -> NDArray[np.int64]:
     if _as_array(chosen).ndim == 0:
         return np.full(size, as_index(chosen, "query", count))
     return as_indices(chosen, "query", size, count)
+
+
+def as_limit(steps: object) -> float:
+    """``max_episode_steps`` as a number of steps; infinity for ``None`` and −1, which mean no limit.
+
+    Raises:
+        InputError: If it is not a whole number of at least 1.
+    """
+    if steps is None:
+        return math.inf
+    array = _as_array(steps)
+    if array.ndim == 0 and array.dtype.kind in "iu" and ((whole := int(array)) >= 1 or whole == -1):
+        return math.inf if whole == -1 else whole
+    raise InputError(f"max_episode_steps: {steps!r}; expected a whole number of at least 1, or None")
 
 
 def _as_array(values: object) -> NDArray[np.generic]:

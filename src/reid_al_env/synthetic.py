@@ -1,6 +1,8 @@
-"""Seeded synthetic features, so that the environment runs with nothing downloaded."""
+"""Seeded synthetic features, so that the environments run without a download."""
 
 from __future__ import annotations
+
+import os
 
 import numpy as np
 
@@ -17,22 +19,23 @@ def synthetic_features(
     camera_shift: float = 0.25,
     seed: int = 0,
 ) -> FeatureSet:
-    """Features with the structure of a re-identification set: look-alikes, camera shift, scatter.
+    """Draw features with the structure of a re-identification data set.
 
-    Identities are drawn around a fifth as many archetypes (people in similar clothes), each camera adds a
-    shift of its own to all it sees, and every image scatters about its identity.
+    There is one archetype (people in similar clothes) for every five identities. An identity's centre lies
+    near its archetype, so identities of one archetype look alike. An image is its identity's centre, plus a
+    shift that all images of its camera share, plus noise.
 
     Args:
         identities: Number of identities.
-        images_per_identity: Images of each, spread over the cameras in turn.
+        images_per_identity: Images of each identity, assigned to the cameras in turn.
         cameras: Number of cameras.
-        dimensions: D.
-        noise: Scatter of an image about its identity, against an archetype's length of 1.
+        dimensions: D, length of a feature vector.
+        noise: Length of an image's noise is about twice this; an archetype has length 1.
         camera_shift: Length of a camera's shift.
-        seed: Of everything drawn.
+        seed: Seed of all random numbers.
 
     Returns:
-        A set of ``identities × images_per_identity`` L2-normalised rows in shuffled order.
+        ``identities × images_per_identity`` L2-normalised rows in random order.
     """
     rng = np.random.default_rng(seed)
 
@@ -54,3 +57,10 @@ def synthetic_features(
         camera[order],
         source=f"synthetic features (seed {seed})",
     )
+
+
+def as_feature_set(features: FeatureSet | str | os.PathLike[str] | None) -> FeatureSet:
+    """``features`` itself, read from a path, or the synthetic default for ``None``."""
+    if features is None:
+        return synthetic_features()
+    return features if isinstance(features, FeatureSet) else FeatureSet.load(features)

@@ -1,4 +1,4 @@
-"""The batched environment: many queries answered side by side by one numpy kernel."""
+"""The batched environment: many episodes in one numpy kernel."""
 
 from __future__ import annotations
 
@@ -12,37 +12,43 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from reid_al_env.env import ObsType, as_feature_set, observation_space
+from reid_al_env.env import ObsType, observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph
 from reid_al_env.evidence.oracles import AnswerFunction, Oracle
-from reid_al_env.indices import as_indices, as_queries
+from reid_al_env.indices import as_indices, as_limit, as_queries
 from reid_al_env.mdp.inquiry import Inquiry, Outcome
 from reid_al_env.mdp.node_features import NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
 from reid_al_env.render.rendering import RENDER_FPS, RENDER_MODES, make_renderer
+from reid_al_env.snapshots import Cloneable, Part, Parts
+from reid_al_env.synthetic import as_feature_set
 from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
 
+_STATE = ("_np_random", "_np_random_seed", "_started", "_done")
 
-class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
+
+class ReIDActiveLearningVectorEnv(Cloneable, VectorEnv[ObsType, NDArray[np.int64], NDArray[Any]]):
     """``num_envs`` copies of :class:`reid_al_env.env.ReIDActiveLearningEnv` in one kernel.
 
-    It gives what ``SyncVectorEnv`` would (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
+    It behaves like ``SyncVectorEnv`` (dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``,
     ``options["reset_mask"]``) with one difference: all sub-environments draw their queries from one shuffle,
-    so that no query is asked twice in a pass, and ``seed`` is therefore one number.
-    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. Rendering gives a
-    tuple with a frame (``"rgb_array"``) or a line (``"ansi"``) of each sub-environment.
+    so that no query occurs twice in a pass, and ``seed`` is therefore one number.
+    ``options={"query": [...]}`` chooses the queries of all sub-environments that are reset. ``render()``
+    returns a tuple with a frame (``"rgb_array"``) or a line (``"ansi"``) for each sub-environment.
 
     Args:
-        num_envs: B.
+        num_envs: B, number of sub-environments.
         autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's enumeration.
-        features: As in the single environment, like all other arguments.
+        features: As in the single environment, like the arguments after it.
+        max_episode_steps: Truncate episodes after so many steps, as ``gym.make`` does with ``TimeLimit``;
+            ``None`` or −1: no limit.
 
     Raises:
         InputError: As in the single environment.
     """
 
-    metadata = {  # noqa: RUF012 -- Gymnasium declares it so
+    metadata = {  # noqa: RUF012 -- not a ClassVar in Gymnasium either
         "render_modes": [mode for mode in RENDER_MODES if mode != "human"],
         "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -67,6 +73,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         index: str = "Flat",
         render_mode: str | None = None,
         node_features: NodeFeatures | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         settings = EpisodeSettings(
             pool_size, budget, k, margin, metric, shrinkage, empty_negatives, reward, cross_camera, index
@@ -85,7 +92,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         self.single_observation_space = observation_space(pool_size, node_features)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._all = np.arange(num_envs)
+        self._limit = as_limit(max_episode_steps)
         self._done = np.zeros(num_envs, dtype=bool)
         self._started = False
 
@@ -95,8 +102,8 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         """Begin episodes everywhere, or where ``options["reset_mask"]`` (num_envs,) is true.
 
         Args:
-            seed: Starts the one shuffle anew; of a sequence the first number counts.
-            options: ``query`` (one number or one for each sub-environment) and ``reset_mask``.
+            seed: Seed of the common shuffle, which restarts; of a sequence, the first number.
+            options: ``query`` (one number, or one for each sub-environment) and ``reset_mask``.
         """
         first = next(iter(seed), None) if isinstance(seed, Sequence) else seed
         options = dict(options or {})
@@ -114,7 +121,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[ObsType, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Have one item answered in every sub-environment; see the single environment."""
+        """Ask about one item in each sub-environment; see the single environment."""
         if not self._started:
             raise ResetNeeded("Call reset() before step().")
         pool_size = self._inquiry.batch.settings.pool_size
@@ -129,16 +136,17 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         if self._renderer is not None:
             self._renderer.picked(np.flatnonzero(active), actions, outcome)
         terminated = outcome.terminated & active
+        truncated = (self._inquiry.batch.picks >= self._limit) & active
+        ended = terminated | truncated
         infos = self._step_info(outcome, active)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos = self._finish_same_step(infos, outcome, terminated)
+            infos = self._finish_same_step(infos, ended)
         elif not active.all():  # NEXT_STEP: those that ended last time begin now
             rows = np.flatnonzero(~active)
             self._begin(rows)
             infos = merge(infos, self._start_info(rows))
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            self._done = terminated.copy()
-        truncated = np.zeros(self.num_envs, dtype=bool)
+            self._done = ended
         return self._inquiry.observation(), outcome.rewards.astype(np.float64), terminated, truncated, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -146,7 +154,7 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         return self._inquiry.batch.action_mask.astype(bool)
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each item would earn by the true identities, (num_envs, pool_size); −inf where masked."""
+        """Reward of each item by the labels, (num_envs, pool_size); −inf where masked."""
         return self._inquiry.true_rewards()
 
     def render(self) -> tuple[Any, ...] | None:
@@ -157,6 +165,13 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
             raise ResetNeeded("Call reset() before render().")
         return tuple(self._renderer.render(self._inquiry, row) for row in range(self.num_envs))
 
+    def _snapshot_parts(self) -> Parts:
+        changing: list[Part] = [(self, _STATE), *self._inquiry.parts()]
+        if self._renderer is not None:
+            changing.append((self._renderer, self._renderer.STATE))
+        fits = (type(self).__name__, self.render_mode, self.autoreset_mode, *self._inquiry.fits())
+        return Parts(fits, changing, self._inquiry.unchanging())
+
     def _begin(self, rows: NDArray[np.int64], chosen: NDArray[np.int64] | None = None) -> None:
         queries = self._inquiry.next_queries(len(rows)) if chosen is None else chosen
         self._inquiry.begin(rows, queries)
@@ -164,24 +179,22 @@ class ReIDActiveLearningVectorEnv(VectorEnv[ObsType, NDArray[np.int64], NDArray[
         if self._renderer is not None:
             self._renderer.begin(rows, queries)
 
-    def _finish_same_step(
-        self, infos: dict[str, Any], outcome: Outcome, terminated: NDArray[np.bool_]
-    ) -> dict[str, Any]:
-        if not terminated.any():
+    def _finish_same_step(self, infos: dict[str, Any], over: NDArray[np.bool_]) -> dict[str, Any]:
+        if not over.any():
             return infos
-        rows = np.flatnonzero(terminated)
+        rows = np.flatnonzero(over)
         final = self._inquiry.observation(rows)
         final_obs = np.full(self.num_envs, None, dtype=object)
         for row, *parts in zip(rows.tolist(), *final.values(), strict=True):
             final_obs[row] = dict(zip(final, parts, strict=True))
         ended = {
             "final_obs": final_obs,
-            "_final_obs": terminated.copy(),
-            "final_info": keep(infos, terminated),
-            "_final_info": terminated.copy(),
+            "_final_obs": over.copy(),
+            "final_info": keep(infos, over),
+            "_final_info": over.copy(),
         }
         self._begin(rows)
-        return {**ended, **merge(keep(infos, ~terminated), self._start_info(rows))}
+        return {**ended, **merge(keep(infos, ~over), self._start_info(rows))}
 
     def _start_info(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         there = np.zeros(self.num_envs, dtype=bool)

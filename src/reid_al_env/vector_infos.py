@@ -1,4 +1,4 @@
-"""Infos of many sub-environments in one dictionary, laid out as Gymnasium's ``VectorEnv`` lays them out."""
+"""Infos of many sub-environments in one dictionary, in the layout of Gymnasium's ``VectorEnv``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Columns = dict[str, NDArray[Any]]
 
 
 def lay_out(values: Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
-    """Infos with their ``_key`` masks, zeros where there is nothing; fresh arrays.
+    """Infos with their ``_key`` masks, in new arrays; zeros for sub-environments without infos.
 
     Args:
-        values: By key, the values of all sub-environments, shape (B, …).
-        there: Which of them have infos, shape (B,).
+        values: Values of all sub-environments by key, each of shape (B, …).
+        there: True for sub-environments that have infos, shape (B,).
     """
     infos: dict[str, Any] = {}
     if not there.any():
@@ -30,12 +30,12 @@ def lay_out(values: Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def keep(infos: dict[str, Any], there: NDArray[np.bool_]) -> dict[str, Any]:
-    """The infos of the sub-environments in ``there`` alone."""
+    """Only the infos of the sub-environments where ``there`` (B,) is true."""
     return lay_out({name: value for name, value in infos.items() if not name.startswith("_")}, there)
 
 
 def merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Infos of two disjoint sets of sub-environments in one."""
+    """Combine the infos of two disjoint sets of sub-environments."""
     merged = dict(infos)
     for name, value in more.items():
         merged[name] = merged[name] + value if name in merged and not name.startswith("_") else value
@@ -45,10 +45,10 @@ def merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
-    """``options["reset_mask"]`` itself, or all of ``count`` sub-environments for ``None``.
+    """``options["reset_mask"]``, or a mask of all ``count`` sub-environments for ``None``.
 
     Raises:
-        InputError: If it is no mask of that many, or chooses none.
+        InputError: If it is not a bool array of shape (count,), or is false everywhere.
     """
     if mask is None:
         return np.ones(count, dtype=bool)

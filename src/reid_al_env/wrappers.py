@@ -1,4 +1,4 @@
-"""The same episodes in other clothes: a ``spaces.Graph`` for graph libraries, a vector as in the paper."""
+"""Wrappers that give observations as ``spaces.Graph``, or as the vector of the paper."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _Step = tuple[_Flat, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]
 class GraphObservation(
     gym.ObservationWrapper[GraphInstance, np.int64, ObsType], gym.utils.RecordConstructorArgs
 ):
-    """Observations as ``spaces.Graph``, as graph libraries want them.
+    """Observations as ``spaces.Graph``, for graph libraries.
 
-    Nodes are rows of float32, node 0 the query and node ``i`` pool item ``i − 1``; their columns are called
-    :attr:`node_names`:
+    Nodes are rows of float32; node 0 is the query, node ``i`` pool item ``i − 1``. The names of their columns
+    are in :attr:`node_names`:
 
     | column | meaning |
     | --- | --- |
@@ -41,8 +41,8 @@ class GraphObservation(
 
     Edges are the non-zero entries of the similarity graph in both directions, by row and then by column:
     ``edges`` (E, 1) float32 holds the similarities and ``edge_links`` (E, 2) int64 the nodes, so that PyTorch
-    Geometric's ``edge_index`` is ``edge_links.T``. Without any edge both are empty. ``info["action_mask"]``
-    stays, and ``info["remaining"]`` (float) is added.
+    Geometric's ``edge_index`` is ``edge_links.T``. Both are empty if there are no edges.
+    ``info["action_mask"]`` stays, and ``info["remaining"]`` (float) is added.
 
     Args:
         env: The environment.
@@ -77,7 +77,7 @@ class GraphObservation(
         return self.observation(observation), reward, terminated, truncated, info
 
     def observation(self, observation: ObsType) -> GraphInstance:
-        """The observation as a graph of fresh arrays."""
+        """The observation as a graph, in new arrays."""
         similarity = observation["similarity"]
         nodes = np.zeros((len(similarity), len(self.node_names)), dtype=np.float32)
         nodes[0, 0] = 1.0
@@ -92,10 +92,10 @@ class GraphObservation(
 
 
 class FlattenGraph(gym.ObservationWrapper[_Flat, np.int64, ObsType], gym.utils.RecordConstructorArgs):
-    """The similarity graph alone as one vector, shape ((n_s+1)²,), the state of the paper's network.
+    """The similarity graph alone as a vector of shape ((n_s+1)²,), the input of the paper's network.
 
-    What was asked is seen from the graph only where it shows there, as in the paper; the mask is in
-    ``info["action_mask"]`` and ``action_masks()``, as ever. (Liu et al., ICCV 2019, section 3.2.)
+    As in the paper (Liu et al., ICCV 2019, section 3.2), answers are visible only through the graph. The mask
+    stays in ``info["action_mask"]`` and ``action_masks()``.
 
     Args:
         env: The environment.
@@ -110,14 +110,14 @@ class FlattenGraph(gym.ObservationWrapper[_Flat, np.int64, ObsType], gym.utils.R
         self.observation_space = _flat_space(env.observation_space, env)
 
     def observation(self, observation: ObsType) -> _Flat:
-        """The graph's rows one after the other."""
+        """The rows of the graph, concatenated."""
         return observation["similarity"].reshape(-1)
 
 
 class FlattenGraphVector(_VectorWrapper):
-    """:class:`FlattenGraph` for the batched environment, shape (num_envs, (n_s+1)²), in every autoreset mode.
+    """:class:`FlattenGraph` for the batched environment: observations of shape (num_envs, (n_s+1)²).
 
-    Observations in ``infos["final_obs"]`` are flattened too.
+    All autoreset modes are supported; observations in ``infos["final_obs"]`` are flattened too.
 
     Args:
         env: The batched environment, or any vector environment of single ones.
@@ -162,7 +162,7 @@ def _flat_space(space: spaces.Space[Any], env: object) -> spaces.Space[Any]:
 
 
 def _nodes_of(space: spaces.Space[Any], env: object) -> int:
-    """n_s + 1, of an observation space of this package."""
+    """n_s + 1, the number of nodes in an observation space of this package."""
     graph = space.spaces.get("similarity") if isinstance(space, spaces.Dict) else None
     if graph is None or graph.shape is None:
         raise InputError(f"{env}: observations are {space}; expected those of ReIDActiveLearning")

@@ -15,9 +15,9 @@ from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.weights import answer_weight, chance_of_error
 from reid_al_agents.clustering import FormedGroups, compare_visually, form_groups
 from reid_al_agents.selection import make_selector
-from reid_al_env import ConstraintGraph, FeatureSet, LabelOracle, synthetic_features
+from reid_al_env import ConstraintGraph, FeatureSet, synthetic_features
 from reid_al_env.errors import InputError
-from reid_al_env.groups import GroupOracle, Groups
+from reid_al_env.groups import Groups
 
 FEATURES = synthetic_features(14, 6, noise=0.6, seed=2)
 LOOKS = compare_visually(FEATURES.features, FEATURES.cameras, 8, 3)
@@ -104,23 +104,6 @@ def test_labels_that_do_not_fit_are_an_input_error(labels, words):
     features = FeatureSet(np.array([[1.0, 0], [0, 1], [0, -1]]), source="three")
     with pytest.raises(InputError, match=words):
         Groups(features, np.array(labels))
-
-
-def test_the_oracle_of_groups_is_asked_about_typical_images():
-    class Spy:
-        def __init__(self):
-            self.asked = []
-
-        def answer(self, queries, galleries):
-            self.asked += zip(queries.tolist(), galleries.tolist(), strict=True)
-            return LabelOracle(FEATURES.identities).answer(queries, galleries)
-
-    spy = Spy()
-    typical = np.array([5, 0, 9])
-    answers = GroupOracle(spy, typical).answer(np.array([0, 2]), np.array([1, 0]))
-    assert spy.asked == [(5, 0), (9, 5)]
-    same = FEATURES.identities[[5, 9]] == FEATURES.identities[[0, 5]]
-    assert answers.tolist() == np.where(same, 1, -1).tolist()
 
 
 # The view

@@ -8,6 +8,7 @@ import pytest
 from dqn_tasks import FewOpenEnv
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.env_checker import check_env
@@ -141,6 +142,17 @@ def test_maskable_ppo_finds_the_masks_and_never_leaves_them():
     assert len(invalid) == 64
     assert not any(invalid)
     assert get_action_masks(env).shape == (2, 8)
+
+
+def test_maskable_ppo_learns_under_gymnasiums_statistics_and_sb3_reads_them():
+    env = SB3VecEnv(RecordEpisodeStatistics(batched(num_envs=2)))
+    assert is_masking_supported(env)
+    assert env.get_attr("num_envs") == [2, 2]
+    invalid, watch = watched()
+    model = MaskablePPO("MultiInputPolicy", env, n_steps=16, batch_size=16, n_epochs=1, device="cpu", seed=0)
+    model.learn(64, callback=watch)
+    assert not any(invalid)
+    assert [episode["l"] for episode in model.ep_info_buffer] == [3] * 20
 
 
 def test_masked_dqn_learns_on_the_batched_environment_and_never_leaves_the_mask():

@@ -5,6 +5,8 @@ import inspect
 import json
 import pickle
 import re
+import subprocess
+import sys
 import warnings
 from importlib.util import find_spec
 
@@ -12,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import TimeAwareObservation, TimeLimit
 
 import reid_al_env
 from reid_al_env import (
@@ -87,6 +90,48 @@ def test_every_variant_has_its_batched_twin_and_a_spec_in_json(name):
     assert env.single_observation_space == single.observation_space
     env.reset(seed=0)
     env.step(np.array([0, 1]))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_threshold_is_what_greedy_on_the_labels_reaches(name):
+    """Over all queries of the default features; picking in order stays below it, and random far below."""
+    env = gym.make_vec(
+        name, num_envs=1000, vectorization_mode="vector_entry_point", autoreset_mode="Disabled"
+    )
+    rng = np.random.default_rng(0)
+
+    def mean_return(choose):
+        env.reset(options={"query": np.arange(1000)})
+        total, over = 0.0, False
+        while not over:
+            _, rewards, terminated, _, _ = env.step(choose())
+            total, over = total + rewards.mean(), terminated.all()
+            assert over == terminated.any()
+            assert rewards.min() >= 0
+            assert rewards.max() <= 1.2
+        return total
+
+    greedy = mean_return(lambda: env.true_rewards().argmax(axis=1))
+    nearest = mean_return(lambda: env.action_masks().argmax(axis=1))
+    random = mean_return(lambda: (rng.random(env.action_masks().shape) * env.action_masks()).argmax(axis=1))
+    assert greedy == pytest.approx(gym.spec(name).reward_threshold, abs=0.005)
+    assert greedy > nearest > 1.1 * random
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_time_can_be_observed_and_no_episode_is_truncated_by_itself(name):
+    env = TimeAwareObservation(gym.make(name), flatten=False)
+    budget = env.spec.max_episode_steps - 1
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(gym.make(name).spec.to_json()))
+    assert isinstance(again, TimeLimit)
+    for each in (env, again):
+        each.reset(seed=0)
+        ends = [each.step(action)[2:4] for action in range(budget)]
+        assert ends == [(False, False)] * (budget - 1) + [(True, False)]
+    assert env.timesteps == budget
+    cut = gym.make(name, max_episode_steps=2)
+    cut.reset(seed=0)
+    assert [cut.step(action)[2:4] for action in range(2)] == [(False, False), (False, True)]
 
 
 def test_any_callable_is_a_reward():
@@ -404,12 +449,22 @@ def test_cameras_that_cannot_be_crossed_are_named_at_once(cameras, words):
     assert gym.make(ID, features=features).reset()[1]["action_mask"].all()
 
 
-def test_torch_is_not_needed():
-    import subprocess
-    import sys
-
-    code = "import sys, reid_al_env; sys.exit(bool({'torch', 'stable_baselines3', 'PIL'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_importing_loads_nothing_heavy():
+    """Not even FAISS, which is loaded when the first pool is searched."""
+    heavy = {
+        "torch",
+        "stable_baselines3",
+        "PIL",
+        "pygame",
+        "matplotlib",
+        "faiss",
+        "scipy",
+        "sklearn",
+        "pandas",
+    }
+    code = f"import sys, reid_al_env; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_can_t_tell_is_not_asked_again_the_other_way_round():

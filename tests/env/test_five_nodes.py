@@ -6,10 +6,10 @@ distance is 20, so all similarities are 40ths. Answers: node 1 is no match, node
 
 import numpy as np
 import pytest
-from reference import ReferenceEpisode
 
 from reid_al_env import EpisodeSettings, FeatureSet, Inquiry
 from reid_al_env.mdp.graph import k_reciprocal, node_distances
+from reid_al_env.mdp.specification import Episode, reciprocal_nodes
 
 POINTS = np.array([[0, 3], [1, 2], [3, 3], [4, 2], [4, 1]], dtype=np.float32)
 SAME_AS_QUERY = np.array([7, 1, 2, 7, 4])
@@ -149,12 +149,13 @@ def test_the_kernel_goes_through_them(empty_negatives):
     assert episode.step(np.array([1])).terminated[0]  # the budget of four
 
 
-def test_the_reference_goes_through_them():
-    """The brute force that the kernel is checked against has been checked by hand too."""
+def test_the_specification_goes_through_them():
+    """The plain loops that the kernel is compared with have been checked by hand too."""
     distances = [[value / 20 for value in row] for row in DISTANCES]
-    reference = ReferenceEpisode(distances, 2, 0.2, 4, "farthest", number=np.float64)
-    np.testing.assert_allclose(reference.s, np.array(SPARSE_0) / 40)
-    for node, answer, ruled, _, sparse, reward, _ in STEPS:
-        assert reference.step(node - 1, answer) * 20 == pytest.approx(reward, abs=1e-9)
-        np.testing.assert_allclose(reference.ruled, np.array(ruled) / 40, atol=1e-12)
-        np.testing.assert_allclose(reference.s, np.array(sparse) / 40, atol=1e-12)
+    episode = Episode(distances, k=2, margin=0.2, budget=4, empty_negatives="farthest")
+    np.testing.assert_allclose(episode.similarity, np.array(SPARSE_0) / 40)
+    for node, answer, ruled, reciprocal, sparse, reward, _ in STEPS:
+        np.testing.assert_allclose(episode.feedback(node, answer), np.array(ruled) / 40, atol=1e-12)
+        assert reciprocal_nodes(ruled, 2) == [set(np.flatnonzero(row)) for row in reciprocal]
+        assert episode.step(node - 1, answer) * 20 == pytest.approx(reward, abs=1e-9)
+        np.testing.assert_allclose(episode.similarity, np.array(sparse) / 40, atol=1e-12)

@@ -1,13 +1,13 @@
-"""The kernel equals the plain-loop reference, state by state."""
+"""The kernel equals the specification in plain loops, state by state."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import ReferenceEpisode, first_k, reference_distances, reference_pool
 
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry, synthetic_features
 from reid_al_env.mdp.graph import k_reciprocal, node_distances
+from reid_al_env.mdp.specification import Episode, nearest_images, reciprocal_nodes, scaled_distances
 
 # Small whole numbers: sums of squares are exact in any order, and ties and duplicates abound.
 features_strategy = st.integers(6, 14).flatmap(
@@ -43,7 +43,7 @@ def build(features, pool_size, budget, k, empty="neutral", size=1, oracle=None, 
     empty=st.sampled_from(["neutral", "farthest"]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_equals_reference(rows, k, pool, budget, empty, seed):
+def test_equals_the_specification(rows, k, pool, budget, empty, seed):
     """Pool, distances, graph after every answer, rewards, mask and end, with invalid and undecided picks."""
     rng = np.random.default_rng(seed)
     features = FeatureSet(np.array(rows, dtype=np.float32), np.zeros(len(rows), dtype=int))
@@ -53,21 +53,21 @@ def test_equals_reference(rows, k, pool, budget, empty, seed):
     query = int(rng.integers(len(rows)))
     inquiry.begin(np.array([0]), np.array([query]))
 
-    candidates = reference_pool(rows, query, pool)
+    candidates = nearest_images(rows, query, pool, np.float32)
     assert inquiry.batch.candidates[0].tolist() == candidates
-    distances = reference_distances([rows[i] for i in [query, *candidates]])
+    distances = scaled_distances([rows[i] for i in [query, *candidates]], np.float32)
     np.testing.assert_array_equal(inquiry.batch.distances[0], np.array(distances))
-    reference = ReferenceEpisode(distances, k, 0.2, budget, empty)
-    np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(reference.s))
-    while not reference.done():
+    specified = Episode(distances, k, 0.2, budget, empty, number=np.float32)
+    np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(specified.similarity))
+    while not specified.is_over():
         action = int(rng.integers(pool))
         outcome = inquiry.step(np.array([action]))
-        expected = reference.step(action, int(answers[query, candidates[action]]))
-        np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(reference.s))
+        expected = specified.step(action, int(answers[query, candidates[action]]))
+        np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(specified.similarity))
         assert outcome.rewards[0] == np.float32(expected)
-        assert bool(outcome.terminated[0]) == reference.done()
+        assert bool(outcome.terminated[0]) == specified.is_over()
         masked = {i + 1 for i in np.flatnonzero(inquiry.batch.action_mask[0] == 0)}
-        assert masked == reference.masked
+        assert masked == specified.closed
 
 
 @settings(max_examples=150, deadline=None)
@@ -78,7 +78,7 @@ def test_equals_reference(rows, k, pool, budget, empty, seed):
     empty=st.sampled_from(["neutral", "farthest"]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_equals_reference_in_float64(rows, k, budget, empty, seed):
+def test_equals_the_specification_in_float64(rows, k, budget, empty, seed):
     """With two opposite corners among the nodes the largest distance is 64, so that all numbers are exact."""
     rng = np.random.default_rng(seed)
     rows = [[value + 1 for value in row] for row in [*rows, [0] * 4, [4] * 4]]
@@ -88,37 +88,35 @@ def test_equals_reference_in_float64(rows, k, budget, empty, seed):
     inquiry = Inquiry(features, settings_, Scripted(answers))
     query = int(rng.integers(len(rows)))
     inquiry.begin(np.array([0]), np.array([query]))
-    candidates = reference_pool(rows, query, len(rows) - 1)
-    distances = reference_distances([rows[i] for i in [query, *candidates]], np.float64)
-    reference = ReferenceEpisode(distances, k, 0.25, budget, empty, number=np.float64)
+    candidates = nearest_images(rows, query, len(rows) - 1, np.float32)
+    distances = scaled_distances([rows[i] for i in [query, *candidates]], np.float64)
+    specified = Episode(distances, k, 0.25, budget, empty, number=np.float64)
     np.testing.assert_array_equal(inquiry.batch.distances[0].astype(np.float64), distances)
-    np.testing.assert_array_equal(inquiry.batch.similarity[0].astype(np.float64), reference.s)
-    while not reference.done():
+    np.testing.assert_array_equal(inquiry.batch.similarity[0].astype(np.float64), specified.similarity)
+    while not specified.is_over():
         action = int(rng.integers(len(rows) - 1))
         outcome = inquiry.step(np.array([action]))
-        assert float(outcome.rewards[0]) == reference.step(action, int(answers[query, candidates[action]]))
-        np.testing.assert_array_equal(inquiry.batch.similarity[0].astype(np.float64), reference.s)
-        assert bool(outcome.terminated[0]) == reference.done()
+        assert float(outcome.rewards[0]) == specified.step(action, int(answers[query, candidates[action]]))
+        np.testing.assert_array_equal(inquiry.batch.similarity[0].astype(np.float64), specified.similarity)
+        assert bool(outcome.terminated[0]) == specified.is_over()
 
 
 @pytest.mark.parametrize("metric", ["cosine", "mahalanobis"])
 @pytest.mark.parametrize("k", [5, 15])
-def test_a_whole_batch_equals_reference_on_features_like_real_ones(metric, k):
+def test_a_whole_batch_equals_the_specification_on_features_like_real_ones(metric, k):
     """The paper's sizes: thirty candidates, ten answers, sixteen queries side by side."""
     features = synthetic_features(40, 8, seed=7)
     inquiry = build(features, 30, 10, k, size=16, metric=metric)
     rng = np.random.default_rng(k)
     inquiry.begin(np.arange(16), rng.choice(len(features), 16, replace=False))
-    references = [
-        ReferenceEpisode(list(map(list, d)), k, 0.2, 10, "neutral") for d in inquiry.batch.distances
-    ]
+    specified = [Episode(list(map(list, d)), k, 0.2, 10, number=np.float32) for d in inquiry.batch.distances]
     for _ in range(10):
         actions = rng.integers(30, size=16)
         outcome = inquiry.step(actions)
-        for row, reference in enumerate(references):
-            reward = reference.step(int(actions[row]), int(outcome.answers[row]))
+        for row, episode in enumerate(specified):
+            reward = episode.step(int(actions[row]), int(outcome.answers[row]))
             assert outcome.rewards[row] == np.float32(reward)
-            np.testing.assert_array_equal(inquiry.batch.similarity[row], np.array(reference.s))
+            np.testing.assert_array_equal(inquiry.batch.similarity[row], np.array(episode.similarity))
 
 
 @given(
@@ -130,7 +128,7 @@ def test_distances_of_any_features(rows):
     distances = node_distances(points, np.ones(len(points), dtype=bool))
     if np.ptp(points, axis=0).max() < 1e-15:
         return  # squares are below float32's range
-    np.testing.assert_allclose(distances, reference_distances(points, np.float64), rtol=3e-7, atol=1e-9)
+    np.testing.assert_allclose(distances, scaled_distances(points, np.float64), rtol=3e-7, atol=1e-9)
     assert (distances == distances.T).all()
     assert not np.diagonal(distances).any()
     assert distances.max() == 1
@@ -147,11 +145,11 @@ def test_reciprocal_sets_with_ties_and_padding(values, k, padded):
     similarity = np.maximum(similarity, similarity.T)
     np.fill_diagonal(similarity, 0)
     count = 6 - padded
-    near = [first_k(row[:count].tolist(), i, k) for i, row in enumerate(similarity[:count])]
+    reciprocal = reciprocal_nodes(similarity[:count, :count].tolist(), k)
     found = k_reciprocal(similarity, k, np.arange(6) < count)
     for i in range(6):
         for j in range(6):
-            expected = i < count and j < count and j in near[i] and i in near[j]
+            expected = i < count and j < count and j in reciprocal[i]
             assert found[i, j] == expected
 
 
@@ -170,17 +168,17 @@ def test_known_answers_stand_from_the_start(rows, k, seed):
     inquiry = build(features, pool, pool, k, "farthest", constraints=constraints)
     query = int(rng.integers(len(rows)))
     inquiry.begin(np.array([0]), np.array([query]))
-    candidates = reference_pool(rows, query, pool)
+    candidates = nearest_images(rows, query, pool, np.float32)
     known = constraints.implied(query, np.array(candidates))
-    distances = reference_distances([rows[i] for i in [query, *candidates]])
-    reference = ReferenceEpisode(distances, k, 0.2, pool, "farthest", known)
-    np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(reference.s))
+    distances = scaled_distances([rows[i] for i in [query, *candidates]], np.float32)
+    specified = Episode(distances, k, 0.2, pool, "farthest", known.tolist(), np.float32)
+    np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(specified.similarity))
     assert inquiry.batch.feedback[0].tolist() == known.tolist()
     for action in np.flatnonzero(inquiry.batch.action_mask[0]):
         outcome = inquiry.step(np.array([action]))
         truth = 1 if identities[query] == identities[candidates[action]] else -1
-        assert outcome.rewards[0] == np.float32(reference.step(int(action), truth))
-        np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(reference.s))
+        assert outcome.rewards[0] == np.float32(specified.step(int(action), truth))
+        np.testing.assert_array_equal(inquiry.batch.similarity[0], np.array(specified.similarity))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "mahalanobis", "euclidean"])
@@ -261,13 +259,13 @@ def test_cross_camera_pads_and_padding_counts_for_nothing():
     assert not inquiry.batch.similarity[0, 4:].any()
     points = [features.features[i] for i in [0, *candidates[:3]]]
     np.testing.assert_allclose(
-        inquiry.batch.distances[0, :4, :4], np.array(reference_distances(points)), rtol=1e-5
+        inquiry.batch.distances[0, :4, :4], np.array(scaled_distances(points)), rtol=1e-5
     )
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=features_strategy, k=st.integers(1, 8), seed=st.integers(0, 2**32 - 1))
-def test_cross_camera_episodes_equal_reference(rows, k, seed):
+def test_cross_camera_episodes_equal_the_specification(rows, k, seed):
     """State by state, a padded episode is that of its real candidates alone."""
     rng = np.random.default_rng(seed)
     cameras = rng.integers(3, size=len(rows))
@@ -278,18 +276,20 @@ def test_cross_camera_episodes_equal_reference(rows, k, seed):
     query = int(rng.integers(len(rows)))
     inquiry.begin(np.array([0]), np.array([query]))
     others = [i for i in range(len(rows)) if cameras[i] != cameras[query]]
-    near = reference_pool([rows[i] for i in [query, *others]], 0, pool)
+    near = nearest_images([rows[i] for i in [query, *others]], 0, pool, np.float32)
     candidates = [others[i - 1] for i in near]
     padding = pool - len(candidates)
     assert inquiry.batch.candidates[0].tolist() == candidates + [-1] * padding
-    reference = ReferenceEpisode(
-        reference_distances([rows[i] for i in [query, *candidates]]), k, 0.2, pool, "neutral"
+    specified = Episode(
+        scaled_distances([rows[i] for i in [query, *candidates]], np.float32), k, 0.2, pool, number=np.float32
     )
     for action in rng.permutation(len(candidates)):
         outcome = inquiry.step(np.array([action]))
         truth = 1 if features.identities[query] == features.identities[candidates[action]] else -1
-        assert outcome.rewards[0] == np.float32(reference.step(int(action), truth))
+        assert outcome.rewards[0] == np.float32(specified.step(int(action), truth))
         size = len(candidates) + 1
-        np.testing.assert_array_equal(inquiry.batch.similarity[0, :size, :size], np.array(reference.s))
+        np.testing.assert_array_equal(
+            inquiry.batch.similarity[0, :size, :size], np.array(specified.similarity)
+        )
         assert not inquiry.batch.similarity[0, size:].any()
-        assert bool(outcome.terminated[0]) == reference.done()
+        assert bool(outcome.terminated[0]) == specified.is_over()

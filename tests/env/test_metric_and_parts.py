@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import reference_pool
 
 from reid_al_env import FeatureSet, InputError, LabelOracle, NoisyOracle
 from reid_al_env.mdp.browsing import QueryBrowser
@@ -15,6 +14,7 @@ from reid_al_env.mdp.graph import squared_distances
 from reid_al_env.mdp.metric import covariance, l2_normalise, to_metric_space
 from reid_al_env.mdp.pool import PoolTable
 from reid_al_env.mdp.reward import hardness_gap, hinge, softplus
+from reid_al_env.mdp.specification import nearest_images, squared_mahalanobis
 
 
 def test_whitening_is_the_mahalanobis_distance():
@@ -29,8 +29,7 @@ def test_whitening_is_the_mahalanobis_distance():
     np.testing.assert_allclose(sigma, 0.9 * sample + 0.1 * np.trace(sample) / 7 * np.eye(7))
     points = to_metric_space(features, "mahalanobis", 0.1)
     for i, j in [(0, 1), (5, 44), (59, 3)]:
-        difference = unit[i] - unit[j]
-        expected = difference @ np.linalg.inv(sigma) @ difference
+        expected = squared_mahalanobis(unit[i], unit[j], np.linalg.inv(sigma))
         assert np.sum((points[i] - points[j]).astype(np.float64) ** 2) == pytest.approx(expected, rel=1e-4)
 
 
@@ -212,5 +211,5 @@ def test_the_order_is_by_distance_and_index_whatever_the_search_returns(monkeypa
     table = PoolTable(points, 6, cameras)
     for query in range(60):
         others = [i for i in range(60) if i != query and (cameras is None or cameras[i] != cameras[query])]
-        near = reference_pool([points[i] for i in [query, *others]], 0, 6)
+        near = nearest_images([points[i] for i in [query, *others]], 0, 6, np.float32)
         assert table.candidates(query).tolist() == [others[i - 1] for i in near]

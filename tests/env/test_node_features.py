@@ -143,7 +143,7 @@ def test_single_and_batched_environments_agree(mode, described, monkeypatch):
     observation, _ = env.reset(seed=0)
     assert observation in env.observation_space
     assert observation["node_features"].shape == (5, 9, len(described.names))
-    test_vector_env.test_equals_sync_vector_env(mode)
+    test_vector_env.test_equals_sync_vector_env(mode, limit=None)
 
 
 def test_the_last_observation_describes_the_episode_that_ended():

@@ -215,7 +215,7 @@ def test_lines_tell_each_pick():
     said = {1: "match", -1: "no match"}[info["answer"]]
     assert env.render() == f"query {info['query']}  picked {info['picked']}: {said}  reward {reward:.3f}"
     env.step(2)
-    assert "already masked, nobody asked" in env.render()
+    assert "already masked, not asked" in env.render()
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])

@@ -7,9 +7,17 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics
 
 import reid_al_env
-from reid_al_env import ConstraintGraph, InputError, LabelOracle, NoisyOracle, synthetic_features
+from reid_al_env import (
+    ConstraintGraph,
+    InputError,
+    LabelOracle,
+    NoisyOracle,
+    action_masks,
+    synthetic_features,
+)
 
 ID = "ReIDActiveLearning-v0"
 FEATURES = synthetic_features(12, 6, seed=4)
@@ -52,9 +60,10 @@ def assert_same(left, right, where=""):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_equals_sync_vector_env(mode):
+@pytest.mark.parametrize("limit", [None, 3, 4], ids=["no limit", "limit before the end", "limit at the end"])
+def test_equals_sync_vector_env(mode, limit):
     rng = np.random.default_rng(0)
-    batched = make(mode)
+    batched = make(mode, max_episode_steps=limit)
     observation, infos = batched.reset(seed=9)
     log = [(observation, infos)]
     queries = [[int(q)] for q in infos["query"]]
@@ -64,10 +73,11 @@ def test_equals_sync_vector_env(mode):
         actions.append(picks)
         step = batched.step(picks)
         log.append(step)
-        if mode == "Disabled" and step[2].any():
-            resets.append(step[2])
-            log.append(batched.reset(options={"reset_mask": step[2]}))
-            started = step[2]
+        over = step[2] | step[3]
+        if mode == "Disabled" and over.any():
+            resets.append(over)
+            log.append(batched.reset(options={"reset_mask": over}))
+            started = over
         else:
             started = step[4].get("_query", np.zeros(COUNT, bool)) & ~step[4].get(
                 "_picked", np.zeros(COUNT, bool)
@@ -77,15 +87,19 @@ def test_equals_sync_vector_env(mode):
             queries[row].append(int(latest["query"][row]))
 
     sync = SyncVectorEnv(
-        [lambda row=row: Replayed(gym.make(ID, **KWARGS), queries[row]) for row in range(COUNT)],
+        [
+            lambda row=row: Replayed(gym.make(ID, max_episode_steps=limit, **KWARGS), queries[row])
+            for row in range(COUNT)
+        ],
         autoreset_mode=AutoresetMode(mode),
     )
     expected = [sync.reset(seed=9)]
     for picks in actions:
         step = sync.step(picks)
         expected.append(step)
-        if mode == "Disabled" and step[2].any():
-            expected.append(sync.reset(options={"reset_mask": step[2]}))
+        if mode == "Disabled" and (over := step[2] | step[3]).any():
+            expected.append(sync.reset(options={"reset_mask": over}))
+    assert any(part[3].any() for part in log if len(part) == 5) == (limit is not None)
     assert len(log) == len(expected)
     for number, (ours, theirs) in enumerate(zip(log, expected, strict=True)):
         for part, (a, b) in enumerate(zip(ours, theirs, strict=True)):
@@ -157,6 +171,47 @@ def test_bad_actions_are_named(actions):
     env.reset(seed=0)
     with pytest.raises(InputError, match="actions"):
         env.step(actions)
+
+
+@pytest.mark.parametrize("limit", [0, -2, 2.5, "3"], ids=str)
+def test_bad_limits_of_steps_are_named(limit):
+    with pytest.raises(InputError, match="max_episode_steps"):
+        make("SameStep", max_episode_steps=limit)
+    assert make("SameStep", max_episode_steps=-1)._limit == np.inf
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_masks_survive_vector_wrappers(mode):
+    """Under Gymnasium's statistics: by the function, in the infos, and in the observations."""
+    inner = make(mode)
+    env = NormalizeReward(RecordEpisodeStatistics(inner)) if mode != "Disabled" else inner
+    env = RecordEpisodeStatistics(inner) if mode == "Disabled" else env
+    observation, infos = env.reset(seed=0)
+    lengths = 0
+    for _ in range(13):
+        masks = action_masks(env)
+        assert masks.dtype == bool
+        assert (masks == inner.action_masks()).all()
+        assert (masks == (observation["action_mask"] > 0)).all()
+        assert (infos["action_mask"][infos["_action_mask"]] == masks[infos["_action_mask"]]).all()
+        observation, _, terminated, _, infos = env.step(masks.argmax(axis=1))
+        if "episode" in infos:
+            assert (infos["episode"]["l"][infos["_episode"]] == KWARGS["budget"]).all()
+            lengths += infos["_episode"].sum()
+        if mode == "Disabled" and terminated.any():
+            observation, infos = env.reset(options={"reset_mask": terminated})
+    assert lengths >= 2 * COUNT
+
+
+def test_masks_of_other_environments():
+    single = gym.make(ID, **KWARGS)
+    single.reset(seed=0)
+    assert action_masks(single).shape == (8,)
+    sync = SyncVectorEnv([lambda: gym.make(ID, **KWARGS)] * 2)
+    sync.reset(seed=0)
+    assert action_masks(RecordEpisodeStatistics(sync)).shape == (2, 8)
+    with pytest.raises(InputError, match="has no action masks"):
+        action_masks(gym.make("CartPole-v1"))
 
 
 def test_true_rewards_are_what_the_pick_earns():

@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
@@ -20,8 +20,9 @@ class SB3VecEnv(VecEnv):
 
     ``infos[i]`` holds environment i's own entries. Where its episode ended they are those of the last step,
     with ``terminal_observation``; those of the new episode are in ``reset_infos[i]``.
-    ``TimeLimit.truncated`` is always there. ``env_method("action_masks")`` gives what sb3-contrib's
-    MaskablePPO asks for.
+    ``episode`` of Gymnasium's ``RecordEpisodeStatistics`` is among those of the last step, where SB3 expects
+    it. ``TimeLimit.truncated`` is always there. ``env_method("action_masks")`` gives what sb3-contrib's
+    MaskablePPO needs, also through Gymnasium's vector wrappers.
 
     Args:
         venv: Made with ``autoreset_mode="SameStep"``.
@@ -79,29 +80,32 @@ class SB3VecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute of each environment; what only the batch has is the same for all."""
-        if hasattr(self.venv, "get_attr"):
-            values = self.venv.get_attr(attr_name)
+        holder = _holder(self.venv, attr_name)
+        if hasattr(holder, "get_attr"):
+            values = holder.get_attr(attr_name)
         else:
-            values = [getattr(self.venv, attr_name)] * self.num_envs
+            values = [getattr(holder, attr_name)] * self.num_envs
         return [values[i] for i in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the environment, for all at once."""
         if len(list(self._get_indices(indices))) != self.num_envs:
             raise InputError(f"{attr_name}: can be set only for all {self.num_envs} sub-environments at once")
-        if hasattr(self.venv, "set_attr"):
-            self.venv.set_attr(attr_name, value)
+        holder = _holder(self.venv, attr_name)
+        if hasattr(holder, "set_attr"):
+            holder.set_attr(attr_name, value)
         else:
-            setattr(self.venv, attr_name, value)
+            setattr(holder, attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Call a method and return its result for each environment; a batch's result is split by rows."""
-        if hasattr(self.venv, "call"):
-            results = self.venv.call(method_name, *method_args, **method_kwargs)
+        holder = _holder(self.venv, method_name)
+        if hasattr(holder, "call"):
+            results = holder.call(method_name, *method_args, **method_kwargs)
         else:
-            results = getattr(self.venv, method_name)(*method_args, **method_kwargs)
+            results = getattr(holder, method_name)(*method_args, **method_kwargs)
         return [results[i] for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
@@ -118,7 +122,16 @@ class SB3VecEnv(VecEnv):
         final = _split(infos.get("final_info", {}), self.num_envs)
         for i in ended:
             self.reset_infos[i] = each[i]
-            each[i] = {**final[i], "terminal_observation": infos["final_obs"][i]}
+            statistics = {name: each[i].pop(name) for name in ("episode",) if name in each[i]}
+            each[i] = {**final[i], **statistics, "terminal_observation": infos["final_obs"][i]}
+
+
+def _holder(venv: VectorEnv[Any, Any, Any], name: str) -> Any:
+    """The outermost wrapper, or the environment inside, that has an attribute or hands it on."""
+    holder: Any = venv
+    while isinstance(holder, VectorWrapper) and not hasattr(holder, name):
+        holder = holder.env
+    return holder
 
 
 def _is_final(name: str) -> bool:

@@ -1,1 +1,1 @@
-"""What answers say: oracles, must- and cannot-links, disputes and their minimum cuts."""
+"""Oracles, and the must-links and cannot-links that follow from their answers."""

@@ -1,4 +1,4 @@
-"""Answers closed under transitivity: what is known of every pair of images, also where they disagree."""
+"""Must-links and cannot-links from answers, closed under transitivity, also where answers disagree."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ CANNOT_TELL: Final = 0
 
 
 class ConstraintGraph:
-    """Must-links and cannot-links between ``size`` images, with everything that follows from them.
+    """Must-links and cannot-links between ``size`` images, with everything that they imply.
 
-    If *a* matches *b* and *b* matches *c*, then *a* matches *c*; if *a* matches *b* and *b* does not match
-    *c*, then *a* does not match *c*. A pair counts as asked even where the answer was "can't tell".
+    If *a* matches *b* and *b* matches *c*, then *a* matches *c*. If *a* matches *b* and *b* does not match
+    *c*, then *a* does not match *c*. A pair counts as asked even if the answer was "can't tell".
 
-    People err, so answers are evidence: those about a pair add up by weight, and the sign of the sum makes
-    it a must-link, a cannot-link or, at zero, neither. A cannot-link between images that must-links join is
-    a dispute. Until more answers settle it the heavier side holds, and the other is set aside: the non-match,
-    or the lightest cut of the matches; of equal ones the newer. Several are settled heaviest non-match first
-    (:meth:`.Component.settle`). What holds never disagrees with itself and depends on
-    the answers and their order alone: what is set aside comes back once the weights say so.
+    Answers can be wrong, so they are weighed. The weights of all answers about a pair are added, matches
+    positive and non-matches negative; a sum above zero is a must-link, one below zero a cannot-link. A
+    cannot-link between two images that must-links join is a *dispute*. The heavier side of a dispute is in
+    force and the other is set aside: either the cannot-link, or the lightest set of must-links that separates
+    the two images (a minimum cut). Of equal weights, the newer side is set aside. Disputes are settled in
+    order of weight, the heaviest cannot-link first (:meth:`.Component.settle`). Links in force are therefore
+    always consistent, and depend on the answers and their order only: a link that was set aside is in force
+    again as soon as the weights allow it.
 
-    It is kept as labels of groups (:class:`.Partition`). Only a component in which
-    answers disagree, or a link went, is worked out anew.
+    Links in force are stored as a group label for each image (:class:`.Partition`). Only components with a
+    dispute, or that lost a link, are recomputed.
 
     Args:
         size: Number of images.
+
+    Attributes:
+        contradictions: Answers (i, j, answer) that disagreed with the links in force, in order.
 
     Raises:
         InputError: If ``size`` is negative.
@@ -48,10 +53,10 @@ class ConstraintGraph:
         self._answers: list[tuple[int, int, int]] = []
         self._evidence = Evidence(size)
         self._groups = Partition(size)
-        # By group, an image that stands for its component; only of components with disputes, for elsewhere
-        # everything holds, and the component is the group.
+        # Group -> an image that identifies its component, for components with disputes only. In any other
+        # component all links are in force, and the component is the group.
         self._disputed: dict[int, int] = {}
-        self._open: dict[tuple[int, int], None] = {}  # disputes in the order they arose
+        self._open: dict[tuple[int, int], None] = {}  # pairs in dispute, in the order they arose
 
     def __len__(self) -> int:
         return len(self._groups.labels)
@@ -63,10 +68,10 @@ class ConstraintGraph:
             i: Dataset index of one image.
             j: Dataset index of the other.
             answer: +1 for a match (must-link), −1 for no match (cannot-link), 0 for "can't tell".
-            weight: How much the answer counts, above 0.
+            weight: Weight of the answer, above 0.
 
         Returns:
-            Whether the answer agrees with what held when it came. One that does not is appended to
+            Whether the answer agrees with the links in force. If not, it is appended to
             :attr:`contradictions`; its weight counts all the same.
 
         Raises:
@@ -94,7 +99,7 @@ class ConstraintGraph:
         """Record answers in order; all arrays of shape (M,), ``None`` for weights of 1.
 
         Returns:
-            How many of them disagreed with what held when they came.
+            Number of answers that disagreed with the links in force when they were added.
         """
         each = np.ones(len(answers)) if weights is None else np.asarray(weights, dtype=np.float64)
         return sum(
@@ -103,13 +108,13 @@ class ConstraintGraph:
         )
 
     def link_groups(self, labels: NDArray[np.int64], weight: float = 1.0) -> None:
-        """Assume that images of equal label match, as those of one tracklet do, though no one was asked.
+        """Assume, without an answer, that images of equal label match, such as those of one tracklet.
 
-        Each image is linked to the next of its label, so that a dispute can part a group at its weakest link.
+        Each image is linked to the next one of its label, so that a dispute can split a group at one link.
 
         Args:
             labels: Integers, shape (N,); below 0 for images of no group.
-            weight: How much each link counts, above 0.
+            weight: Weight of each link, above 0.
 
         Raises:
             InputError: If there is not one integer for each image, or the weight is not above 0 and finite.
@@ -118,10 +123,10 @@ class ConstraintGraph:
         self._rebuild(self._groups.form(first, after, self._evidence.images()).tolist())
 
     def without(self, pairs: NDArray[np.int64]) -> ConstraintGraph:
-        """Another graph, of all that was said but of these pairs; links that were assumed stay.
+        """A new graph without the answers about these pairs; assumed links stay.
 
         Args:
-            pairs: Of images, shape (M, 2); those that nobody was asked about are passed over.
+            pairs: Dataset indices, shape (M, 2); pairs without an answer are ignored.
         """
         other = copy.deepcopy(self)
         gone = {(min(i, j), max(i, j)) for i, j in np.asarray(pairs).reshape(-1, 2).tolist()}
@@ -135,23 +140,24 @@ class ConstraintGraph:
 
     @property
     def assumed_links(self) -> NDArray[np.int64]:
-        """The links of :meth:`link_groups`, held or not; shape (M, 2), by call and sorted within each."""
+        """All links of :meth:`link_groups`, in force or not; shape (M, 2), by call and sorted within each."""
         return self._evidence.assumed_links()
 
     @property
     def must_links(self) -> list[tuple[int, int]]:
-        """Pairs that people answered with "match", in order, less those set aside or outweighed."""
+        """Pairs answered "match", in order, without those outweighed or set aside."""
         return self._held(MATCH)
 
     @property
     def cannot_links(self) -> list[tuple[int, int]]:
-        """Pairs that people answered with "no match", in order, less those set aside or outweighed."""
+        """Pairs answered "no match", in order, without those outweighed or set aside."""
         return self._held(NO_MATCH)
 
     def disputes(self) -> list[Dispute]:
-        """Non-matches between images that matches join, set aside or not; in the order they arose.
+        """Cannot-links between images that must-links join, in the order they arose.
 
-        One is over once the pair's own answers no longer say "no match", or no matches join the two.
+        A dispute ends when the pair's own answers no longer add up to "no match", or when no must-links
+        join the two images any more.
         """
         found: dict[tuple[int, int], Dispute] = {}
         for pair in self._open:
@@ -160,21 +166,21 @@ class ConstraintGraph:
         return [found[pair] for pair in self._open]
 
     def relation(self, i: int, j: int) -> int:
-        """What is known of one pair: +1 same, −1 different, 0 unknown."""
+        """What is known about one pair: +1 same identity, −1 different, 0 unknown."""
         a, b = int(self._groups.labels[i]), int(self._groups.labels[j])
         if a == b:
             return MATCH
         return NO_MATCH if b in self._groups.conflicts.get(a, ()) else CANNOT_TELL
 
     def implied(self, i: int, others: NDArray[np.int64]) -> NDArray[np.int8]:
-        """What is known of ``i`` and each of ``others``.
+        """What is known about ``i`` and each of ``others``.
 
         Args:
             i: Dataset index.
             others: Dataset indices, shape (M,); −1 is padding and gives 0.
 
         Returns:
-            int8 array of shape (M,): +1 same, −1 different, 0 unknown.
+            int8 array of shape (M,): +1 same identity, −1 different, 0 unknown.
         """
         label = int(self._groups.labels[i])
         labels = self._groups.labels[others]
@@ -185,20 +191,20 @@ class ConstraintGraph:
         return known
 
     def asked(self, i: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of ``others`` were compared with ``i`` before, whatever the answer; (M,), False for −1."""
+        """Which of ``others`` have an answer with ``i``, "can't tell" included; (M,) bool, False for −1."""
         partners = self._evidence.answered(int(i))
         return np.fromiter((int(other) in partners for other in others), bool, len(others))
 
     def asked_pairs(self) -> NDArray[np.int64]:
-        """Pairs that people were asked, each once, whatever the answer; shape (M, 2), smaller index first."""
+        """Answered pairs, "can't tell" included, each once; shape (M, 2), smaller index first."""
         return self._evidence.answered_pairs()
 
     def groups(self) -> NDArray[np.int64]:
-        """Must-link component of every image, shape (N,), numbered by first appearance."""
+        """Group of every image by the must-links in force, shape (N,), numbered by first appearance."""
         return self._groups.numbered()
 
     def group_conflicts(self) -> NDArray[np.int64]:
-        """Pairs of groups known to differ, shape (M, 2), as numbered by :meth:`groups`, each once, sorted."""
+        """Pairs of groups with a cannot-link, (M, 2), numbered as in :meth:`groups`, each once, sorted."""
         return self._groups.numbered_conflicts()
 
     def _check(self, i: int, j: int, answer: int) -> None:
@@ -214,11 +220,11 @@ class ConstraintGraph:
         return [(i, j) for i, j in answers if self._evidence.answered(i)[j].sign == wanted]
 
     def _take_in(self, i: int, j: int, before: int, after: int) -> None:
-        """Bring the groups up to date with a pair whose sign was ``before`` and is ``after``."""
+        """Update the groups for a pair whose sign changed from ``before`` to ``after``."""
         a, b = int(self._groups.labels[i]), int(self._groups.labels[j])
         apart = self._component(a) != self._component(b)
         if (apart and before == after) or (not apart and after == MATCH and a not in self._disputed):
-            return  # where nothing is disputed, neither more weight nor another match decides anything
+            return  # without a dispute, more weight or another match changes no group
         if apart and (before, after) == (CANNOT_TELL, NO_MATCH):
             self._groups.separate(a, b)
         elif apart and (before, after) == (CANNOT_TELL, MATCH) and self._agree(a, b):
@@ -233,9 +239,9 @@ class ConstraintGraph:
         return self._disputed.get(group, group)
 
     def _agree(self, a: int, b: int) -> bool:
-        """Whether a first match between two groups' components surely brings no dispute.
+        """Whether a first match between the components of two groups certainly causes no dispute.
 
-        No cut in either changes then, as all paths between the two lead over the new match.
+        All paths between the components then use the new match, so no minimum cut inside either changes.
         """
         quiet, other = (a, b) if b in self._disputed else (b, a)
         conflicts: Iterable[int] = self._groups.conflicts.get(quiet, ())
@@ -244,7 +250,7 @@ class ConstraintGraph:
         return quiet not in self._disputed and self._component(other) not in conflicts
 
     def _rebuild(self, within: Iterable[int]) -> None:
-        """Work out anew the components of some images."""
+        """Recompute the components of some images."""
         images: set[int] = set()
         for start in within:
             if start not in images:

@@ -1,4 +1,4 @@
-"""Answers weighed against each other: what was said of pairs, and what holds where it disagrees."""
+"""Evidence about pairs of images, and how disagreements in it are settled."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from reid_al_env.evidence.min_cut import TOLERANCE, CutFinder
 
 @dataclass(frozen=True)
 class Dispute:
-    """A pair answered "no match" although matches lead from one image to the other.
+    """A pair answered "no match" whose images are joined by a path of matches.
 
     Args:
         i: Smaller dataset index of the pair.
         j: Larger one.
-        weight: By how much "no match" outweighs "match" among the answers about the pair itself.
-        cut: The lightest set of matches (i < j) that would part the two, of all the matches that join
-            them, whether these hold or are set aside.
-        cut_weight: What the cut weighs.
-        ask: The pair to put to a person again: (i, j) where it weighs no more than the cut, else the lightest
-            match of the cut.
+        weight: Weight of "no match" minus weight of "match" among the answers about the pair itself.
+        cut: The lightest set of matches (i < j) whose removal separates the two images, among all matches,
+            in force or set aside.
+        cut_weight: Total weight of the cut.
+        ask: The pair to recheck: (i, j) if it weighs no more than the cut, else the lightest match of the
+            cut.
     """
 
     i: int
@@ -40,13 +40,14 @@ class Dispute:
 
 @dataclass(slots=True)
 class Pair:
-    """What was said of the images ``i`` < ``j``.
+    """The evidence about the images ``i`` < ``j``.
 
     Args:
         i: Dataset index.
         j: Dataset index.
-        net: Weight of the matches less that of the non-matches; above 0 a must-link, below a cannot-link.
-        since: When ``net`` came to have its sign, counted in answers.
+        net: Weight of the matches minus weight of the non-matches: above 0 a must-link, below 0 a
+            cannot-link.
+        since: Number of the answer that gave ``net`` its sign.
     """
 
     i: int
@@ -62,7 +63,7 @@ class Pair:
     def add(self, weight: float, now: int) -> None:
         """Add the weight of one more answer, negative for a non-match."""
         before, net = self.sign, self.net + weight
-        # Sums of fractions miss zero by a rounding error, and a pair as often denied as affirmed is a tie.
+        # Rounding must not decide a tie: sums of fractions can miss zero by a rounding error.
         self.net = 0.0 if abs(net) <= TOLERANCE * max(abs(self.net), abs(weight)) else net
         if self.sign != before:
             self.since = now
@@ -70,7 +71,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class _Chain:
-    """Assumed matches, each image's with at most one before and one after it; (N,) each, −1 for none."""
+    """Assumed matches of each image with the image before and after it; shape (N,) each, −1 for none."""
 
     before: NDArray[np.int64]
     after: NDArray[np.int64]
@@ -82,7 +83,7 @@ _NOTHING: Final[Mapping[int, Pair]] = MappingProxyType({})
 
 
 class Evidence:
-    """All that was said of pairs: answers in dictionaries, assumed matches in arrays.
+    """All evidence about pairs: answers in dictionaries, assumed matches in arrays.
 
     Args:
         size: N, number of images.
@@ -106,7 +107,7 @@ class Evidence:
         return before, pair.sign
 
     def forget(self, i: int, j: int) -> None:
-        """Drop what people said of a pair; what was assumed of it stays."""
+        """Remove the answers about a pair; assumed matches stay."""
         for image, other in ((i, j), (j, i)):
             others = self._pairs.get(image, {})
             others.pop(other, None)
@@ -117,7 +118,8 @@ class Evidence:
         """Assume a match between each image and the next of its label; labels below 0 are of no group.
 
         Returns:
-            The first image of each image's label, and the next one; both of shape (N,), −1 for none.
+            For each image, the first image of its label, and the next one after it; both of shape (N,), −1
+            for none.
         """
         _check_weight(weight)
         if labels.shape != (self._size,) or not np.issubdtype(labels.dtype, np.integer):
@@ -141,15 +143,15 @@ class Evidence:
         return first, after
 
     def answered(self, image: int) -> Mapping[int, Pair]:
-        """What a person was asked of an image, by the other image of the pair."""
+        """Answered pairs of an image, by the other image of the pair."""
         return self._pairs.get(image, _NOTHING)
 
     def images(self) -> NDArray[np.int64]:
-        """Every image that a person was asked of."""
+        """All images with an answer, shape (M,)."""
         return np.fromiter(self._pairs, np.int64, len(self._pairs))
 
     def answered_pairs(self) -> NDArray[np.int64]:
-        """Every pair that a person was asked of, smaller index first, shape (M, 2)."""
+        """All answered pairs, smaller index first, shape (M, 2)."""
         pairs = [(i, j) for i, others in self._pairs.items() for j in others if i < j]
         return np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
 
@@ -160,7 +162,7 @@ class Evidence:
         return np.concatenate([np.empty((0, 2), dtype=np.int64), *links])
 
     def component(self, image: int) -> Component:
-        """Everything that matches lead to from ``image``, whether they hold or are set aside."""
+        """All images that matches, in force or set aside, connect with ``image``."""
         images = {image: None}  # in the order found, unlike a set
         front = [image]
         matches: list[Pair] = []
@@ -205,7 +207,7 @@ class Component:
     Args:
         images: Dataset indices.
         matches: The must-links, the earliest first.
-        disputed: The cannot-links, the heaviest first and of equal ones the earliest.
+        disputed: The cannot-links, the heaviest first; of equal weights the earliest first.
     """
 
     images: list[int]
@@ -213,11 +215,11 @@ class Component:
     disputed: list[Pair]
 
     def settle(self) -> list[list[int]]:
-        """The groups that hold until more answers come: all the images in one if nothing is disputed.
+        """Groups by the links in force; a single one if nothing is disputed.
 
-        The non-matches are gone through once, heaviest first. One whose images are still joined is weighed
-        against the lightest cut of the matches left, and the lighter of the two is set aside; if they
-        weigh the same, what is newer. A cut stays even where a later one would have done its work.
+        The cannot-links are visited once, the heaviest first. If the two images are still joined, the
+        cannot-link is compared with the minimum cut of the remaining matches, and the lighter of the two is
+        set aside; of equal weights, the newer. A cut is kept even if a later one makes it unnecessary.
         """
         if not self.disputed:
             return [self.images]
@@ -229,7 +231,7 @@ class Component:
         return finder.parts(self.images)
 
     def disputes(self) -> dict[tuple[int, int], Dispute]:
-        """What is disputed, by pair."""
+        """The disputes of this component by pair."""
         finder = self._cut_finder()
         return {(pair.i, pair.j): self._dispute(finder, pair) for pair in self.disputed}
 

@@ -1,4 +1,4 @@
-"""Graphs taken apart and put together: minimum cuts, and groups of nodes that join and part."""
+"""Minimum cuts of a graph, and a partition of nodes into groups that can be joined and split."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ TOLERANCE: Final = 1e-9
 def minimum_cut(
     edges: ArrayLike, weights: ArrayLike, source: int, sink: int
 ) -> tuple[float, NDArray[np.int64]]:
-    """The lightest set of edges without which no path leads from ``source`` to ``sink``.
+    """The lightest set of edges whose removal separates ``source`` from ``sink``.
 
-    Where several sets are equally light, it is one that holds the latest edge (the one furthest down in
-    ``edges``) any of them holds, and of those the one nearest the source.
+    Of several lightest sets, those with the latest edge (the one furthest down in ``edges``) are preferred,
+    and of these the one nearest to the source.
 
     Args:
         edges: Node pairs, shape (M, 2); parallel edges add up.
         weights: Positive, shape (M,).
-        source: A node; one that no edge touches is cut off already.
+        source: A node; it may have no edges.
         sink: Another node.
 
     Returns:
@@ -47,10 +47,11 @@ def minimum_cut(
 
 
 class CutFinder:
-    """Minimum cuts between nodes of one undirected graph, from which edges can be taken out.
+    """Minimum cuts between nodes of an undirected graph, whose edges can be removed.
 
-    Flow is sent along shortest paths [1]_ until none is left that has room; the full edges around what can
-    still be reached are a minimum cut [2]_. A search costs what it visits, not the whole graph.
+    Flow is sent along shortest paths with residual capacity [1]_. When no such path is left, the saturated
+    edges around the nodes that can still be reached are a minimum cut [2]_. The cost depends on the nodes
+    visited, not on the size of the graph.
 
     Args:
         edges: M node pairs.
@@ -76,9 +77,10 @@ class CutFinder:
         """The cut :func:`minimum_cut` describes, with edges by number, ascending.
 
         Returns:
-            Weight and edges, (0, []) if nothing joins the two; ``None``, early, if it outweighs ``at_most``.
+            Weight and edges; (0, []) if no path joins the two. ``None`` as soon as the weight is known to
+            exceed ``at_most``.
         """
-        room: dict[int, float] = {}  # of the arcs that carry flow; the others have their capacity
+        room: dict[int, float] = {}  # residual capacity of arcs with flow; without flow it is the capacity
         flow = 0.0
         while sink in (came_by := self._reach(room, source, until=sink)):
             path = self._way_back(came_by, sink)
@@ -93,13 +95,13 @@ class CutFinder:
         return math.fsum(self._capacity[arc] for arc in leaving), sorted(arc // 2 for arc in leaving)
 
     def remove(self, edges: Iterable[int]) -> None:
-        """Take out edges, by number."""
+        """Remove edges, by number."""
         for edge in edges:
             for arc in (2 * edge, 2 * edge + 1):
                 self._arcs[self._heads[arc ^ 1]].remove(arc)
 
     def parts(self, nodes: Iterable[int]) -> list[list[int]]:
-        """The nodes in groups that the edges left still join, in the order of each one's first node."""
+        """Groups of the nodes that remaining edges join, in the order of each group's first node."""
         seen: set[int] = set()
         parts = []
         for first in nodes:
@@ -116,7 +118,7 @@ class CutFinder:
         return room.get(arc, self._capacity[arc])
 
     def _reach(self, room: dict[int, float], start: int, until: int | None = None) -> dict[int, int]:
-        """Nodes that arcs with room lead to, nearest first, and the arc each was reached by (start: −1)."""
+        """Nodes reached over arcs with residual capacity, nearest first, each with its arc (start: −1)."""
         came_by = {start: -1}
         front = [start]
         for node in front:
@@ -137,16 +139,17 @@ class CutFinder:
         return path
 
     def _source_side(self, room: dict[int, float], nearest: dict[int, int]) -> dict[int, int]:
-        """The side of the minimum cut that holds the latest edge, given the side of the nearest one.
+        """The source's side of the minimum cut with the latest edge, given that of the nearest cut.
 
-        Every set of nodes that holds the source, not the sink, and all that can be reached from it is one
-        side of a minimum cut. The smallest one that a full arc leaves is what its tail reaches.
+        A set of nodes is the source's side of a minimum cut if it holds the source, not the sink, and
+        everything reachable from it. The smallest such set that a saturated arc leaves is what is reachable
+        from the arc's tail.
         """
         for arc in sorted(room, key=lambda arc: arc // 2, reverse=True):
             tail, head = self._heads[arc ^ 1], self._heads[arc]
             if self._room(room, arc) > self._full or head in nearest:
                 continue
-            # Flow can be sent back: a full arc's tail reaches the source, and the sink its head.
+            # Flow can be sent back: a saturated arc's tail reaches the source, and the sink reaches its head.
             side = nearest if tail in nearest else self._reach(room, tail)
             if head not in side:
                 return side
@@ -154,10 +157,10 @@ class CutFinder:
 
 
 class Partition:
-    """Nodes 0 to N − 1 in groups, of which some are known to differ; at first each node is alone.
+    """Nodes 0 to N − 1 in groups, with pairs of groups known to differ; at first each node is its own group.
 
-    A group's label is one of its nodes. Joining relabels the smaller group, so a label is read in O(1) and
-    ``n`` joins cost O(n log n) in all.
+    A group's label is one of its nodes. Joining relabels the smaller group, so reading a label costs O(1) and
+    ``n`` joins cost O(n log n) in total.
 
     Args:
         size: N.
@@ -166,7 +169,7 @@ class Partition:
     def __init__(self, size: int) -> None:
         self.labels = np.arange(size, dtype=np.int64)  # (N,)
         self.conflicts: dict[int, set[int]] = {}
-        self._sizes = np.ones(size, dtype=np.int64)  # (N,), true of labels only
+        self._sizes = np.ones(size, dtype=np.int64)  # (N,), valid at labels only
         self._next = np.arange(size, dtype=np.int64)  # (N,), the nodes of a group in a ring
 
     def numbered(self) -> NDArray[np.int64]:
@@ -183,7 +186,7 @@ class Partition:
         return np.unique(np.sort(pairs, axis=1), axis=0)
 
     def join(self, a: int, b: int) -> int:
-        """Make one group of two, by label; returns the label that stays."""
+        """Join two groups, given by label; returns the label of the result."""
         keep, lose = (a, b) if self._sizes[a] >= self._sizes[b] else (b, a)
         moved = [lose]
         while (node := int(self._next[moved[-1]])) != lose:
@@ -197,12 +200,12 @@ class Partition:
         return keep
 
     def separate(self, a: int, b: int) -> None:
-        """Note that two groups differ, by label."""
+        """Record that two groups, given by label, differ."""
         self.conflicts.setdefault(a, set()).add(b)
         self.conflicts.setdefault(b, set()).add(a)
 
     def replace(self, groups: Sequence[list[int]]) -> None:
-        """Form new groups of all the nodes of some old ones; what these differed from is forgotten."""
+        """Replace some groups by new ones of the same nodes; conflicts of the old groups are removed."""
         for label in {label for group in groups for label in self.labels[group].tolist()}:
             for other in self.conflicts.pop(label, set()):
                 self.conflicts[other].discard(label)
@@ -214,15 +217,17 @@ class Partition:
     def form(
         self, first: NDArray[np.int64], after: NDArray[np.int64], known: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Form groups of nodes that are alone, leaving out groups any of whose nodes is not.
+        """Form new groups of nodes that are in no group yet.
+
+        A new group is not formed if one of its nodes is already in a group with others, or is in ``known``.
 
         Args:
-            first: Of each node the first one of its new group, shape (N,), −1 for none.
-            after: Of each node the next one in its new group, shape (N,), −1 for none.
-            known: More nodes whose groups are to be left out, shape (M,).
+            first: For each node, the first node of its new group, shape (N,), −1 for none.
+            after: For each node, the next node of its new group, shape (N,), −1 for none.
+            known: Nodes whose new groups are not formed, shape (M,).
 
         Returns:
-            The nodes of the groups left out, shape (K,).
+            The nodes of the groups that were not formed, shape (K,).
         """
         taken = self._next != np.arange(len(first))
         taken[known] = True

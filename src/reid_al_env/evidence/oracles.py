@@ -1,11 +1,11 @@
-"""Who answers: every oracle takes a batch of pairs and gives +1 (match), −1 (no match) or 0 (can't tell)."""
+"""Oracles: sources of answers to pairs of images, +1 (match), −1 (no match) or 0 (can't tell)."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from reid_al_env.errors import InputError
 
 _ANSWERS = frozenset((-1, 0, 1))
-_SAID = np.array([-1, 1], dtype=np.int8)  # of different and of equal identities
+_ANSWER_IF_EQUAL = np.array([-1, 1], dtype=np.int8)  # indexed by whether the identities are equal
 
 
 class Oracle(Protocol):
-    """Anything that answers whether pairs of images show the same identity."""
+    """Protocol: answers whether pairs of images show the same identity."""
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """Answer pairs.
@@ -37,10 +37,10 @@ AnswerFunction: TypeAlias = Callable[[NDArray[np.int64], NDArray[np.int64]], Arr
 
 @dataclass(frozen=True)
 class CallableOracle:
-    """Answers by a function of the queries and the galleries; it pickles if the function does.
+    """An oracle made from a function; it can be pickled if the function can.
 
     Args:
-        function: Takes what :meth:`Oracle.answer` takes and gives what it gives.
+        function: Has the arguments and the result of :meth:`Oracle.answer`.
     """
 
     function: AnswerFunction
@@ -49,16 +49,16 @@ class CallableOracle:
         """See :meth:`Oracle.answer`.
 
         Raises:
-            InputError: If the function does not give one of −1, 0, +1 for each pair.
+            InputError: If the function does not return one of −1, 0, +1 for each pair.
         """
         return check_answers(self.function(queries, galleries), len(queries))
 
 
 def as_oracle(oracle: Oracle | AnswerFunction) -> Oracle:
-    """The oracle itself, or one that answers by the function.
+    """``oracle`` itself if it has a method ``answer``, else an oracle that calls it as a function.
 
     Raises:
-        InputError: If it is neither.
+        InputError: If it is neither an oracle nor a function.
     """
     if not isinstance(oracle, type):
         if callable(getattr(oracle, "answer", None)):
@@ -72,7 +72,7 @@ def as_oracle(oracle: Oracle | AnswerFunction) -> Oracle:
 
 
 class LabelOracle:
-    """Answers from known identities; an image of unknown identity (−1) gives "can't tell".
+    """Answers from identity labels; a pair with an unknown identity (−1) gives "can't tell".
 
     Args:
         identities: Shape (N,), int64.
@@ -82,25 +82,28 @@ class LabelOracle:
         self._identities = identities
         self._all_known = bool((identities >= 0).all())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> LabelOracle:
+        return self  # it never changes
+
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """See :meth:`Oracle.answer`."""
         left, right = self._identities.take(queries), self._identities.take(galleries)
-        answers: NDArray[np.int8] = _SAID.take(left == right)
+        answers: NDArray[np.int8] = _ANSWER_IF_EQUAL.take(left == right)
         if not self._all_known:
             answers[(left < 0) | (right < 0)] = 0
         return answers
 
 
 class NoisyOracle:
-    """Answers like another oracle, with independent mistakes.
+    """Adds independent random mistakes to the answers of another oracle.
 
     Args:
-        oracle: Whose answers are spoilt; a function too (:class:`CallableOracle`).
-        false_match: Chance that a non-match is called a match, in [0, 1].
-        false_non_match: Chance that a match is called a non-match, in [0, 1].
-        cannot_tell: Chance of "can't tell" whatever the truth, in [0, 1].
-        seed: Of the mistakes.
-        answered: Answers that were given before a stop; the mistakes go on after those.
+        oracle: Source of the true answers: an oracle or a function.
+        false_match: Probability that a non-match is answered "match", in [0, 1].
+        false_non_match: Probability that a match is answered "no match", in [0, 1].
+        cannot_tell: Probability of "can't tell", whatever the truth, in [0, 1].
+        seed: Seed of the mistakes.
+        answered: Number of answers already given in an interrupted run, whose random numbers are skipped.
 
     Raises:
         InputError: If a rate is outside [0, 1], or ``oracle`` cannot answer.
@@ -126,7 +129,7 @@ class NoisyOracle:
         self._rng.random((answered, 2))
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-        """See :meth:`Oracle.answer`. One pair takes two random numbers, however the batch is cut."""
+        """See :meth:`Oracle.answer`. Each pair uses two random numbers, so batch sizes do not matter."""
         truth = self._oracle.answer(queries, galleries)
         chance = self._rng.random((len(truth), 2))
         rate = np.where(truth > 0, self._rates["false_non_match"], self._rates["false_match"])

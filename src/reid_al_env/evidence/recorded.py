@@ -1,4 +1,4 @@
-"""An oracle that says again what was answered before: a pair log, from arrays or from a CSV file."""
+"""An oracle that replays recorded answers, from arrays or from a CSV file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,17 +17,16 @@ _BY_INDEX, _BY_NAME = ("query", "candidate"), ("query_name", "candidate_name")
 
 
 class RecordedOracle:
-    """Answers from a record of pairs; draws nothing at random, so the same record gives the same answers.
+    """Answers from a record of answered pairs, without randomness.
 
     The order within a pair does not matter. If a pair was answered several times, the sign of the sum of its
-    answers counts, as in :class:`.ConstraintGraph`: the majority of those that could
-    tell, and "can't tell" where there is none.
+    answers counts, as in :class:`.ConstraintGraph`: the majority of ±1, or "can't tell" on a tie.
 
     Args:
         queries: Dataset indices, shape (M,).
         galleries: Dataset indices, shape (M,).
         answers: +1 match, −1 no match, 0 can't tell; shape (M,).
-        source: Where the record is from, for messages.
+        source: Where the record is from, for error messages.
 
     Raises:
         InputError: If shapes or types disagree, an index is negative, an image is paired with itself or an
@@ -47,8 +47,11 @@ class RecordedOracle:
         self._answers = np.sign(total).astype(np.int8)
 
     def __len__(self) -> int:
-        """How many different pairs were answered."""
+        """Number of different pairs."""
         return len(self._keys)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RecordedOracle:
+        return self  # it never changes
 
     def __repr__(self) -> str:
         return f"RecordedOracle({self.source!r}, pairs={len(self)})"
@@ -57,7 +60,7 @@ class RecordedOracle:
         """See :meth:`reid_al_env.evidence.oracles.Oracle.answer`.
 
         Raises:
-            InputError: If a pair was never answered; it names the first such pair.
+            InputError: If a pair is not in the record; the message names the first such pair.
         """
         left, right = np.asarray(queries, dtype=np.int64), np.asarray(galleries, dtype=np.int64)
         keys = self._key(left, right)
@@ -76,16 +79,16 @@ class RecordedOracle:
     def from_csv(
         cls, path: str | os.PathLike[str], names: Sequence[str] | NDArray[np.str_] | None = None
     ) -> RecordedOracle:
-        """Read the record from a CSV file with a header, such as ``reid-al export`` writes (``pairs.csv``).
+        """Read the record from a CSV file with a header, such as ``pairs.csv`` of ``reid-al export``.
 
         Args:
-            path: Has the columns ``query``, ``candidate`` (dataset indices) and ``answer`` (1, −1 or 0);
-                others are ignored.
-            names: Names of the images, shape (N,), such as ``FeatureSet.names``. Given, the columns
-                ``query_name`` and ``candidate_name`` say which images are meant, whatever their order now.
+            path: File with the columns ``query``, ``candidate`` (dataset indices) and ``answer`` (1, −1 or
+                0); other columns are ignored.
+            names: Names of the images, shape (N,), such as ``FeatureSet.names``. If given, the columns
+                ``query_name`` and ``candidate_name`` identify the images instead of dataset indices.
 
         Raises:
-            InputError: If the file cannot be read, a column or a name is missing, or a row makes no sense.
+            InputError: If the file cannot be read, a column or a name is missing, or a row is invalid.
         """
         file = Path(path)
         wanted = _BY_INDEX if names is None else _BY_NAME
@@ -98,7 +101,7 @@ class RecordedOracle:
         return cls(table[:, 0], table[:, 1], table[:, 2], source=str(file))
 
     def _key(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-        """One number for each unordered pair."""
+        """A unique number for each unordered pair."""
         return np.asarray(np.minimum(left, right) * self._size + np.maximum(left, right))
 
 
@@ -129,7 +132,7 @@ def _check(
 
 
 def _read(file: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """Line number and the values of ``columns``, for each row."""
+    """Line number and values of ``columns`` of each row."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)
@@ -155,7 +158,7 @@ def _read(file: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
 
 
 def _image(line: int, text: str, index: dict[str, int] | None, file: Path) -> int:
-    """The dataset index that stands there, or that of the image of that name."""
+    """The dataset index that ``text`` gives directly, or by name if there is an ``index`` of names."""
     if index is None:
         return _number(line, text, file)
     if text not in index:

@@ -1,1 +1,1 @@
-"""The Markov decision process of the paper: graph, episode, reward, pool, metric and inquiry."""
+"""The paper's Markov decision process: its specification, and the fast implementation of each part."""

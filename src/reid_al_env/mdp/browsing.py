@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 class QueryBrowser:
-    """Draws every image once in random order, then shuffles anew.
+    """Draws every image once in random order, then reshuffles.
 
-    The shuffle is a Fisher–Yates drawn as it is needed, so that starting one costs O(1) for any number of
-    images and a draw stores one entry.
+    The Fisher–Yates shuffle is computed as images are drawn, so starting a pass costs O(1) for any number of
+    images, and each draw stores one entry.
 
     Args:
         size: Number of images.
-        rng: The generator that decides the order.
+        rng: Source of the order.
     """
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
@@ -25,7 +25,7 @@ class QueryBrowser:
 
     @property
     def remaining(self) -> int:
-        """Images of this pass that have not been drawn."""
+        """Number of images of this pass that have not been drawn."""
         return self._size - self._drawn
 
     def next(self) -> int:
@@ -33,7 +33,7 @@ class QueryBrowser:
         return int(self.draw(1)[0])
 
     def draw(self, count: int) -> NDArray[np.int64]:
-        """The next ``count`` queries, shape (count,): those that as many calls of :meth:`next` would give."""
+        """The next ``count`` queries, shape (count,): the same as from ``count`` calls of :meth:`next`."""
         queries = np.empty(count, dtype=np.int64)
         done = 0
         while done < count:
@@ -50,7 +50,7 @@ class QueryBrowser:
         return queries
 
     def _choose(self, places: range) -> list[int]:
-        """For each place a number from there to the last; one call draws the same as one for each."""
+        """For each place p, a random number in p..size−1; the same whether drawn in one call or several."""
         if len(places) == 1:
             return [int(self._rng.integers(places[0], self._size))]
         return [int(chosen) for chosen in self._rng.integers(np.array(places), self._size)]

@@ -29,11 +29,11 @@ def node_distances(points: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDA
 def squared_distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squared Euclidean distances of all pairs, shape (n, n), float32, symmetric with zero diagonal.
 
-    Products are summed in float64, so that the rounding of ‖x‖² + ‖y‖² − 2xᵀy stays below float32's own
-    and equal points are at (nearly) zero.
+    ‖x‖² + ‖y‖² − 2xᵀy is computed in float64, so that its rounding error stays below float32's precision and
+    equal points have (nearly) zero distance.
     """
     wide = points.astype(np.float64)
-    # Only differences matter; with the query at the origin, a large common offset cannot cancel badly.
+    # Only differences matter. With the query at the origin, a large common offset causes no cancellation.
     wide -= wide[0]
     gram = wide @ wide.T
     norms = np.diagonal(gram)
@@ -80,8 +80,8 @@ def sparse_similarity(
         distances: From :func:`node_distances`, shape (n, n).
         k: Neighbours of each node.
         valid: False for padding nodes, shape (n,).
-        known: Answers about the n − 1 gallery nodes that are already implied (+1, −1, 0 unknown). They are
-            written in before the reciprocal step and stay as answered.
+        known: Implied answers about the n − 1 gallery nodes: +1, −1 or 0 for unknown. They are written into
+            the graph before the k-reciprocal operation, and again after it.
 
     Returns:
         Symmetric, zero diagonal, shape (n, n), float32, values in [0, 1].

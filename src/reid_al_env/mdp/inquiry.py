@@ -1,9 +1,9 @@
-"""Episodes joined to their images, their oracle and what is known: the one engine of all front ends."""
+"""Episodes with their images, oracle and constraints: the engine behind both environments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph
 from reid_al_env.evidence.oracles import AnswerFunction, LabelOracle, Oracle, as_oracle, check_answers
+from reid_al_env.evidence.recorded import RecordedOracle
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.mdp.browsing import QueryBrowser
 from reid_al_env.mdp.episode import EpisodeBatch, Observation
-from reid_al_env.mdp.metric import l2_normalise
+from reid_al_env.mdp.fitted_starts import FittedStarts
 from reid_al_env.mdp.node_features import DescribedNodes, NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
-from reid_al_env.mdp.starts import StartTable
+from reid_al_env.snapshots import Part
 
-_NOBODY = -1
+_NO_IMAGE = -1
 
 
-class Outcome(NamedTuple):  # made at every step: several times as fast to make as a frozen dataclass
-    """What one pick in each of B episodes brought; every array has shape (B,).
+class Outcome(NamedTuple):  # made at every step; a frozen dataclass is several times slower
+    """Result of one pick in each of B episodes; every array has shape (B,).
 
     Args:
-        picked: Dataset index of the picked item, −1 for padding and for episodes that stood still; int64.
+        picked: Dataset index of the picked item, int64; −1 for padding and for paused episodes.
         answers: +1, −1 or 0; int8.
-        asked: Whether the oracle was asked (not so for masked picks and implied answers); bool.
+        asked: Whether the oracle was asked; false for masked picks and implied answers; bool.
         invalid: Whether a masked item was picked; bool.
         rewards: float32.
         terminated: Whether the episode is over; bool.
@@ -45,23 +46,25 @@ class Outcome(NamedTuple):  # made at every step: several times as fast to make 
 class Inquiry:
     """Runs ``size`` episodes over one feature set.
 
-    The single environment, the batched environment and the learning loop all stand on this class.
+    The single environment, the batched environment and the annotation loop use this class.
 
     Args:
         features: The images.
-        settings: Of the episodes.
-        oracle: Who answers: an oracle, or a function (:class:`reid_al_env.evidence.oracles.CallableOracle`);
-            ``None`` answers from ``features.identities``.
-        constraints: What is known already; every answer is added to it, and what it implies is never asked.
-            ``None`` asks everything, as the paper does.
-        size: B, number of episodes side by side.
-        known_matches: Pairs answered "match" before, to which the "verified" metric is fitted from the start;
-            the must-links of ``constraints`` are added.
-        node_features: What is observed of each image besides the graph; ``None`` adds nothing.
-        padded: Whether there may be fewer images than the settings' pool needs; the rest is then masked.
+        settings: Settings of the episodes.
+        oracle: Source of the answers: an oracle, or a function
+            (:class:`reid_al_env.evidence.oracles.CallableOracle`); ``None`` answers from
+            ``features.identities``.
+        constraints: Answers known so far. Every answer is added, and implied answers are not asked for.
+            ``None``: every pick is asked, as in the paper.
+        size: B, number of episodes.
+        known_matches: Earlier pairs answered "match", to which the "verified" metric is fitted from the
+            start, together with the must-links of ``constraints``.
+        node_features: More numbers observed for each node; ``None``: none.
+        padded: Accept fewer images than ``pool_size`` needs; missing candidates are masked.
 
     Raises:
-        InputError: If the set and the settings do not fit, or nobody can answer.
+        InputError: If features, settings and constraints do not fit together, or there are neither
+            identities nor an oracle.
     """
 
     def __init__(
@@ -91,34 +94,30 @@ class Inquiry:
         self._described: DescribedNodes | None = None
         if node_features is not None:
             self._described = DescribedNodes(node_features, size, settings.pool_size + 1, len(features))
-        self._match_pairs: list[tuple[int, int]] = []
-        if settings.metric == "verified":
-            self._match_pairs += [*known_matches, *(constraints.must_links if constraints else ())]
-        self._pairs_at_fit = 0
-        self._padded = padded
-        self._starts = StartTable(features, settings, batch=size, padded=padded)
+        matches = [*known_matches, *(constraints.must_links if constraints else ())]
+        self._starts = FittedStarts(features, settings, size, padded, matches)
         self.browser = QueryBrowser(len(features), np.random.default_rng(0))
 
     @property
     def node_feature_names(self) -> tuple[str, ...]:
-        """What the node features are called; none if there are none."""
+        """Names of the node features; empty without them."""
         return () if self._described is None else self._described.names
 
     def shuffle(self, rng: np.random.Generator) -> None:
-        """Start a new pass over the queries in an order drawn from ``rng``."""
+        """Start a new pass over the queries, in an order drawn from ``rng``."""
         self.browser = QueryBrowser(len(self.features), rng)
 
     def next_query(self) -> int:
-        """The next query that has something left to ask.
+        """The next query with at least one question left.
 
-        When no image has, the last one drawn is returned, and its episode begins with an empty mask.
+        If no query has one, the last one drawn is returned and its episode begins with an empty mask.
         """
         return int(self.next_queries(1)[0])
 
     def next_queries(self, count: int) -> NDArray[np.int64]:
         """The next ``count`` queries, shape (count,); see :meth:`next_query`."""
         if self.constraints is None and not self.batch.settings.cross_camera:
-            return self.browser.draw(count)  # every query has candidates, and all may be asked about
+            return self.browser.draw(count)  # every query has questions left
         return np.array([self._next_with_questions() for _ in range(count)], dtype=np.int64)
 
     def _next_with_questions(self) -> int:
@@ -130,9 +129,8 @@ class Inquiry:
         return query
 
     def has_questions(self, query: int) -> bool:
-        """Whether anything about the query's candidates is neither known nor asked yet."""
-        self._refit_metric()
-        candidates = self._starts.candidates(query)
+        """Whether the query has a candidate whose answer is neither implied nor already asked."""
+        candidates = self._starts.current().candidates(query)
         unknown = candidates >= 0
         if self.constraints is not None:
             unknown &= self.constraints.implied(query, candidates) == 0
@@ -150,8 +148,8 @@ class Inquiry:
                 f"query: {queries.tolist()[:5]} is outside the {len(self.features)} images of "
                 f"{self.features.source}; choose from 0..{len(self.features) - 1}"
             )
-        self._refit_metric()
-        starts = self._starts.get(queries)
+        table = self._starts.current()
+        starts = table.get(queries)
         if self._described is not None:
             self._described.begin(rows, queries, starts.candidates)
         if self.constraints is None or len(rows) == 0:
@@ -161,7 +159,7 @@ class Inquiry:
         known = np.array([self.constraints.implied(query, candidates) for query, candidates in pairs])
         closed = np.array([self.constraints.asked(query, candidates) for query, candidates in pairs])
         for row in np.flatnonzero(known.any(axis=1)):
-            self._starts.with_known(starts, int(row), known[row])
+            table.with_known(starts, int(row), known[row])
         self.batch.begin(rows, queries, starts, known, closed)
 
     def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Outcome:
@@ -169,7 +167,7 @@ class Inquiry:
 
         Args:
             actions: Pool positions, shape (B,), each in 0..n_s−1.
-            active: False where the episode stands still, shape (B,); ``None`` is all.
+            active: False where the episode is paused, shape (B,); ``None``: none is.
         """
         batch = self.batch
         picks = batch.places(actions)
@@ -179,13 +177,13 @@ class Inquiry:
         if active is not None:
             allowed &= active
             invalid &= active
-            picked = np.where(active, picked, _NOBODY)
+            picked = np.where(active, picked, _NO_IMAGE)
         answers, asked = self._answers(batch.query, picked, allowed)
         rewards = batch.step(picks, answers, active)
         return Outcome(picked, answers, asked, invalid, rewards, batch.terminated)
 
     def observation(self, rows: NDArray[np.int64] | None = None) -> Observation:
-        """See :meth:`EpisodeBatch.observation`; with ``node_features`` (M, n+1, F) where there are any."""
+        """See :meth:`EpisodeBatch.observation`; adds ``node_features`` (M, n+1, F) if there are any."""
         seen = self.batch.observation(rows)
         if self._described is None:
             return seen
@@ -193,9 +191,9 @@ class Inquiry:
         return dict(sorted(seen.items()))  # the order of the observation space
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each item would earn if picked now, by the true identities; −inf where masked; (B, n).
+        """Reward of each item if picked now and answered by the labels; −inf where masked; (B, n) float32.
 
-        For reference rows only: it sees the labels.
+        For reference policies only, since it uses the labels.
 
         Raises:
             InputError: If no identity is known.
@@ -206,6 +204,30 @@ class Inquiry:
         queries = np.repeat(self.batch.query[:, None], self.batch.candidates.shape[1], axis=1)
         truth = LabelOracle(identities).answer(queries, self.batch.candidates)
         return np.where(self.batch.action_mask > 0, self.batch.rewards_if(truth), np.float32(-np.inf))
+
+    def fits(self) -> tuple[Any, ...]:
+        """Identifies engines between which a snapshot can be exchanged."""
+        return (self.batch.settings, len(self.features), len(self.batch.query), self.node_feature_names)
+
+    def parts(self) -> list[Part]:
+        """What a snapshot copies; see :class:`reid_al_env.snapshots.Parts`."""
+        parts: list[Part] = [
+            (self, ("browser",)),
+            (self.batch, EpisodeBatch.STATE),
+            (self._starts, FittedStarts.STATE),
+        ]
+        if self._described is not None:
+            parts.append((self._described, DescribedNodes.STATE))
+        if not isinstance(self.oracle, LabelOracle | RecordedOracle) and hasattr(self.oracle, "__dict__"):
+            parts.append((self.oracle, None))  # others, and objects without attributes, never change
+        if self.constraints is not None:
+            parts.append((self.constraints, None))
+        return parts
+
+    def unchanging(self) -> list[object]:
+        """What a snapshot shares: the features and their columns."""
+        features = self.features
+        return [features.features, features.identities, features.cameras, features.paths]
 
     def _answers(
         self, queries: NDArray[np.int64], picked: NDArray[np.int64], allowed: NDArray[np.bool_]
@@ -222,8 +244,7 @@ class Inquiry:
             if self.constraints is not None:
                 self.constraints.add_many(left, right, given)
                 self._answer_from_known(queries, picked, answers, asked=allowed & ~asked)
-            if self.batch.settings.metric == "verified":
-                self._note_matches(left, right, given)
+            self._starts.note(left, right, given)
         return answers, asked
 
     def _answer_from_known(
@@ -233,7 +254,7 @@ class Inquiry:
         answers: NDArray[np.int8],
         asked: NDArray[np.bool_],
     ) -> None:
-        """Fill in what is known and strike it, and a pair's second mention in one batch, from ``asked``."""
+        """Fill in implied answers; clear ``asked`` for them, and for a pair that occurs twice in a batch."""
         assert self.constraints is not None
         mentioned: set[tuple[int, int]] = set()
         for row in np.flatnonzero(asked):
@@ -243,24 +264,3 @@ class Inquiry:
             before = pair in mentioned or bool(self.constraints.asked(i, picked[row : row + 1])[0])
             asked[row] = answers[row] == 0 and not before
             mentioned.add(pair)
-
-    def _note_matches(
-        self, queries: NDArray[np.int64], picked: NDArray[np.int64], answers: NDArray[np.int8]
-    ) -> None:
-        match = answers > 0
-        self._match_pairs.extend(zip(queries[match].tolist(), picked[match].tolist(), strict=True))
-
-    def _refit_metric(self) -> None:
-        """Fit the "verified" metric anew once the matches have grown by a quarter.
-
-        Running episodes hold their own distances, so a fit never changes one that has begun.
-        """
-        count = len(self._match_pairs)
-        if count < 2 or count < 1.25 * self._pairs_at_fit:
-            return
-        pairs = np.asarray(self._match_pairs)
-        left = l2_normalise(self.features.features[pairs[:, 0]]).astype(np.float64)
-        right = l2_normalise(self.features.features[pairs[:, 1]])
-        settings = self.batch.settings
-        self._starts = StartTable(self.features, settings, left - right, len(self.batch.query), self._padded)
-        self._pairs_at_fit = count

@@ -1,4 +1,4 @@
-"""Metrics: every one becomes plain squared Euclidean distance after one linear map of the features."""
+"""Metrics, each a linear map of the features after which squared Euclidean distance is the metric."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def to_metric_space(
         features: Shape (N, D), float32.
         metric: ``"euclidean"`` (Σ = I), ``"cosine"`` (Σ = I after L2 normalisation), ``"mahalanobis"``
             (covariance of the L2-normalised features) or ``"verified"`` (covariance of the differences of
-            pairs that were answered "match"; like ``"cosine"`` while there are fewer than two).
+            pairs answered "match"; the same as ``"cosine"`` with fewer than two such pairs).
         shrinkage: Share of the scaled identity mixed into Σ, in (0, 1]; ``None`` is Ledoit–Wolf.
         match_differences: Differences of L2-normalised matching pairs, shape (M, D), for ``"verified"``.
 
     Returns:
-        Shape (N, D), float32; the very array for ``"euclidean"``.
+        Shape (N, D), float32; ``features`` itself for ``"euclidean"``.
 
     Raises:
         InputError: If the metric is unknown or the shrinkage is outside (0, 1].
@@ -63,7 +63,7 @@ def check_metric(metric: str, shrinkage: float | None) -> None:
 
 
 def l2_normalise(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows scaled to unit length; shape (N, D), float32."""
+    """Rows scaled to length 1, shape (N, D), float32."""
     normalised = np.empty(features.shape, dtype=np.float32)
     for start in range(0, len(features), _ROWS):
         rows = features[start : start + _ROWS].astype(np.float64)
@@ -72,14 +72,14 @@ def l2_normalise(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def covariance(deviations: NDArray[np.float64], shrinkage: float | None = None) -> NDArray[np.float64]:
-    """Second moment of rows that have mean zero, shrunk towards the scaled identity.
+    """Second moment of rows with mean zero, shrunk towards a multiple of the identity.
 
-    Σ = (1 − s) S + s (tr S / D) I with S = XᵀX / n. Without a given s, the Ledoit–Wolf one: b² / d² with
-    d² = ‖S − (tr S / D) I‖² / D and b² = min(d², Σᵢ ‖xᵢxᵢᵀ − S‖² / (n² D)).
+    Σ = (1 − s) S + s (tr S / D) I with S = XᵀX / n. If s is not given, it is Ledoit and Wolf's: s = b² / d²
+    with d² = ‖S − (tr S / D) I‖² / D and b² = min(d², Σᵢ ‖xᵢxᵢᵀ − S‖² / (n² D)).
 
     Args:
         deviations: Shape (n, D), already centred.
-        shrinkage: s in (0, 1]; ``None`` computes it.
+        shrinkage: s in (0, 1]; ``None`` is Ledoit–Wolf.
 
     Returns:
         Shape (D, D), float64.
@@ -113,7 +113,7 @@ def _centred(features: NDArray[np.float32]) -> NDArray[np.float64]:
 def _whiten(features: NDArray[np.float32], sigma: NDArray[np.float64]) -> NDArray[np.float32]:
     if not np.trace(sigma) > 0:
         return features  # identical rows: every metric gives zero
-    # A floor keeps directions in which the sample has no spread from dividing by zero.
+    # Directions without variance would divide by zero.
     sigma = sigma + np.eye(len(sigma)) * (1e-10 * np.trace(sigma) / len(sigma))
     to_white = np.linalg.inv(np.linalg.cholesky(sigma)).T
     whitened = np.empty(features.shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What an agent is told of each node besides the similarity graph: optional, and the user's choice."""
+"""Optional numbers that describe each node, observed besides the similarity graph."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from reid_al_env.mdp.episode import fresh
 
 
 class NodeFeatures(Protocol):
-    """Anything that describes the images of an episode by F numbers each."""
+    """Protocol: describes each image of an episode by F numbers."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the F numbers are called, in order; they stay the same."""
+        """Names of the F numbers, in order; they must not change."""
         ...
 
     def describe(self, queries: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Describe the nodes of B episodes that begin; they stay so described until the episodes end.
+        """Describe the nodes of B episodes that begin; the numbers stay the same until an episode ends.
 
-        An episode's numbers should not depend on the others of its batch: it is asked for one episode by
-        the single environment and for several by the batched one.
+        The numbers of one episode should not depend on the others: the single environment calls this with
+        one episode, the batched environment with several.
 
         Args:
             queries: Dataset indices, shape (B,).
             candidates: Dataset indices, shape (B, n); −1 is padding.
 
         Returns:
-            Finite float32, shape (B, n+1, F): row 0 is the query, row i+1 candidate i. Rows of padding may
-            hold anything; the environment makes them zeros.
+            Finite float32, shape (B, n+1, F): row 0 is the query, row i+1 candidate i. Rows of padding are
+            ignored and become zeros.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StaticNodeFeatures:
-    """Describes every image by its own row, whatever episode it is in; immutable, copied by reference.
+    """Describes each image by a fixed row of numbers. Immutable; ``deepcopy`` returns the object itself.
 
     Args:
-        values: One row for each image, in the order of the feature set: shape (N, F), kept as float32.
-        names: What the F columns are called.
+        values: One row for each image, in the order of the feature set: shape (N, F), stored as float32.
+        names: Names of the F columns.
 
     Raises:
         InputError: If shape and names disagree, or a value is not finite.
@@ -97,17 +97,19 @@ class StaticNodeFeatures:
 
 
 class DescribedNodes:
-    """The node features of ``size`` episodes, from the beginning of each to its end.
+    """The node features of ``size`` running episodes.
 
     Args:
-        node_features: Who describes.
+        node_features: Source of the numbers.
         size: B, number of episodes.
         nodes: n+1, the query and its candidates.
-        images: N, number of images that there are to describe.
+        images: N, number of images.
 
     Raises:
-        InputError: If the names cannot be used, or static values are of another number of images.
+        InputError: If the names are not usable, or static values have another number of rows than N.
     """
+
+    STATE = ("_values",)
 
     def __init__(self, node_features: NodeFeatures, size: int, nodes: int, images: int) -> None:
         self.names = _check_names(node_features.names)
@@ -125,7 +127,7 @@ class DescribedNodes:
         """Describe the episodes that begin in ``rows`` (M,) with ``queries`` (M,), ``candidates`` (M, n).
 
         Raises:
-            InputError: If the description has another shape than was promised, or is not finite.
+            InputError: If the description has another shape, or is not finite.
         """
         if len(rows) == 0:
             return
@@ -149,7 +151,7 @@ class DescribedNodes:
         self._values[rows] = values
 
     def observation(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """A fresh array of what was described, shape (M, n+1, F)."""
+        """The node features in a new array, shape (M, n+1, F)."""
         return fresh(self._values, rows)
 
 
@@ -162,6 +164,6 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """A fresh copy; what is too large becomes infinite."""
+    """A copy as float32; numbers beyond its range become infinite."""
     with np.errstate(over="ignore"):
         return np.array(values, dtype=np.float32)

@@ -1,40 +1,39 @@
-"""Who can be asked about: the nearest other images of every image, found once with FAISS."""
+"""The candidates of each query: its nearest other images, found with FAISS."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
 
-# FAISS ranks in its own float32 arithmetic; a few more neighbours than needed are fetched and the order
-# (distance, dataset index) is settled exactly among them.
+# FAISS ranks in its own float32 arithmetic. A few more neighbours than needed are fetched and then ordered
+# exactly by (distance, dataset index).
 _SLACK = 5
 _ROWS = 65_536
-_TRAINED_ON = 1 << 18  # rows at most, evenly spaced
+_TRAINED_ON = 1 << 18  # most rows that an index is trained on, evenly spaced
 
 
 class PoolTable:
     """The ``pool_size`` nearest other images of each image, ordered by (distance, dataset index).
 
-    The image itself is left out by index, since duplicates exist. Where equal distances run past the end of
-    what FAISS returned, the whole set is searched, so the order never depends on FAISS's own.
+    The image itself is left out by index, since duplicates exist. If the last neighbour that FAISS returned
+    is tied with the last candidate, the whole set is searched, so the order never depends on FAISS.
 
     Args:
         points: Features in metric space, shape (N, D), float32.
         pool_size: Candidates of a query.
-        cameras: Shape (N,); given, the candidates come from other cameras only, and a query that has fewer is
-            padded with −1.
+        cameras: Shape (N,). If given, candidates come from other cameras only, and a query with too few of
+            them is padded with −1.
         index: FAISS factory string, such as ``"Flat"`` (exact), ``"IVF1024,Flat"`` or ``"HNSW32"``; after a
             semicolon, FAISS's search parameters, as in ``"IVF1024,Flat;nprobe=16"``.
-        padded: Whether there may be too few images; every query is then padded with −1.
+        padded: Accept fewer images than ``pool_size`` and pad with −1.
 
     Raises:
-        InputError: If ``pool_size`` is not below the number of images and it is not ``padded``, or FAISS does
-            not know ``index``.
+        InputError: If ``pool_size`` is not below the number of images and ``padded`` is false, or FAISS
+            does not know ``index``.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class PoolTable:
         wanted = min(pool_size + 1 + _SLACK, len(points))
         self._neighbours = np.full((len(points), wanted), -1, dtype=np.int32)
         self._centre = np.zeros(points.shape[1])
-        if "L2norm" not in index:  # lengths count there, and otherwise only differences
+        if "L2norm" not in index:  # where lengths matter, points must not be shifted
             self._centre = points.mean(axis=0, dtype=np.float64)
         self._fill(index)
 
@@ -74,7 +73,7 @@ class PoolTable:
         return row
 
     def _undecided(self, query: int, distances: NDArray[np.float32]) -> bool:
-        """Whether an image that FAISS did not return could be as near as the last candidate."""
+        """Whether an image that FAISS did not return may be as near as the last candidate."""
         if len(distances) <= self._pool_size:
             return len(distances) < len(self._allowed(query))
         return bool(distances[-1] <= distances[self._pool_size - 1]) and len(distances) < len(
@@ -104,11 +103,13 @@ class PoolTable:
                 self._search(index, np.flatnonzero(~same), np.flatnonzero(same))
 
     def _search(self, factory: str, database: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
+        import faiss
+
         try:
             description, _, parameters = factory.partition(";")
             searcher = faiss.index_factory(self._points.shape[1], description)
             if parameters:
-                space: Any = faiss.ParameterSpace()  # its stubs know one of two signatures
+                space: Any = faiss.ParameterSpace()  # the stubs lack one of its two signatures
                 space.set_index_parameters(searcher, parameters)
             if not searcher.is_trained:
                 searcher.train(self._centred(database[:: -(-len(database) // _TRAINED_ON)]))
@@ -126,7 +127,7 @@ class PoolTable:
             self._neighbours[rows, :wanted] = np.where(found >= 0, database[found], -1)
 
     def _centred(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Points about their mean: FAISS adds up squares, in which a large common offset would drown them."""
+        """Points minus their mean: a large common offset would swamp FAISS's sums of squares."""
         centred = self._points[rows]
         centred -= self._centre
         return np.ascontiguousarray(centred)

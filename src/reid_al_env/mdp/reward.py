@@ -1,4 +1,4 @@
-"""Rewards: how hard the answer was, seen from the answers before it."""
+"""Rewards: how hard an answer was, given the answers before it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMPTY_NEGATIVES: tuple[str, ...] = get_args(EmptyNegatives)
 
 
 class Reward(Protocol):
-    """What an answer is worth; pass any callable of this shape as ``reward=``."""
+    """Signature of a reward; any such callable can be passed as ``reward=``."""
 
     def __call__(
         self, answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float
@@ -24,8 +24,8 @@ class Reward(Protocol):
 
         Args:
             answers: +1 or −1, any shape.
-            gap: max distance to the matches minus min distance to the non-matches, from :func:`hardness_gap`,
-                same shape.
+            gap: Largest distance to the matches minus smallest distance to the non-matches, from
+                :func:`hardness_gap`, same shape.
             margin: m.
 
         Returns:
@@ -40,7 +40,7 @@ def hinge(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) ->
 
 
 def softplus(answers: NDArray[np.int8], gap: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
-    """The hinge's smooth relative, R = ln(1 + exp(m + y · gap))."""
+    """A smooth version of the hinge, R = ln(1 + exp(m + y · gap))."""
     return np.asarray(np.logaddexp(0.0, np.float32(margin) + answers * gap), dtype=np.float32)
 
 
@@ -68,10 +68,10 @@ def hardness_gap(
     """max_{x ∈ X_p} d(x, g) − min_{x ∈ X_n} d(x, g), from the answers before this one.
 
     Args:
-        farthest_match: max over X_p (which always holds the query), any shape.
-        nearest_non_match: min over X_n, ``inf`` where X_n is empty, same shape.
-        empty_negatives: With X_n empty, ``"farthest"`` takes the minimum as 1, the largest distance there is;
-            ``"neutral"`` takes the gap as 0, so that the hinge is m for either answer.
+        farthest_match: Maximum over X_p, which always holds the query; any shape.
+        nearest_non_match: Minimum over X_n, ``inf`` where X_n is empty; same shape.
+        empty_negatives: Rule for an empty X_n. ``"farthest"``: the minimum is 1, the largest distance there
+            is. ``"neutral"``: the gap is 0, so that the hinge is m for either answer.
 
     Returns:
         float32, same shape.

@@ -1,4 +1,4 @@
-"""Where episodes start: a query's candidates, distances and sparse graph, built once and remembered."""
+"""First states of episodes: candidates, distances and sparse graph of a query, cached."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Starts:
         candidates: Dataset indices, (B, n) int64, −1 for padding.
         distances: In [0, 1], (B, n+1, n+1) float32.
         similarity: Sparse graph, (B, n+1, n+1) float32.
-        full: Gallery rows with k non-zero gallery entries, (B, n) bool.
-        weakest: Smallest non-zero gallery entry of a full row, (B, n) float32.
-        weakest_at: Its gallery column, the highest on ties, (B, n) int64.
+        full: True for gallery rows with k non-zero gallery entries, (B, n) bool.
+        weakest: Smallest non-zero gallery entry of each full row, (B, n) float32.
+        weakest_at: Gallery column of that entry, the highest one on ties, (B, n) int64.
     """
 
     candidates: NDArray[np.int64]
@@ -39,20 +39,20 @@ class Starts:
 
 
 class StartTable:
-    """Builds first states and keeps the last ones built, up to half a gigabyte.
+    """Builds first states and caches the latest, up to half a gigabyte.
 
-    Each is computed on its own, so that its arithmetic does not depend on the batch it is asked for in.
+    Each state is computed separately, so that its rounding does not depend on the batch it is part of.
 
     Args:
         features: The images.
-        settings: Of the episodes.
+        settings: Settings of the episodes.
         match_differences: For ``metric="verified"``; see :func:`reid_al_env.mdp.metric.to_metric_space`.
-        batch: The most queries that are asked for at once.
-        padded: Whether the set may be smaller than the pool, which is then padded.
+        batch: Largest number of queries that :meth:`get` is called with.
+        padded: Accept fewer images than the pool needs and pad it.
 
     Raises:
-        InputError: If the pool is larger than the set though not ``padded``, or cameras are needed and one
-            is missing.
+        InputError: If the set has too few images and ``padded`` is false, or ``cross_camera`` is set and a
+            camera is missing.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class StartTable:
         self._memory = _empty_starts(capacity, settings.pool_size)
 
     def get(self, queries: NDArray[np.int64]) -> Starts:
-        """First states of the queries, shape (B,) dataset indices; fresh arrays."""
-        # Building one can drop another that this batch needs; the memory holds a whole batch, so it ends.
+        """First states of the queries (B,), given as dataset indices, in new arrays."""
+        # Building one state can evict another of this batch. The cache holds a whole batch, so this ends.
         while (missing := queries[self._slot[queries] < 0]).size:
             for query in missing:
                 self._slot_of(int(query))
@@ -95,18 +95,18 @@ class StartTable:
         )
 
     def candidates(self, query: int) -> NDArray[np.int64]:
-        """Dataset indices of one query's candidates, (pool_size,), −1 for padding; not to be written to."""
+        """Dataset indices of one query's candidates, (pool_size,), −1 for padding; a view, read only."""
         return np.asarray(self._memory.candidates[self._slot_of(query)])
 
     def with_known(self, start: Starts, row: int, known: NDArray[np.int8]) -> None:
-        """Rewrite one row of ``start`` as if ``known`` (n,) had been answered before the graph was made."""
+        """Rebuild one row of ``start`` with the answers ``known`` (n,) written in before sparsification."""
         valid = np.concatenate(([True], start.candidates[row] >= 0))
         similarity = sparse_similarity(start.distances[row], self._settings.k, valid, known)
         start.similarity[row] = similarity
         start.full[row], start.weakest[row], start.weakest_at[row] = full_rows(similarity, self._settings.k)
 
     def _slot_of(self, query: int) -> int:
-        """Where the query's first state is remembered; it is built if it is not."""
+        """Cache slot of the query's first state, which is built if it is not cached."""
         slot = int(self._slot[query])
         return self._remember(query) if slot < 0 else slot
 
@@ -131,11 +131,11 @@ class StartTable:
 def full_rows(
     similarity: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.int64]]:
-    """Gallery rows that have no place left, and what each would give up for the query.
+    """Gallery rows with k gallery neighbours, and the entry each would lose if the query joined them.
 
     Args:
         similarity: Sparse graph, shape (n+1, n+1).
-        k: Places of a row.
+        k: Neighbours of each node.
 
     Returns:
         ``full``, ``weakest`` and ``weakest_at`` as in :class:`Starts`, each of shape (n,).
@@ -149,7 +149,7 @@ def full_rows(
 
 
 def _cameras(features: FeatureSet) -> NDArray[np.int64]:
-    """The cameras, where all are known and every image has others to be compared with."""
+    """The cameras, checked: all are known and there are two or more."""
     cameras, source = features.cameras, features.source
     if cameras is None:
         raise InputError(f"{source}: cross_camera=True but there are no cameras; add a 'cameras' column")

@@ -1,4 +1,4 @@
-"""A canvas on Pillow with smooth edges, and the marks and colours of answers."""
+"""A Pillow canvas with smooth edges, and the marks and colours of answers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from PIL import Image
 
 INK, SOFT, FAINT, PAPER, BLUE = "#1d2430", "#5b6472", "#dfe3e8", "#ffffff", "#0072b2"
-# Colours of Okabe and Ito, told apart with any colour vision; the mark says the same without colour.
+# Okabe and Ito's colours, which are distinguishable with any colour vision; marks repeat the meaning.
 COLOURS = {"match": "#009e73", "no match": "#d55e00", "can't tell": "#8a6fb0", "open": "#b4bcc7"}
-_FINE = 2  # drawn this many times larger, since Pillow's lines and circles have hard edges
+_FINE = 2  # drawn this many times larger and reduced, because Pillow does not smooth edges
 
 
 class Canvas:
-    """Pillow's drawing in a picture's own coordinates; styles are those of ``ImageDraw``.
+    """Draws with Pillow in the final picture's coordinates; styles are those of ``ImageDraw``.
 
     Args:
-        width: Of the picture.
-        height: Of the picture.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -49,13 +49,13 @@ class Canvas:
     def text(
         self, x: float, y: float, words: str, size: int = 13, colour: str = INK, anchor: str = "lm"
     ) -> float:
-        """Write and give the x at which the words end."""
+        """Write text; returns the x at which it ends."""
         font = _font(size * _FINE)
         self._draw.text((x * _FINE, y * _FINE), words, fill=colour, font=font, anchor=anchor)
         return x + float(font.getlength(words)) / _FINE
 
     def mark(self, x: float, y: float, status: str, size: float = 9) -> None:
-        """✓, ✗ or ? on a disc, drawn in lines as fonts may lack the signs; an empty ring for an open item."""
+        """✓, ✗ or ? on a disc, drawn as lines because fonts may lack them; a ring for an open item."""
         if status == "open":
             self.disc(x, y, size * 0.7, fill=PAPER, outline=COLOURS["open"], width=1.5)
             return
@@ -70,7 +70,7 @@ class Canvas:
             self.text(x, y, "?", round(size * 1.5), PAPER, anchor="mm")
 
     def paste(self, crop: Image.Image, x: float, y: float, w: float, h: float, *, faded: bool) -> None:
-        """Put an image, stretched to w × h."""
+        """Draw an image, stretched to w × h; ``faded`` mixes it with white."""
         from PIL import Image
 
         shown = crop.resize((round(w * _FINE), round(h * _FINE)))
@@ -85,7 +85,7 @@ class Canvas:
 
 @functools.lru_cache(maxsize=1024)
 def read_crop(file: str) -> Image.Image | None:
-    """The image, no larger than a frame shows it, or ``None`` if there is none that can be read."""
+    """The image, reduced to the size shown in a frame; ``None`` if it cannot be read."""
     from PIL import Image
 
     try:
@@ -109,6 +109,6 @@ def _fine(*values: float) -> list[int]:
 
 
 def mixed(colour: str, share: float) -> str:
-    """``colour`` on white paper, ``share`` of it."""
+    """``colour`` mixed with white; ``share`` is the part of the colour."""
     parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return "#" + "".join(f"{round(255 + (part - 255) * share):02x}" for part in parts)

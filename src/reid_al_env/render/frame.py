@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 880, 540
 _TOP, _BOTTOM, _EDGE = 58, 46, 16
-_ROWS = 30  # bars that fit beside the graph
+_ROWS = 30  # number of bars that fit beside the graph
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def draw(scene: Scene) -> NDArray[np.uint8]:
 
 
 def _draw_frame(canvas: Canvas, scene: Scene) -> None:
-    """What stands above and below in every frame."""
+    """Draw the header and the footer."""
     end = canvas.text(_EDGE, 29, f"Query {scene.query}", 22)
     if scene.files is not None and scene.files[0]:
         canvas.text(end + 10, 31, _short(scene.files[0].replace("\\", "/").rsplit("/", 1)[-1], 44), 12, SOFT)
@@ -94,7 +94,7 @@ def _draw_frame(canvas: Canvas, scene: Scene) -> None:
 
 
 def _draw_crops(canvas: Canvas, scene: Scene, crops: list[Image.Image | None]) -> None:
-    """The query on the left, its pool in rows, nearest first."""
+    """Draw the query on the left and its pool in rows, nearest first."""
     query = crops[0]
     assert query is not None
     height = HEIGHT - _TOP - _BOTTOM
@@ -129,7 +129,7 @@ def _draw_crops(canvas: Canvas, scene: Scene, crops: list[Image.Image | None]) -
 
 
 def _grid(width: float, height: float, count: int, ratio: float) -> tuple[int, float]:
-    """Columns and tile width that make ``count`` tiles as large as they fit."""
+    """Number of columns, and tile width, for the largest ``count`` tiles that fit."""
 
     def tile(columns: int) -> float:
         rows = math.ceil(count / columns)
@@ -140,7 +140,7 @@ def _grid(width: float, height: float, count: int, ratio: float) -> tuple[int, f
 
 
 def _draw_graph(canvas: Canvas, scene: Scene) -> None:
-    """The query in the middle of its pool; the nearest item on top, then clockwise; edges by similarity."""
+    """Draw the pool as a circle around the query, nearest item on top, then clockwise."""
     count = len(scene.candidates)
     x, y = 250.0, _TOP + (HEIGHT - _TOP - _BOTTOM) / 2
     ring = (HEIGHT - _TOP - _BOTTOM) / 2 - 26
@@ -171,7 +171,7 @@ def _draw_graph(canvas: Canvas, scene: Scene) -> None:
 
 
 def _draw_bars(canvas: Canvas, scene: Scene) -> None:
-    """The items in order with their similarity to the query."""
+    """Draw the items in order as bars of similarity to the query."""
     left, count = 520, len(scene.candidates)
     if count > _ROWS:
         count = _ROWS - 1

@@ -1,4 +1,4 @@
-"""What the environments show of an episode: a line of text, a frame, or a window."""
+"""Render modes of the environments: a line of text, a frame, or a window."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ RENDER_FPS = 2
 
 
 class Renderer:
-    """Remembers what happened last in each of B episodes and draws it.
+    """Keeps the last event of each of B episodes and draws it.
 
     Args:
         mode: ``"ansi"``, ``"rgb_array"`` or ``"human"``.
-        size: B.
-        budget: Picks of an episode.
+        size: B, number of episodes.
+        budget: Number of picks in an episode.
 
     Raises:
         DependencyNotInstalled: If Pillow, or pygame for ``"human"``, is not installed.
     """
+
+    STATE = ("_lines", "_queries", "_last", "_total")
 
     def __init__(self, mode: str, size: int, budget: int) -> None:
         _check_installed(mode)
@@ -43,7 +45,7 @@ class Renderer:
         self._window = _Window() if mode == "human" else None
 
     def begin(self, rows: NDArray[np.int64], queries: NDArray[np.int64]) -> None:
-        """Episodes began in ``rows`` (M,) with ``queries`` (M,)."""
+        """Record that episodes began in ``rows`` (M,) with ``queries`` (M,)."""
         self._last[rows] = -1
         self._total[rows] = 0.0
         self._queries[rows] = queries
@@ -51,14 +53,14 @@ class Renderer:
             self._lines[row] = f"query {query}"
 
     def picked(self, rows: NDArray[np.int64], actions: NDArray[np.int64], outcome: Outcome) -> None:
-        """The episodes in ``rows`` (M,) made a pick; ``actions`` and ``outcome`` are of all episodes."""
+        """Record a pick in the episodes ``rows`` (M,); ``actions`` and ``outcome`` cover all episodes."""
         self._last[rows] = actions[rows]
         self._total[rows] += outcome.rewards[rows]
         for row in rows.tolist():
             self._lines[row] = f"query {self._queries[row]}  {_describe(outcome, row)}"
 
     def render(self, inquiry: Inquiry, row: int = 0) -> str | NDArray[np.uint8] | None:
-        """The line or the frame of one episode; in ``"human"`` mode the window shows it."""
+        """The line or the frame of one episode; ``"human"`` mode shows it in the window instead."""
         if self._mode == "ansi":
             return self._lines[row]
         pixels = frame.draw(self._scene(inquiry, row))
@@ -94,7 +96,7 @@ class Renderer:
 
 
 class _Window:
-    """A pygame window; it is opened at the first frame, and copies and pickles are without it."""
+    """A pygame window, opened at the first frame; copies and pickles have no window."""
 
     def __init__(self) -> None:
         self._screen: Any = None
@@ -107,8 +109,8 @@ class _Window:
         import pygame
 
         if self._screen is None:
-            # Frames are drawn already, so SDL needs no graphics driver. Mesa's would load its own LLVM into
-            # the process, and triton, which torch imports when it makes an optimiser, then crashes.
+            # Frames come ready-made, so SDL needs no graphics driver. Mesa's driver loads its own LLVM into
+            # the process, after which triton (imported by torch's optimisers) crashes.
             os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
             pygame.display.init()
             pygame.display.set_caption("ReIDActiveLearning")
@@ -128,10 +130,10 @@ class _Window:
 
 
 def make_renderer(mode: str | None, size: int, budget: int) -> Renderer | None:
-    """A renderer for that mode, none for ``None``.
+    """A renderer for that mode; ``None`` for ``None``.
 
     Raises:
-        InputError: If the environment does not render so.
+        InputError: If the mode is unknown.
         DependencyNotInstalled: As :class:`Renderer`.
     """
     if mode is None:
@@ -154,10 +156,10 @@ def _check_installed(mode: str) -> None:
 
 
 def _describe(outcome: Outcome, row: int) -> str:
-    """The pick of one episode in words."""
+    """One line about the pick of one episode."""
     said = {1: "match", -1: "no match", 0: "can't tell"}[int(outcome.answers[row])]
     if outcome.invalid[row]:
-        said = "already masked, nobody asked"
+        said = "already masked, not asked"
     elif not outcome.asked[row]:
         said += " (already known)"
     return f"picked {int(outcome.picked[row])}: {said}  reward {outcome.rewards[row]:.3f}"
