@@ -14,8 +14,9 @@ from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
 from reid_al_agents.beliefs.weights import answer_weight
-from reid_al_agents.clustering import compare_visually, form_groups
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.visual_similarity import compare_visually
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.run import run
 from reid_al_agents.log.pair_log import PairLog
 from reid_al_agents.selection import make_selector

@@ -12,7 +12,7 @@ from reid_al_agents.beliefs.calibration import calibration_error
 from reid_al_agents.beliefs.contradictions import find_contradictions
 from reid_al_agents.beliefs.fold import Beliefs
 from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph, InputError
 

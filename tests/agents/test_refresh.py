@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from reid_al_agents.data import ImageSet
-from reid_al_agents.evaluation import evaluate_ranking
-from reid_al_agents.training import SupervisedRefresher, TripletRefresher, TripletSettings, pretrain
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.training.augment import Augmentation
-from reid_al_agents.training.session import learning_rate_share
+from reid_al_agents.training.loop import learning_rate_share
+from reid_al_agents.training.triplet.refresher import SupervisedRefresher, TripletRefresher, pretrain
+from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_agents.vision import build_backbone, embed, normalise
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph

@@ -19,13 +19,15 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.clustering import Sides, compare_visually, form_groups, sides_of
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.sides import Sides, sides_of
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import ImageSet, load_data
 from reid_al_agents.experiment.loop import Loop
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
-from reid_al_agents.training import ClusterSettings
 from reid_al_agents.training.cluster.clusters import constrained_clusters
+from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
@@ -223,7 +225,7 @@ def test_clusters_of_different_sides_are_no_negatives_unless_answers_tell_them_a
     features, sides = animals(identities=12)
     sides = np.where(sides < 0, 0, sides)
     constraints = ConstraintGraph(len(features))
-    settings = replace(ClusterSettings(), k1=6, k2=2, least_images=2, unsure_similarity=0.0)
+    settings = replace(ClusterSettings(), k1=6, k2=2, min_images=2, unsure_similarity=0.0)
     plain = constrained_clusters(features.features, None, constraints, settings)
     assert plain.unsure is None
     clusters = constrained_clusters(features.features, None, constraints, settings, Sides(sides))

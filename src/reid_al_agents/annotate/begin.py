@@ -17,7 +17,7 @@ from reid_al_agents.annotate.refreshes import FEATURES, Refreshes, load_features
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
-from reid_al_agents.clustering import sides_of
+from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, Split, load_data, load_split, save_split
 from reid_al_agents.files import make_folder, write_arrays, write_text
 from reid_al_agents.log.store import EventStore

@@ -13,7 +13,7 @@ from reid_al_agents.asking.batch import Batch
 from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.fold import given_names
-from reid_al_agents.clustering import form_groups
+from reid_al_agents.clustering.forming import form_groups
 from reid_al_env import ConstraintGraph
 from reid_al_env.groups import Groups
 

@@ -19,7 +19,7 @@ from reid_al_agents.beliefs.audit_trail import AuditTrail
 from reid_al_agents.beliefs.doubting import Doubting
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.clustering import compare_visually
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.log.events import Event
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError

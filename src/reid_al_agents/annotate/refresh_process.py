@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import compare_visually, form_groups, sides_of
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.sides import sides_of
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import ImageSet
 from reid_al_agents.files import write_arrays, write_text
 from reid_al_agents.training.image_pool import HeldGroups, ImagePool

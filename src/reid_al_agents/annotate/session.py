@@ -20,7 +20,7 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.audit import AuditEstimate, Strata, estimate_quality
 from reid_al_agents.beliefs.audit_events import designs_of, heard_by_audit
 from reid_al_agents.beliefs.fold import Beliefs, Evidence, excluded_image
-from reid_al_agents.clustering import Sides
+from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.fold import Beliefs, excluded_images
-from reid_al_agents.clustering import Sides
+from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph, FeatureSet

@@ -15,7 +15,7 @@ from reid_al_agents.beliefs.audit import AuditedPair, Strata
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked, SuspectedError
 from reid_al_agents.beliefs.weights import chance_of_error, is_decided
-from reid_al_agents.clustering import Sides
+from reid_al_agents.clustering.sides import Sides
 from reid_al_env import ConstraintGraph
 
 Steps = Generator[Question, int, None]

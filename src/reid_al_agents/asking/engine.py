@@ -20,7 +20,8 @@ from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
 from reid_al_agents.beliefs.weights import weigh
-from reid_al_agents.clustering import FormedGroups, VisualSimilarity, form_groups
+from reid_al_agents.clustering.forming import FormedGroups, form_groups
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Oracle
 

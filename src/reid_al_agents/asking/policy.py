@@ -9,7 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.dqn import DQNSelector, DQNSettings
+from reid_al_agents.dqn.selector import DQNSelector
+from reid_al_agents.dqn.settings import DQNSettings
 from reid_al_agents.selection import SELECTORS, Selector, make_selector
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError

@@ -13,8 +13,8 @@ import numpy as np
 from reid_al_agents.asking.browsing import AskingLimits, AskingReport
 from reid_al_agents.asking.policy import LearnedSelector, choose
 from reid_al_agents.beliefs.weights import weigh
-from reid_al_agents.clustering import sides_of
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.clustering.sides import sides_of
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.modes import AskingMode, GroupMode, ImageMode
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import Pool, Progress, known_beforehand
@@ -148,7 +148,7 @@ class Loop:
         seed = config.seed * 1000 + number
         held = self.mode.held() if self.subject.trains else None
         training: Metrics = {"quick": quick}
-        training |= self.subject.refresh(self.constraints, seed, quick=quick, held=held)
+        training |= self.subject.refresh(self.constraints, seed, quick=quick, assumed_groups=held)
         clock.lap("refresh_seconds")
         scores = self.subject.scores()
         clock.lap("score_seconds")

@@ -16,7 +16,9 @@ from reid_al_agents.beliefs.audit import Strata, estimate_quality
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.clustering import Sides, VisualSimilarity, compare_visually, form_groups
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.files import write_arrays
 from reid_al_agents.selection import Selector
 from reid_al_agents.workspace.settings import RunConfig

@@ -55,7 +55,7 @@ class FeaturePool:
         seed: int,
         *,
         quick: bool = False,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Nothing to train."""
         return {}

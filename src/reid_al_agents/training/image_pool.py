@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet, QueryGallery, Split
-from reid_al_agents.evaluation import evaluate_ranking
-from reid_al_agents.training import Refresher
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.training.pool import Progress, known_beforehand
+from reid_al_agents.training.refresher import Refresher
 from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights
 from reid_al_env import ConstraintGraph, FeatureSet
 
@@ -109,11 +109,11 @@ class ImagePool:
         seed: int,
         *,
         quick: bool = False,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """See :class:`.Pool`."""
         refresher = self._quick if quick else self._refresher
-        return self._train(refresher, self._pool, constraints, seed, "train", held)
+        return self._train(refresher, self._pool, constraints, seed, "train", assumed_groups)
 
     def refresh_without(
         self,
@@ -152,13 +152,18 @@ class ImagePool:
         constraints: ConstraintGraph,
         seed: int,
         what: str,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Train the model; figures about it."""
         if refresher is None:
             return {}
         report = refresher.refresh(
-            self.model, images, constraints, seed=seed, progress=self._bar(what), held=held
+            self.model,
+            images,
+            constraints,
+            seed=seed,
+            progress=self._bar(what),
+            assumed_groups=assumed_groups,
         )
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 

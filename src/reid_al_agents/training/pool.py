@@ -59,7 +59,7 @@ class Pool(Protocol):
         seed: int,
         *,
         quick: bool = False,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         """Let the model learn from the answers; figures about it.
 
@@ -67,7 +67,7 @@ class Pool(Protocol):
             constraints: What is known of the pool's images.
             seed: Of everything drawn.
             quick: Whether in fewer steps.
-            held: (N,) groups that are taken for one identity each, as in :meth:`.Refresher.refresh`.
+            assumed_groups: (N,) groups assumed to be one identity each, as in :meth:`.Refresher.refresh`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What every refresher takes and gives."""
+"""What every refresher takes and returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.data.images import ImageSet
 from reid_al_agents.vision.backbones import EmbeddingNet
+from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph
 
 Progress = Callable[[int, int], None]
@@ -20,11 +21,11 @@ class RefreshReport:
     """What a refresh did.
 
     Attributes:
-        steps: Training steps taken; 0 where nothing known gives a triplet, and the model is as it was.
+        steps: Training steps taken; 0 where there is nothing to learn from, and the model is unchanged.
         loss: Mean loss over the last tenth of the steps; 0 without steps.
         losses: Loss of every step.
-        active_triplets: Mean number of triplets per step that violated the margin.
-        images: Number of images that took part.
+        active_triplets: Mean number of triplets per step that violated the margin; 0 without triplets.
+        images: Number of different images trained on.
         seconds: Wall-clock time, decoding included.
     """
 
@@ -37,7 +38,7 @@ class RefreshReport:
 
 
 class Refresher(Protocol):
-    """Turns answers into a better network."""
+    """Trains a network on answers."""
 
     def refresh(
         self,
@@ -47,22 +48,39 @@ class Refresher(Protocol):
         *,
         seed: int,
         progress: Progress | None = None,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
         """Train ``model`` in place.
 
         Args:
-            model: The network; left in the mode, training or evaluation, that it was in.
-            images: The pool's images.
-            constraints: What is known of pairs of ``images``, by the same indices.
-            seed: Seed of everything random; the same seed gives the same weights on the same machine with
-                the same number of threads.
+            model: The network; left in its mode, training or evaluation.
+            images: The images of the pool.
+            constraints: Known matches and non-matches, by index into ``images``.
+            seed: Seed of all randomness. The same seed gives the same weights on the same machine with the
+                same number of threads.
             progress: Called after each step.
-            held: (N,) groups that the model that asked, and the answers, take for one identity each: less
-                certain than ``constraints``, but not to be formed anew. Who learns from known pairs alone
-                does not look at it.
+            assumed_groups: (N,) int64 group of each image, assumed to be one identity each: from the answers
+                and from the similarities that the questions were chosen by. Less certain than
+                ``constraints``. Refreshers that train on known pairs alone ignore it.
 
         Returns:
             What was done.
+
+        Raises:
+            InputError: ``constraints`` are about another number of images, an image does not decode, or the
+                loss became infinite or NaN; the model then has the weights it came with.
         """
         ...
+
+
+def check_constraints(constraints: ConstraintGraph, images: ImageSet) -> None:
+    """Check that constraints are about as many images as there are.
+
+    Raises:
+        InputError: They are not.
+    """
+    if len(constraints) != len(images):
+        raise InputError(
+            f"refresh: constraints are about {len(constraints)} images but there are {len(images)}; "
+            "give the images that the answers are about"
+        )

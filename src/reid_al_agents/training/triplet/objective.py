@@ -1,112 +1,114 @@
-"""What a training step minimises: a triplet loss on known pairs, and a cross-entropy over groups."""
+"""The triplet objective: a triplet loss on known pairs, and optionally a cross-entropy over groups."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_metric_learning.distances import LpDistance
-from pytorch_metric_learning.losses import TripletMarginLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reid_al_agents.training.triplet.known_pairs import PairRelation
+from reid_al_agents.training.loop import StepLoss
+from reid_al_agents.training.triplet.known_pairs import KnownPairs
 from reid_al_agents.training.triplet.mining import (
     Triplets,
     hardest_triplets,
     known_triplets,
     semihard_triplets,
 )
+from reid_al_agents.training.triplet.sampler import sample_batches
 from reid_al_agents.training.triplet.settings import TripletSettings
 
 SCALE = 16.0
 """Factor of the cosines in the cross-entropy, an inverse temperature."""
 
 
-@dataclass(frozen=True)
-class StepLoss:
-    """Loss of a batch (a scalar tensor), and the number of its triplets that violate the margin."""
-
-    loss: Tensor
-    active_triplets: int
-
-
-class Objective:
-    """Triplet loss over known triplets plus, with ``identity_loss_weight``, a cross-entropy.
+class TripletObjective:
+    """Triplet loss on known pairs plus, with ``identity_loss_weight``, a cross-entropy over their groups.
 
     Args:
-        relation: What is known of the images.
-        settings: Margin, mining, and the weight of the cross-entropy.
-        feature_dim: Length of a feature.
-        device: Where the features are.
+        known: The known pairs of the images.
+        settings: Of batches and losses.
     """
 
-    def __init__(
-        self, relation: PairRelation, settings: TripletSettings, feature_dim: int, device: torch.device
-    ) -> None:
-        self._triplet = KnownTripletLoss(relation, settings)
-        self._weight = settings.identity_loss_weight
-        self._identity = GroupCrossEntropy(relation, feature_dim).to(device) if self._weight else None
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters to be trained beside the network's; they are thrown away afterwards."""
-        return iter(()) if self._identity is None else self._identity.parameters()
-
-    def __call__(self, features: Tensor, batch: NDArray[np.int64]) -> StepLoss:
-        """Score the ``features`` (B, D) of the images ``batch`` (B,)."""
-        triplet = self._triplet(features, batch)
-        if self._identity is None:
-            return triplet
-        return StepLoss(
-            triplet.loss + self._weight * self._identity(features, batch), triplet.active_triplets
-        )
-
-
-class KnownTripletLoss:
-    """Triplet loss by pytorch-metric-learning over triplets of which both pairs are known.
-
-    The mean over the violated triplets (a, p, n) of ``[d(a, p) − d(a, n) + margin]_+``, where ``d`` is the
-    Euclidean distance of L2-normalised features.
-    """
-
-    def __init__(self, relation: PairRelation, settings: TripletSettings) -> None:
-        self._relation = relation
+    def __init__(self, known: KnownPairs, settings: TripletSettings) -> None:
+        self.members = known.participants()
+        self._known = known
         self._settings = settings
-        self._distance = LpDistance(normalize_embeddings=True)
-        self._loss = TripletMarginLoss(margin=settings.margin, distance=self._distance)
+        self._identity: GroupCrossEntropy | None = None
 
-    def __call__(self, features: Tensor, batch: NDArray[np.int64]) -> StepLoss:
+    def prepare(self, feature_dim: int, device: torch.device) -> list[nn.Parameter]:
+        """Make the directions of the cross-entropy; see :class:`.Objective`."""
+        if self._settings.identity_loss_weight == 0:
+            return []
+        self._identity = GroupCrossEntropy(self._known, feature_dim).to(device)
+        return list(self._identity.parameters())
+
+    def start_epoch(
+        self, embed_members: Callable[[], NDArray[np.float32]], rng: np.random.Generator
+    ) -> Iterator[NDArray[np.int64]]:
+        """Return batches that are rich in known triplets; see :class:`.Objective`."""
+        return sample_batches(self._known, rng, self._settings)
+
+    def loss(self, features: Tensor, batch: NDArray[np.int64]) -> StepLoss:
         """Score the ``features`` (B, D) of the images ``batch`` (B,)."""
-        matches = torch.from_numpy(self._relation.matches(batch)).to(features.device)
-        differs = torch.from_numpy(self._relation.differs(batch)).to(features.device)
-        distances = self._distance(features.detach())
-        anchors, positives, negatives = self._mine(distances, matches, differs)
-        slack = distances[anchors, positives] - distances[anchors, negatives] + self._settings.margin
-        loss: Tensor = self._loss(features, indices_tuple=(anchors, positives, negatives))
-        return StepLoss(loss, int((slack > 0).sum()))
+        scored = triplet_loss(features, batch, self._known, self._settings)
+        if self._identity is None:
+            return scored
+        weight = self._settings.identity_loss_weight
+        return StepLoss(scored.loss + weight * self._identity(features, batch), scored.active_triplets)
 
-    def _mine(self, distances: Tensor, matches: Tensor, differs: Tensor) -> Triplets:
-        if self._settings.mining == "hardest":
-            return hardest_triplets(distances, matches, differs)
-        if self._settings.mining == "semihard":
-            return semihard_triplets(distances, matches, differs, self._settings.margin)
-        return known_triplets(matches, differs)
+    def after_step(self, features: Tensor, batch: NDArray[np.int64]) -> None:
+        """Do nothing: there is no memory to update."""
+
+
+def triplet_loss(
+    features: Tensor, batch: NDArray[np.int64], known: KnownPairs, settings: TripletSettings
+) -> StepLoss:
+    """Mean over the violated triplets (a, p, n) of ``[d(a, p) − d(a, n) + margin]_+``; 0 without any.
+
+    Both pairs of a triplet are known, and ``d`` is the Euclidean distance of L2-normalised features.
+
+    Args:
+        features: (B, D).
+        batch: (B,) the images that they are of.
+        known: The known pairs.
+        settings: Margin and mining.
+    """
+    matches = torch.from_numpy(known.matches(batch)).to(features.device)
+    differs = torch.from_numpy(known.differs(batch)).to(features.device)
+    distances = torch.cdist(F.normalize(features), F.normalize(features))
+    anchors, positives, negatives = _mine(distances.detach(), matches, differs, settings)
+    violations = F.relu(distances[anchors, positives] - distances[anchors, negatives] + settings.margin)
+    violated = violations[violations > 0]
+    return StepLoss(violated.mean() if len(violated) else violations.sum(), len(violated))
+
+
+def _mine(distances: Tensor, matches: Tensor, differs: Tensor, settings: TripletSettings) -> Triplets:
+    if settings.mining == "hardest":
+        return hardest_triplets(distances, matches, differs)
+    if settings.mining == "semihard":
+        return semihard_triplets(distances, matches, differs, settings.margin)
+    return known_triplets(matches, differs)
 
 
 class GroupCrossEntropy(nn.Module):
     """Cross-entropy over groups of two images or more, with cosines as logits.
 
     Each group has a direction, as in NormFace (Wang et al., MM 2017, Eq. 6). Unlike the triplet loss it takes
-    any two groups for different people, known to be or not: with few answers some of them are the same.
+    any two groups for different identities, known to be or not: with few answers some of them are the same.
+
+    Args:
+        known: The known pairs, of which the groups are taken.
+        feature_dim: Length of a feature.
     """
 
-    def __init__(self, relation: PairRelation, feature_dim: int) -> None:
+    def __init__(self, known: KnownPairs, feature_dim: int) -> None:
         super().__init__()
-        sizes = np.bincount(relation.groups, minlength=relation.count)
+        sizes = np.bincount(known.groups, minlength=known.count)
         classes = np.flatnonzero(sizes >= 2)
-        self._groups = relation.groups
-        self._class_of = np.full(relation.count, -1, dtype=np.int64)
+        self._groups = known.groups
+        self._class_of = np.full(known.count, -1, dtype=np.int64)
         self._class_of[classes] = np.arange(len(classes))
         self.directions = nn.Parameter(torch.randn(len(classes), feature_dim))
 
