@@ -74,7 +74,7 @@ def test_an_image_is_nearer_to_all_of_its_side_than_to_any_of_another(seed):
     rng = np.random.default_rng(seed)
     points, numbers = rng.normal(size=(12, 2)), rng.integers(0, 3, 12)
     numbers[0] = 2
-    apart = Sides(numbers).set_apart(points)
+    apart = Sides(numbers).separate(points)
     before, after = cosines(points), cosines(apart)
     same = numbers[:, None] == numbers
     np.testing.assert_allclose(after, np.where(same, (before + 2) / 3, before / 3), atol=1e-9)
@@ -84,7 +84,7 @@ def test_an_image_is_nearer_to_all_of_its_side_than_to_any_of_another(seed):
 
 def test_an_unknown_side_lies_between():
     same_look = np.ones((4, 3), dtype=np.float32)
-    apart = Sides(np.array([0, 1, -1, -1])).set_apart(same_look)
+    apart = Sides(np.array([0, 1, -1, -1])).separate(same_look)
     assert apart.dtype == np.float32
     left = cosines(apart)[0]
     assert left[1] < left[2] < left[0]
@@ -93,7 +93,7 @@ def test_an_unknown_side_lies_between():
 
 def test_similarities_across_sides_are_cut_and_the_others_kept():
     dense = np.arange(36, dtype=float).reshape(6, 6)
-    cut = Sides(KNOWN).cut(sparse.csr_matrix(dense)).toarray()
+    cut = Sides(KNOWN).without_incomparable(sparse.csr_matrix(dense)).toarray()
     for i in range(6):
         for j in range(6):
             kept = KNOWN[i] == KNOWN[j] or -1 in (KNOWN[i], KNOWN[j])
