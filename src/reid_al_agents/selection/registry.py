@@ -30,7 +30,7 @@ def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] 
 
     Args:
         name: A key of :data:`SELECTORS`, or ``"greedy"``.
-        true_rewards: Source of the true rewards for ``"greedy"``; see :class:`GreedyRewardSelector`. Others ignore it.
+        true_rewards: Source of the rewards for ``"greedy"``, see :class:`GreedyRewardSelector`; ignored by others.
 
     Returns:
         The selector.
