@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
+from reid_al_agents.experiment.modes import ImageMode
 from rich.table import Table
 
 from reid_al_agents.asking.batch import Batch
@@ -40,10 +41,10 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering import VisualSimilarity, compare_visually, form_groups
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.data import load_split
-from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.experiment.modes import ImageMode
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.report.summary import estimate
 from reid_al_agents.selection import make_selector
 from reid_al_agents.workspace.settings import RunConfig

@@ -32,21 +32,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
+from reid_al_agents.log.pair_log import PairLog
 from rich.table import Table
 from rivals import count_violated, finch, merge_naively, np3
 
-from reid_al_agents.clustering import (
-    VisualSimilarity,
-    compare_visually,
-    dbscan,
-    form_groups,
-    jaccard_similarities,
-    nearest_neighbours,
-    unit_rows,
-)
+from reid_al_agents.clustering.density import dbscan
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.data import load_split
-from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 FEATURES = "../shared/data/features/market1501_osnet_x0_25_msmt17.npz"

@@ -38,13 +38,10 @@ from recording import new_table, run, show, write_result
 from rich.table import Table
 from scipy import sparse
 
-from reid_al_agents.clustering import (
-    average_linkage,
-    dbscan,
-    jaccard_similarities,
-    nearest_neighbours,
-    unit_rows,
-)
+from reid_al_agents.clustering.density import dbscan
+from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.linkage import average_linkage
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_env import FeatureSet, InputError
 
 FEATURES = "../shared/data/features/market1501_osnet_x0_25_msmt17.npz"

@@ -5,7 +5,7 @@ other clusters:
 
 - ``all labels``: the identities;
 - ``groups``: micro-clusters joined by answers alone, as they ask and as a refresh trains on them once
-  answers have said enough; micro-clusters of the last model, or with ``--looks start`` of its start;
+  answers have said enough; micro-clusters are those of the last model, or of its start (``--looks start``);
 - ``groups, no wrong image``: these cut by identity, so that precision is 1 and recall stays;
 - ``groups, no fragment``: these joined where most of their images show one identity, so that recall is nearly
   1 and what is wrong stays wrong; ``no large fragment`` leaves out the small groups that would not train, and
@@ -38,14 +38,16 @@ from rich.table import Table
 
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering import compare_visually, form_groups, sides_of
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.sides import sides_of
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import load_data, load_split
-from reid_al_agents.evaluation import evaluate_groups, evaluate_ranking
+from reid_al_agents.evaluation.grouping import evaluate_groups
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.experiment.loop import record
-from reid_al_agents.training import ClusterSettings
 from reid_al_agents.training.cluster.clusters import Clustering, Clusters, constrained_clusters
-from reid_al_agents.training.cluster.refresher import train_on_clusters
-from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.training.cluster.objective import train_on_clusters
+from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.vision import embed, load_weights
 from reid_al_agents.workspace.assembly import load_model
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
@@ -136,9 +138,9 @@ class World:
         identities = self._pool.identities
         for name, labels in (
             ("all labels", identities),
-            *variants(groups, identities, settings.least_images),
+            *variants(groups, identities, settings.min_images),
         ):
-            yield _fixed(name, labels, settings.least_images)
+            yield _fixed(name, labels, settings.min_images)
         nothing = ConstraintGraph(len(self._pool))
         for known, said in ((self.constraints, ""), (nothing, ", no answers")):
             for least in similarities:
@@ -151,8 +153,7 @@ class World:
         """Train from the start and score on validation."""
         load_weights(self._model, self._start)
         started = time.perf_counter()
-        known = KnownPairs.from_constraints(self.constraints)
-        train_on_clusters(self._model, self._pool, row.cluster, known, settings, seed=seed, progress=progress)
+        train_on_clusters(self._model, self._pool, row.cluster, settings, seed=seed, progress=progress)
         seconds = time.perf_counter() - started
         features = embed(self._model, self._judged, size=self.size)
         people, cameras = self._judged.identities, self._judged.cameras

@@ -24,7 +24,7 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
-from reid_al_agents.clustering import nearest_neighbours, unit_rows
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_env import ConstraintGraph
 
 Rivalry = dict[int, set[int]]

@@ -32,7 +32,7 @@ from rich.table import Table
 
 from reid_al_agents.cli.console import Bars
 from reid_al_agents.data import load_data, load_split
-from reid_al_agents.evaluation import Scores, evaluate_ranking
+from reid_al_agents.evaluation.ranking import Scores, evaluate_ranking
 from reid_al_agents.experiment.benchmark import ALL_LABELS, NO_ANSWERS
 from reid_al_agents.report.rows import ResultRow, read_json
 from reid_al_agents.report.series import START

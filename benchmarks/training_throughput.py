@@ -29,13 +29,12 @@ from recording import new_table, run, show, write_result
 
 from reid_al_agents.cli.options import parse_size
 from reid_al_agents.data import ImageSet
-from reid_al_agents.training import ClusterSettings
 from reid_al_agents.training.cluster.clusters import Clusters
-from reid_al_agents.training.cluster.refresher import train_on_clusters
-from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.training.cluster.objective import train_on_clusters
+from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.vision import EmbeddingNet, normalise, to_pixels
 from reid_al_agents.workspace.assembly import load_model
-from reid_al_env import ConstraintGraph, InputError
+from reid_al_env import InputError
 
 REFRESH, NETWORK, BARE = "refresh", "network", "network without optimiser"
 WARM_UP = 2
@@ -70,7 +69,6 @@ class Bench:
             self.model,
             self.images,
             lambda _: Clusters(self.clusters),
-            KnownPairs.from_constraints(ConstraintGraph(len(self.images))),
             self.settings,
             seed=seed,
             progress=lambda done, total: ends.append(self._now()),

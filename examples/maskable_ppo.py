@@ -4,7 +4,7 @@ import gymnasium as gym
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks
 
-from reid_al_agents.dqn import SB3VecEnv
+from reid_al_agents.dqn.vec_env import SB3VecEnv
 
 
 def main(steps: int = 4000) -> None:

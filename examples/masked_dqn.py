@@ -3,7 +3,9 @@
 import gymnasium as gym
 import numpy as np
 
-from reid_al_agents.dqn import GraphPolicy, MaskedDQN, SB3VecEnv
+from reid_al_agents.dqn.masked_dqn import MaskedDQN
+from reid_al_agents.dqn.policies import GraphPolicy
+from reid_al_agents.dqn.vec_env import SB3VecEnv
 
 
 def make() -> SB3VecEnv:

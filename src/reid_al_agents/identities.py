@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from reid_al_agents.clustering import FormedGroups, form_dense_groups, form_groups
+from reid_al_agents.clustering.forming import FormedGroups, form_dense_groups, form_groups
 from reid_al_env import ConstraintGraph
 
 

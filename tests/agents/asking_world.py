@@ -7,8 +7,8 @@ import numpy as np
 from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import compare_visually
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.clustering.visual_similarity import compare_visually
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.simulated import SimulatedAnnotator, answer_questions
 from reid_al_agents.identities import Identities
 from reid_al_agents.log.memory import MemoryLog

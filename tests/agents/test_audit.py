@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import beta
 
 from reid_al_agents.beliefs.audit import REACH, AuditedPair, Design, Strata, estimate_quality
-from reid_al_agents.clustering import Sides, nearest_neighbours, unit_rows
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
+from reid_al_agents.clustering.sides import Sides
 
 
 def pool(seed=0, count=40, near=15):

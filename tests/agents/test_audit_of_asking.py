@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from live_world import session, truth
+from reid_al_agents.experiment.modes import GroupMode
 
 from reid_al_agents.asking.browsing import AskingLimits
 from reid_al_agents.asking.engine import Engine
@@ -13,9 +14,8 @@ from reid_al_agents.beliefs.audit_events import heard_by_audit
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.clustering import compare_visually
-from reid_al_agents.evaluation import evaluate_groups
-from reid_al_agents.experiment.modes import GroupMode
+from reid_al_agents.clustering.visual_similarity import compare_visually
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
 from reid_al_agents.workspace.settings import RunConfig

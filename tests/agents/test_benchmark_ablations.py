@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.clustering import compare_visually
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_env.synthetic import synthetic_features
 
 _FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -11,20 +11,14 @@ from scipy import sparse
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from reid_al_agents.clustering import (
-    average_linkage,
-    compare_visually,
-    dbscan,
-    form_dense_groups,
-    form_groups,
-    group_sums,
-    jaccard,
-    jaccard_similarities,
-    nearest_neighbours,
-    standardise_by_camera,
-    unit_rows,
-)
-from reid_al_agents.clustering.linkage import by_first_appearance
+from reid_al_agents.clustering import jaccard
+from reid_al_agents.clustering.cameras import standardise_by_camera
+from reid_al_agents.clustering.density import dbscan
+from reid_al_agents.clustering.forming import form_dense_groups, form_groups
+from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.linkage import average_linkage, by_first_appearance, group_sums
+from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_env import ConstraintGraph
 from reid_al_env.errors import InputError
 

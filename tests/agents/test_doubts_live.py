@@ -13,7 +13,7 @@ from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
 from reid_al_agents.beliefs.weights import answer_weight
-from reid_al_agents.clustering import compare_visually
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, LabelOracle, NoisyOracle

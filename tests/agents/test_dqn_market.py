@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reid_al_agents.data import load_data, load_split
-from reid_al_agents.dqn import DQNSelector
+from reid_al_agents.dqn.selector import DQNSelector
 from reid_al_agents.vision import build_backbone, embed, load_weights
 from reid_al_env import FeatureSet
 

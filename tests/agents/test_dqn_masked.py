@@ -12,8 +12,9 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from reid_al_agents.dqn import GraphPolicy, MaskedDQN, MlpPolicy
+from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.masking import MASKED_VALUE, bootstrap_values, greedy_actions, masked_values
+from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
 from reid_al_env.env import observation_space
 from reid_al_env.errors import InputError
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stable_baselines3.common.preprocessing import preprocess_obs
 
-from reid_al_agents.dqn import GraphPolicy, MlpPolicy
 from reid_al_agents.dqn.graph_features import FEATURES, gallery_graph, node_features
 from reid_al_agents.dqn.networks import GraphQNetwork
+from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
 from reid_al_env.env import observation_space
 
 

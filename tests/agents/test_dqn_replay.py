@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from reid_al_agents.dqn import NStepDictReplay
+from reid_al_agents.dqn.replay import NStepDictReplay
 
 SPACE = spaces.Dict({"clock": spaces.Box(-1e6, 1e6, (1,), np.float32), "action_mask": spaces.MultiBinary(3)})
 GAMMA = 0.9

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from reid_al_agents.dqn import DQNSelector, DQNSettings, load_policy, save_policy
+from reid_al_agents.dqn.policy_file import load_policy, save_policy
+from reid_al_agents.dqn.selector import DQNSelector
+from reid_al_agents.dqn.settings import DQNSettings
 from reid_al_agents.files import write_tensors
 from reid_al_env.errors import InputError
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from reid_al_agents.data import ImageSet, load_data, load_split
-from reid_al_agents.evaluation import evaluate_ranking
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.vision import (
     build_backbone,
     embed,

@@ -1,12 +1,15 @@
-"""Rank-k, mAP and mINP against hand-worked examples and a plain loop."""
+"""Rank-k, mAP and mINP, and scores of groups, against hand-worked examples and plain loops."""
+
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.evaluation import evaluate_ranking
 from reid_al_agents.evaluation import ranking as ranking_module
+from reid_al_agents.evaluation.grouping import evaluate_groups
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_env.errors import InputError
 
 
@@ -140,3 +143,52 @@ def test_features_that_are_not_finite_are_an_input_error():
     features = line(0, np.nan, 1)
     with pytest.raises(InputError, match="not finite"):
         evaluate_ranking(features, np.zeros(3, dtype=np.int64), None, np.array([0]), np.array([1, 2]))
+
+
+# Groups
+
+
+def groups_by_hand(groups, identities):
+    """All scores in plain loops over images and pairs of those whose identity is known."""
+    known = [i for i in range(len(groups)) if identities[i] >= 0]
+    same_group = {i: [j for j in known if groups[j] == groups[i]] for i in known}
+    same_identity = {i: [j for j in known if identities[j] == identities[i]] for i in known}
+    grouped = sum(len(same_group[i]) - 1 for i in known)
+    belonging = sum(len(same_identity[i]) - 1 for i in known)
+    right = sum(len(set(same_group[i]) & set(same_identity[i])) - 1 for i in known)
+    precision = right / grouped if grouped else 1.0
+    recall = right / belonging if belonging else 1.0
+    parts = [len(set(same_group[i]) & set(same_identity[i])) for i in known]
+    bcubed = [
+        sum(part / len(whole[i]) for i, part in zip(known, parts, strict=True)) / len(known)
+        for whole in (same_group, same_identity)
+    ]
+    expected = grouped * belonging / max(len(known) * (len(known) - 1), 1)
+    most = (grouped + belonging) / 2
+    return {
+        "pairwise_precision": precision,
+        "pairwise_recall": recall,
+        "pairwise_f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+        "bcubed_f1": 2 * bcubed[0] * bcubed[1] / sum(bcubed),
+        "ari": (right - expected) / (most - expected) if most != expected else 1.0,
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 4)), min_size=1, max_size=18))
+def test_group_scores_equal_plain_loops(images):
+    groups, identities = np.array(images, dtype=np.int64).T
+    if (identities < 0).all():
+        with pytest.raises(InputError, match="no identity is known"):
+            evaluate_groups(groups, identities)
+        return
+    assert asdict(evaluate_groups(groups, identities)) == pytest.approx(groups_by_hand(groups, identities))
+
+
+def test_group_scores_count_the_pairs_of_many_images_without_overflow():
+    """100,000 images: one group of two identities of half of them each, 10¹⁰ ordered pairs."""
+    identities = np.arange(100_000, dtype=np.int64) % 2
+    scores = evaluate_groups(np.zeros(100_000, dtype=np.int64), identities)
+    assert scores.pairwise_precision == pytest.approx(49_999 / 99_999)
+    assert (scores.pairwise_recall, scores.ari) == (1.0, 0.0)
+    assert scores.bcubed_f1 == pytest.approx(2 / 3)

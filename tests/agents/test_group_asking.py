@@ -12,8 +12,9 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.calibration import calibration_error
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.weights import answer_weight
-from reid_al_agents.clustering import compare_visually, form_groups
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.visual_similarity import compare_visually
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.run import run
 from reid_al_agents.log.events import SIGNS
 from reid_al_agents.log.store import EventStore

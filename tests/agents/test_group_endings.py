@@ -9,7 +9,8 @@ from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.clustering import compare_visually, jaccard_similarities
+from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.experiment.benchmark import Plan, compare
 from reid_al_agents.experiment.run import run
 from reid_al_agents.report.rows import ResultRow

@@ -13,7 +13,8 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import ENOUGH, MEMORY, PAIR_FEATURES, PRIOR, MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.weights import answer_weight, chance_of_error
-from reid_al_agents.clustering import FormedGroups, compare_visually, form_groups
+from reid_al_agents.clustering.forming import FormedGroups, form_groups
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, FeatureSet, synthetic_features
 from reid_al_env.errors import InputError

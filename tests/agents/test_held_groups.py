@@ -10,23 +10,25 @@ from hypothesis import strategies as st
 
 from reid_al_agents.annotate.refresh_process import held_by
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.clustering import Sides, compare_visually, form_groups
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
 from reid_al_agents.experiment.benchmark import Plan, compare
 from reid_al_agents.experiment.loop import Loop
 from reid_al_agents.files import write_arrays
-from reid_al_agents.training import ClusterRefresher, ClusterSettings
-from reid_al_agents.training.cluster.clusters import Clusters, held_clusters, joined_share, settled_share
-from reid_al_agents.training.cluster.refresher import train_on_clusters
+from reid_al_agents.training.cluster.clusters import Clusters, assumed_clusters, joined_share, settled_share
+from reid_al_agents.training.cluster.objective import train_on_clusters
+from reid_al_agents.training.cluster.refresher import ClusterRefresher
+from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.training.feature_pool import FeaturePool
-from reid_al_agents.training.triplet.known_pairs import KnownPairs
 from reid_al_agents.vision import build_backbone
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, InputError, LabelOracle, synthetic_features
 
 SIZE = (32, 16)
-QUICK = ClusterSettings(size=SIZE, steps=4, epochs=2, batch_size=12, k1=6, k2=2, least_images=2)
+QUICK = ClusterSettings(size=SIZE, steps=4, epochs=2, batch_size=12, k1=6, k2=2, min_images=2)
 
 
 def people():
@@ -105,7 +107,7 @@ def test_settled_share_and_conflicts_by_brute_force(data):
         settled = [sum(group in pair for pair in differ) >= least for group in held.tolist()]
         assert settled_share(held, graph, least) == pytest.approx(np.mean(settled))
     sides = Sides(np.arange(len(truth)) % 3)
-    clusters = held_clusters(held, graph, 2, sides)
+    clusters = assumed_clusters(held, graph, 2, sides)
     sizes = np.bincount(held)
     assert ((clusters.labels < 0) == (sizes[held] < 2)).all()
     kept = [group for group in range(len(sizes)) if sizes[group] >= 2]
@@ -120,7 +122,7 @@ def test_settled_share_and_conflicts_by_brute_force(data):
 
 
 def test_without_sides_every_other_group_is_a_negative():
-    assert held_clusters(np.array([0, 0, 1, 1, 2]), told(5, []), 2).unsure is None
+    assert assumed_clusters(np.array([0, 0, 1, 1, 2]), told(5, []), 2).unsure is None
 
 
 # Which: the refresher
@@ -140,22 +142,21 @@ def groups_and_answers():
 
 def refreshed(graph, held, how=QUICK):
     model = build_backbone("small_cnn")
-    ClusterRefresher(how).refresh(model, PEOPLE, graph, seed=3, held=held)
+    ClusterRefresher(how).refresh(model, PEOPLE, graph, seed=3, assumed_groups=held)
     return weights(model)
 
 
 def test_settled_groups_train_as_they_are():
     held, graph = groups_and_answers()
     model = build_backbone("small_cnn")
-    known = KnownPairs.from_constraints(graph)
-    train_on_clusters(model, PEOPLE, lambda _: Clusters(held), known, QUICK, seed=3)
+    train_on_clusters(model, PEOPLE, lambda _: Clusters(held), QUICK, seed=3)
     assert refreshed(graph, held) == weights(model)
     assert refreshed(graph, held) != refreshed(graph, None)
 
 
 def test_until_then_looks_decide():
     held, graph = groups_and_answers()
-    assert refreshed(graph, held, replace(QUICK, told_apart=15)) == refreshed(graph, None)
+    assert refreshed(graph, held, replace(QUICK, min_conflicts=15)) == refreshed(graph, None)
     few = told(len(PEOPLE), [(0, len(PEOPLE) - 1)])
     assert refreshed(few, held) == refreshed(few, None)
     first = np.unique(graph.groups(), return_index=True)[1]
@@ -169,12 +170,18 @@ def test_until_then_looks_decide():
 def test_small_held_groups_do_not_train():
     held, graph = groups_and_answers()
     held = np.where(np.arange(len(held)) == 0, held.max() + 1, held)  # one image alone
-    assert held_clusters(held, graph, QUICK.least_images).labels[0] == -1
+    assert assumed_clusters(held, graph, QUICK.min_images).labels[0] == -1
     assert len(refreshed(graph, held))
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("told_apart", 0), ("settled", 1.5), ("settled", -0.1), ("joined", 1.5)]
+    ("name", "value"),
+    [
+        ("min_conflicts", 0),
+        ("min_settled_share", 1.5),
+        ("min_settled_share", -0.1),
+        ("min_joined_share", 1.5),
+    ],
 )
 def test_bad_settings_are_named(name, value):
     with pytest.raises(InputError, match=name):
@@ -196,10 +203,11 @@ class Recorder(FeaturePool):
     def restart(self):
         self.done.append("restart")
 
-    def refresh(self, constraints, seed, *, quick=False, held=None):
+    def refresh(self, constraints, seed, *, quick=False, assumed_groups=None):
         known = constraints.groups()
-        assert held is None or all(len(set(held[known == group])) == 1 for group in np.unique(known))
-        self.done.append(("quick" if quick else "full", seed, held is not None))
+        assumed = assumed_groups
+        assert assumed is None or all(len(set(assumed[known == each])) == 1 for each in np.unique(known))
+        self.done.append(("quick" if quick else "full", seed, assumed is not None))
         return {}
 
     def scores(self):

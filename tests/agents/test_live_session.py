@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from live_world import pool, session, truth
+from reid_al_agents.beliefs.fold import Beliefs
 
 from reid_al_agents.annotate.messages import Conflict, Unknown
 from reid_al_agents.annotate.reliability import cohen_kappa, table
@@ -10,9 +11,8 @@ from reid_al_agents.beliefs.audit import AuditedPair
 from reid_al_agents.beliefs.audit_events import designs_of, heard_by_audit
 from reid_al_agents.beliefs.calibration import calibration_error
 from reid_al_agents.beliefs.contradictions import find_contradictions
-from reid_al_agents.beliefs.fold import Beliefs
 from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph, InputError
 

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.training import TripletSettings
-from reid_al_agents.training.cluster.objective import GroupCrossEntropy, KnownTripletLoss
-from reid_al_agents.training.triplet.known_pairs import KnownPairs, PairRelation
+from reid_al_agents.training.triplet.known_pairs import KnownPairs
 from reid_al_agents.training.triplet.mining import hardest_triplets, known_triplets, semihard_triplets
+from reid_al_agents.training.triplet.objective import GroupCrossEntropy, triplet_loss
 from reid_al_agents.training.triplet.sampler import sample_batches
+from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_env.evidence.constraints import ConstraintGraph
 
 
@@ -42,31 +42,31 @@ def usable_anchors(matches, differs):
 @given(answered(), st.randoms(use_true_random=False))
 def test_pairs_of_a_batch_are_what_follows_from_the_answers(graph, random):
     matches, differs = in_loops(graph)
-    relation = PairRelation(KnownPairs.from_constraints(graph))
+    known = KnownPairs.from_constraints(graph)
     batch = np.array(random.sample(range(len(graph)), random.randint(1, len(graph))))
-    np.testing.assert_array_equal(relation.matches(batch), matches[np.ix_(batch, batch)])
-    np.testing.assert_array_equal(relation.differs(batch), differs[np.ix_(batch, batch)])
+    np.testing.assert_array_equal(known.matches(batch), matches[np.ix_(batch, batch)])
+    np.testing.assert_array_equal(known.differs(batch), differs[np.ix_(batch, batch)])
 
 
 @settings(max_examples=100, deadline=None)
 @given(answered())
 def test_anchors_and_participants_are_the_images_of_known_triplets(graph):
     matches, differs = in_loops(graph)
-    relation = PairRelation(KnownPairs.from_constraints(graph))
+    known = KnownPairs.from_constraints(graph)
     anchors = usable_anchors(matches, differs)
-    found = {image for group in relation.anchors() for image in relation.members(group).tolist()}
+    found = {image for group in known.anchors() for image in known.members(group).tolist()}
     assert found == anchors
     rivals = {j for i in anchors for j in np.flatnonzero(differs[i]).tolist()}
-    assert set(relation.participants().tolist()) == anchors | rivals
+    assert set(known.participants().tolist()) == anchors | rivals
 
 
 @settings(max_examples=60, deadline=None)
 @given(answered(), st.integers(4, 10), st.integers(0, 9))
 def test_batches_are_small_enough_distinct_and_full_of_known_triplets(graph, size, seed):
     matches, differs = in_loops(graph)
-    relation = PairRelation(KnownPairs.from_constraints(graph))
+    known = KnownPairs.from_constraints(graph)
     options = TripletSettings(batch_size=size, images_per_group=2, rivals_per_group=1)
-    batches = sample_batches(relation, np.random.default_rng(seed), options)
+    batches = sample_batches(known, np.random.default_rng(seed), options)
     anchors = usable_anchors(matches, differs)
     if not anchors:
         assert next(batches, None) is None
@@ -75,7 +75,7 @@ def test_batches_are_small_enough_distinct_and_full_of_known_triplets(graph, siz
     for batch in drawn:
         assert len(set(batch.tolist())) == len(batch) <= size
         assert usable_anchors(matches[np.ix_(batch, batch)], differs[np.ix_(batch, batch)])
-    again = sample_batches(relation, np.random.default_rng(seed), options)
+    again = sample_batches(known, np.random.default_rng(seed), options)
     for batch in drawn:
         np.testing.assert_array_equal(batch, next(again))
 
@@ -85,28 +85,28 @@ def test_every_group_that_gives_triplets_is_drawn_before_any_comes_twice():
     for group in range(8):  # images 3g, 3g+1 match; 3g+2 is a rival
         graph.add(3 * group, 3 * group + 1, 1)
         graph.add(3 * group, 3 * group + 2, -1)
-    relation = PairRelation(KnownPairs.from_constraints(graph))
+    known = KnownPairs.from_constraints(graph)
     options = TripletSettings(batch_size=6, images_per_group=2, rivals_per_group=1)
-    batches = sample_batches(relation, np.random.default_rng(0), options)
+    batches = sample_batches(known, np.random.default_rng(0), options)
     seen = np.concatenate([next(batches) for _ in range(4)])
     assert sorted(seen.tolist()) == list(range(24))
 
 
 def test_labels_make_every_pair_known():
-    relation = PairRelation(KnownPairs.from_labels(np.array([7, 3, 7, 9])))
+    known = KnownPairs.from_labels(np.array([7, 3, 7, 9]))
     batch = np.array([0, 1, 2])
-    assert relation.matches(batch).tolist() == [
+    assert known.matches(batch).tolist() == [
         [False, False, True],
         [False, False, False],
         [True, False, False],
     ]
-    assert relation.differs(batch).tolist() == [
+    assert known.differs(batch).tolist() == [
         [False, True, False],
         [True, False, True],
         [False, True, False],
     ]
-    assert relation.anchors().tolist() == [1]  # identity 7, the only one with two images
-    assert relation.participants().tolist() == [0, 1, 2, 3]
+    assert known.anchors().tolist() == [1]  # identity 7, the only one with two images
+    assert known.participants().tolist() == [0, 1, 2, 3]
 
 
 @st.composite
@@ -170,17 +170,15 @@ def test_triplet_loss_is_the_mean_over_violated_known_triplets(mining):
     violations = [distance[a, p] - distance[a, n] + 0.6 for a, p, n in triplets]
     violations = [value for value in violations if value > 0]
     options = TripletSettings(margin=0.6, mining=mining)
-    result = KnownTripletLoss(PairRelation(KnownPairs.from_constraints(graph)), options)(
-        features, np.arange(9)
-    )
+    result = triplet_loss(features, np.arange(9), KnownPairs.from_constraints(graph), options)
     assert result.active_triplets == len(violations) > 0
     assert float(result.loss) == pytest.approx(np.mean(violations), rel=1e-4)
 
 
 def test_cross_entropy_is_over_groups_of_two_or_more():
-    relation = PairRelation(KnownPairs.from_labels(np.array([5, 5, 6, 8, 8])))
+    known = KnownPairs.from_labels(np.array([5, 5, 6, 8, 8]))
     torch.manual_seed(0)
-    loss = GroupCrossEntropy(relation, 3)
+    loss = GroupCrossEntropy(known, 3)
     assert loss.directions.shape == (2, 3)
     features = torch.randn(4, 3)
     batch = np.array([4, 2, 0, 1])  # the second is alone in its group

@@ -14,7 +14,8 @@ from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_suppo
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from reid_al_agents.dqn import MaskedDQN, SB3VecEnv
+from reid_al_agents.dqn.masked_dqn import MaskedDQN
+from reid_al_agents.dqn.vec_env import SB3VecEnv
 from reid_al_env import StaticNodeFeatures, synthetic_features
 from reid_al_env.errors import InputError
 

@@ -8,24 +8,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reid_al_agents.asking.checks import Checks
 from scipy import sparse
 
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.browsing import AskingReport
-from reid_al_agents.asking.checks import Checks
 from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.clustering import Sides, compare_visually, form_groups, sides_of
+from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.clustering.sides import Sides, sides_of
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import ImageSet, load_data
 from reid_al_agents.experiment.loop import Loop
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
-from reid_al_agents.training import ClusterSettings
 from reid_al_agents.training.cluster.clusters import constrained_clusters
+from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
@@ -72,7 +74,7 @@ def test_an_image_is_nearer_to_all_of_its_side_than_to_any_of_another(seed):
     rng = np.random.default_rng(seed)
     points, numbers = rng.normal(size=(12, 2)), rng.integers(0, 3, 12)
     numbers[0] = 2
-    apart = Sides(numbers).set_apart(points)
+    apart = Sides(numbers).separate(points)
     before, after = cosines(points), cosines(apart)
     same = numbers[:, None] == numbers
     np.testing.assert_allclose(after, np.where(same, (before + 2) / 3, before / 3), atol=1e-9)
@@ -82,7 +84,7 @@ def test_an_image_is_nearer_to_all_of_its_side_than_to_any_of_another(seed):
 
 def test_an_unknown_side_lies_between():
     same_look = np.ones((4, 3), dtype=np.float32)
-    apart = Sides(np.array([0, 1, -1, -1])).set_apart(same_look)
+    apart = Sides(np.array([0, 1, -1, -1])).separate(same_look)
     assert apart.dtype == np.float32
     left = cosines(apart)[0]
     assert left[1] < left[2] < left[0]
@@ -91,7 +93,7 @@ def test_an_unknown_side_lies_between():
 
 def test_similarities_across_sides_are_cut_and_the_others_kept():
     dense = np.arange(36, dtype=float).reshape(6, 6)
-    cut = Sides(KNOWN).cut(sparse.csr_matrix(dense)).toarray()
+    cut = Sides(KNOWN).without_incomparable(sparse.csr_matrix(dense)).toarray()
     for i in range(6):
         for j in range(6):
             kept = KNOWN[i] == KNOWN[j] or -1 in (KNOWN[i], KNOWN[j])
@@ -223,7 +225,7 @@ def test_clusters_of_different_sides_are_no_negatives_unless_answers_tell_them_a
     features, sides = animals(identities=12)
     sides = np.where(sides < 0, 0, sides)
     constraints = ConstraintGraph(len(features))
-    settings = replace(ClusterSettings(), k1=6, k2=2, least_images=2, unsure_similarity=0.0)
+    settings = replace(ClusterSettings(), k1=6, k2=2, min_images=2, unsure_similarity=0.0)
     plain = constrained_clusters(features.features, None, constraints, settings)
     assert plain.unsure is None
     clusters = constrained_clusters(features.features, None, constraints, settings, Sides(sides))

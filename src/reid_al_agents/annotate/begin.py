@@ -16,7 +16,7 @@ from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
-from reid_al_agents.clustering import sides_of
+from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, Split, load_data, load_split, save_split
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore

@@ -15,7 +15,7 @@ from reid_al_agents.annotate.state import State
 from reid_al_agents.asking.batch import Batch
 from reid_al_agents.asking.engine import Engine, Snapshot
 from reid_al_agents.asking.question import Question
-from reid_al_agents.clustering import compare_visually
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.identities import Identities
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError

@@ -19,7 +19,7 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.audit import AuditEstimate
 from reid_al_agents.beliefs.beliefs import Known
 from reid_al_agents.beliefs.contradictions import Contradiction, find_contradictions
-from reid_al_agents.clustering import Sides
+from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, StoredQuestion
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector

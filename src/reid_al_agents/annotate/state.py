@@ -11,7 +11,7 @@ from typing import Any
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.beliefs import Beliefs, Known
-from reid_al_agents.clustering import Sides
+from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_env import FeatureSet

@@ -13,7 +13,7 @@ from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.audit import AuditedPair, AuditEstimate, Strata, estimate_quality
 from reid_al_agents.beliefs.audit_events import AuditNote
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import VisualSimilarity
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity
 
 _SURE = 0.95  # match probability of two images that are in one group already
 

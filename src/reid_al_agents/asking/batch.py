@@ -11,7 +11,8 @@ from scipy import sparse
 from reid_al_agents.asking.candidates import Candidates
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.clustering import FormedGroups, Sides
+from reid_al_agents.clustering.forming import FormedGroups
+from reid_al_agents.clustering.sides import Sides
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry
 
 FEWEST = 3

@@ -11,7 +11,7 @@ from reid_al_agents.asking.question import Question, Room, Steps
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.beliefs.weights import is_decided
-from reid_al_agents.clustering import Sides
+from reid_al_agents.clustering.sides import Sides
 
 _ATTEMPTS = 3  # times that a pair is asked: an annotator who errs systematically would use up the budget
 

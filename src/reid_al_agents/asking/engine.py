@@ -22,7 +22,8 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.audit import Strata
 from reid_al_agents.beliefs.audit_events import packed_design
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import FormedGroups, VisualSimilarity
+from reid_al_agents.clustering.forming import FormedGroups
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity
 from reid_al_agents.identities import Identities
 from reid_al_agents.selection import Selector
 from reid_al_agents.selection.selector import LearnsOnline

@@ -12,8 +12,8 @@ from rich.table import Table
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
 from reid_al_agents.data import ImageSet, load_data
-from reid_al_agents.evaluation import Scores, evaluate_ranking
 from reid_al_agents.evaluation.ranking import Metric as RankingMetric
+from reid_al_agents.evaluation.ranking import Scores, evaluate_ranking
 from reid_al_agents.vision import embed as extract
 from reid_al_agents.workspace.assembly import load_model, load_or_make_split
 from reid_al_env import FeatureSet, InputError

@@ -12,7 +12,8 @@ import typer
 from reid_al_agents.asking.browsing import AskingLimits, ask
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.dqn import DQNSelector, DQNSettings
+from reid_al_agents.dqn.selector import DQNSelector
+from reid_al_agents.dqn.settings import DQNSettings
 from reid_al_agents.experiment.run import label_oracle, policy_origin
 from reid_al_agents.report.plots import plot_return_by_query, save_figure
 from reid_al_agents.workspace.assembly import assemble

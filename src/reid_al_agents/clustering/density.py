@@ -1,4 +1,4 @@
-"""Clusters of images that are dense by looks, and outliers."""
+"""Dense clusters of similar images, and outliers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def dbscan(similarities: sparse.csr_matrix, eps: float = 0.5, min_samples: int =
 
     Args:
         similarities: (N, N) symmetric Jaccard similarities without a diagonal.
-        eps: Largest distance, one minus the similarity, of neighbours.
-        min_samples: Neighbours of a core image, itself included.
+        eps: Maximum distance, one minus the similarity, of neighbours.
+        min_samples: Minimum number of neighbours of a core image, itself included.
 
     Returns:
         (N,) clusters from 0; −1 for outliers.
@@ -24,7 +24,7 @@ def dbscan(similarities: sparse.csr_matrix, eps: float = 0.5, min_samples: int =
     pairs = similarities.tocoo()
     distances = np.maximum(1 - pairs.data, 0)
     near = distances <= eps
-    own = np.arange(pairs.shape[0])  # the distance of each to itself is 0, and has to be stored
+    own = np.arange(pairs.shape[0])  # scikit-learn wants the zero distances to oneself stored
     rows = np.concatenate([own, pairs.row[near]])
     columns = np.concatenate([own, pairs.col[near]])
     values = np.concatenate([np.zeros(len(own), dtype=distances.dtype), distances[near]])

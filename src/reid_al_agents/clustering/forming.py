@@ -1,4 +1,4 @@
-"""Groups of images of one identity, formed from what looks alike and what people answered."""
+"""Form groups of images of one identity by visual similarity and by answers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from reid_al_env import ConstraintGraph
 
 @dataclass(frozen=True)
 class FormedGroups:
-    """Groups in which no answer is violated.
+    """Groups that violate no answer.
 
     Attributes:
-        micro_clusters: (N,) int64 micro-cluster of each image, numbered by first appearance; formed by visual
-            similarity alone.
-        groups: (N,) int64 group of each image: micro-clusters joined by must-links and, where that was asked
-            for, by visual similarity. Every micro-cluster lies in one group.
+        micro_clusters: (N,) int64 micro-cluster of each image, numbered by first appearance: images joined by
+            visual similarity.
+        groups: (N,) int64 group of each image: micro-clusters joined by must-links and optionally, at a lower
+            similarity, by visual similarity. Every micro-cluster lies in one group.
         conflicts: (M, 2) int64 pairs of groups that are known to differ.
     """
 
@@ -36,25 +36,24 @@ def form_groups(
     micro_cluster_similarity: float,
     group_similarity: float | None = None,
 ) -> FormedGroups:
-    """Form groups that look alike and agree with every answer that holds.
+    """Form groups of similar images that agree with every answer.
 
-    First, similar images become micro-clusters, by average linkage down to ``micro_cluster_similarity``. A
-    micro-cluster includes whatever must-links say of its images, so joining two is forbidden if a cannot-link
-    stands between anything that would thereby be the same identity. Then micro-clusters that share a
-    must-link component are one group. Last, with ``group_similarity``, whole groups are joined down to that
-    average.
+    First, similar images become micro-clusters, by average linkage down to ``micro_cluster_similarity``. Two
+    are not joined if a cannot-link stands between any images that would become one identity by it, those
+    reached by must-links included. Then micro-clusters that share a must-link component become one group.
+    Last, with ``group_similarity``, whole groups are joined by average linkage down to that similarity.
 
-    Similarities are averaged within micro-clusters before must-links join them, because a must-link is worth
-    most where similarities disagree: two views of one person would otherwise dilute each other, and neither
-    would find the images that belong to it.
+    Must-links join micro-clusters, not single images, because they are most useful where similarities
+    disagree: averaged over two dissimilar views of one identity, similarities to the images of either view
+    would be too low to find them.
 
     Args:
         similarities: (N, N) as of :func:`~reid_al_agents.clustering.jaccard.jaccard_similarities`.
-        constraints: What is known of the N images; it is not changed.
-        micro_cluster_similarity: Least average similarity within micro_clusters, in (0, 1].
-        group_similarity: Least average similarity of groups that are joined; ``None`` joins none.
+        constraints: Must-links and cannot-links of the N images; not changed.
+        micro_cluster_similarity: Minimum average similarity within micro-clusters, in (0, 1].
+        group_similarity: Minimum average similarity of groups that are joined; ``None`` joins none.
     """
-    known = _Known(constraints)
+    known = _Closure(constraints)
     images = np.arange(len(constraints))
     known.nodes = images
     micro_clusters = average_linkage(similarities, images, micro_cluster_similarity, known)
@@ -66,22 +65,22 @@ def form_groups(
 
 
 def form_dense_groups(
-    similarities: sparse.csr_matrix, constraints: ConstraintGraph, reach: float, least: int
+    similarities: sparse.csr_matrix, constraints: ConstraintGraph, eps: float, min_samples: int
 ) -> FormedGroups:
-    """Form groups of what is dense by looks (DBSCAN) and agrees with every answer that holds.
+    """Form groups of dense similar images (DBSCAN) that agree with every answer.
 
-    Outliers stay alone, so that fewer images are grouped than by :func:`form_groups` but fewer groups are
-    wrong: right where a model has yet to learn from nothing but its own groups. An image that answers keep
-    from the first of its cluster stays out of it, with what must-links say of it.
+    Outliers stay alone: fewer images are grouped than by :func:`form_groups`, but fewer groups are wrong,
+    which suits a model that learns from its own groups alone. Where a cannot-link stands between an image
+    and the first image of its cluster, the image stays outside, with the images must-linked to it.
 
     Args:
         similarities: (N, N) as of :func:`~reid_al_agents.clustering.jaccard.jaccard_similarities`.
-        constraints: What is known of the N images; it is not changed.
-        reach: Largest distance, one minus the similarity, of neighbours.
-        least: Neighbours, itself included, of an image that a cluster grows from.
+        constraints: Must-links and cannot-links of the N images; not changed.
+        eps: Maximum distance, one minus the similarity, of neighbours.
+        min_samples: Minimum number of neighbours of a core image, itself included.
     """
-    known = _Known(constraints)
-    clusters = dbscan(similarities, reach, least)
+    known = _Closure(constraints)
+    clusters = dbscan(similarities, eps, min_samples)
     images = np.arange(len(constraints))
     known.nodes = images
     first: dict[int, int] = {}
@@ -94,8 +93,8 @@ def form_dense_groups(
     return FormedGroups(np.unique(micro_clusters, return_inverse=True)[1], known.groups(), known.conflicts())
 
 
-class _Known:
-    """The closure of answers and of what has been joined by looks; ``nodes`` holds an image of each node."""
+class _Closure:
+    """The transitive closure of answers and of joins so far; ``nodes`` holds an image of each node."""
 
     def __init__(self, constraints: ConstraintGraph) -> None:
         labels = constraints.groups()
@@ -110,7 +109,7 @@ class _Known:
         self.nodes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def may_join(self, a: int, b: int) -> bool:
-        """Whether no answer stands between the groups of two nodes."""
+        """Whether no cannot-link stands between the groups of two nodes."""
         return self._of(b) not in self._rivals[self._of(a)]
 
     def join(self, a: int, b: int) -> None:

@@ -1,4 +1,4 @@
-"""k-reciprocal Jaccard distances in sparse form: memory grows with the neighbours, never with N × N."""
+"""k-reciprocal Jaccard similarities in sparse form: memory grows with the neighbours, not with N²."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ _AGREEMENT = 2 / 3  # Zhong et al., Eq. 5
 
 
 def jaccard_similarities(features: NDArray[np.float32], k1: int = 30, k2: int = 6) -> sparse.csr_matrix:
-    """Similarity of images by the neighbours they share.
+    """Compare images by the neighbours they share.
 
-    Every image is described by how strongly the images of its expanded k-reciprocal set belong to it,
-    averaged over its ``k2`` nearest (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal
-    Encoding", CVPR 2017, Eq. 3-7 and 10-11). The similarity is one minus the Jaccard
-    distance of two descriptions.
+    An image is encoded as weights over its expanded k-reciprocal neighbours, averaged over its ``k2`` nearest
+    (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, Eq. 3-7 and
+    10-11). The similarity is one minus the Jaccard distance of two encodings.
 
     Args:
-        features: (N, D) float32; they are L2-normalised here, and the distance is ``2 − 2 cos``.
+        features: (N, D) float32; L2-normalised here, so that squared distances are ``2 − 2 cos``.
         k1: Length of the neighbour lists, the image itself included.
-        k2: Neighbours over which descriptions are averaged, the image itself included.
+        k2: Number of neighbours over which encodings are averaged, the image itself included.
 
     Returns:
-        (N, N) symmetric float32 in (0, 1], without the diagonal. Pairs are stored where one is in the other's
-        description; for all others the similarity counts as 0.
+        (N, N) symmetric float32 in (0, 1], without the diagonal. Pairs are stored where one image is in the
+        encoding of the other; the similarity of all others counts as 0.
 
     Raises:
         InputError: A feature is zero, or ``k1`` or ``k2`` is out of range.

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-_SAME = 1e-9  # a merge in the heap is out of date if its average has moved by more than rounding
+_SAME = 1e-9  # a merge in the heap is out of date if its average has changed by more than rounding
 
 
 class Joining(Protocol):
-    """What decides whether two groups may be joined, and is told when they are."""
+    """Decides whether two groups may be joined, and records that they are."""
 
     def may_join(self, a: int, b: int) -> bool:
         """Whether the groups that hold the nodes ``a`` and ``b`` may become one."""
         ...
 
     def join(self, a: int, b: int) -> None:
-        """The groups that hold the nodes ``a`` and ``b`` are one from now on."""
+        """Record that the groups that hold the nodes ``a`` and ``b`` are one."""
         ...
 
 
@@ -48,17 +48,17 @@ def average_linkage(
     threshold: float,
     joining: Joining,
 ) -> NDArray[np.int64]:
-    """Join the two groups of highest average similarity, again and again, while it is at least ``threshold``.
+    """Join the two groups of highest average similarity repeatedly, down to ``threshold``.
 
     The average is over all pairs of images of the two groups, those that are not stored counting as 0
-    (Sokal and Michener, 1958). Ties are settled by the lower numbers. A pair that ``joining`` forbids is
-    passed over; both groups can still be joined to others.
+    (Sokal and Michener, 1958). Ties go to the lower numbers. A pair that ``joining`` forbids is skipped; both
+    groups can still be joined to others.
 
     Args:
         similarities: (N, N) symmetric, without a diagonal; N the number of images.
         groups: (N,) groups to start from, 0 to G − 1.
-        threshold: Least average similarity of two groups that are joined, above 0.
-        joining: Asked and told about groups by their numbers in ``groups``.
+        threshold: Minimum average similarity of two groups that are joined, above 0.
+        joining: Called with the numbers of groups in ``groups``.
 
     Returns:
         (N,) int64 groups, numbered by first appearance.
@@ -118,7 +118,7 @@ def _absorb(sums: list[dict[int, float]], keep: int, lose: int) -> None:
 
 
 def _roots(kept_in: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Follow who was absorbed by whom to the end."""
+    """Replace each group by the one that it was finally absorbed into."""
     while not np.array_equal(kept_in, kept_in[kept_in]):
         kept_in = kept_in[kept_in]
     return kept_in

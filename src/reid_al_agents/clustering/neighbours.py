@@ -52,7 +52,7 @@ def nearest_neighbours(points: NDArray[np.float32], count: int) -> NDArray[np.in
 
 
 def _lead_with_self(found: NDArray[np.int64]) -> None:
-    """Put every point first in its own list; FAISS may rank a duplicate before it, or drop it."""
+    """Put every point first in its own list: FAISS may rank duplicates before it, or leave it out."""
     own = np.arange(len(found))
     for row in np.flatnonzero(found[:, 0] != own):
         others = found[row][found[row] != row]

@@ -10,10 +10,10 @@ from scipy import sparse
 class Sides:
     """Which images can be compared: those that show one side, and any with those of unknown side.
 
-    A left and a right flank may be of one animal or of two, and nobody can tell by looking. So such images
-    are neither alike nor different: no group is formed of them alone, nobody is asked about them, and they
-    are no negatives of each other in training. What else joins both sides, such as a sequence, or an image
-    of unknown side that looks like both, holds.
+    Whether a left and a right flank are of one animal cannot be seen. So such images are neither similar nor
+    dissimilar: they are not grouped by similarity, no question compares them, and they are no negatives of
+    each other in training. Other evidence can still join both sides: a sequence of images, or an image of
+    unknown side that is similar to both.
 
     Args:
         sides: (N,) int64 side of each image, from 0; −1 where unknown.
@@ -26,12 +26,12 @@ class Sides:
         self.sides = np.asarray(sides, dtype=np.int64)
         self._count = max(int(self.sides.max(initial=-1)) + 1, 1)
 
-    def set_apart(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def separate(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Add a coordinate for every side, so that an image is nearer to all of its side than to another.
 
-        With coordinates √2 times as long as the point itself, cosines c become ``(c + 2) / 3`` within a side,
-        at least 1/3, and ``c / 3`` across, at most 1/3. An unknown side is an equal part of all, so that such
-        images lie between.
+        The added vector is √2 times as long as the point itself, so that a cosine c becomes ``(c + 2) / 3``
+        within a side, at least 1/3, and ``c / 3`` across, at most 1/3. Images of unknown side get equal parts
+        of all coordinates and lie in between.
 
         Args:
             points: (N, D).
@@ -45,8 +45,8 @@ class Sides:
         lengths = np.sqrt(2) * np.linalg.norm(points, axis=1, keepdims=True)
         return np.concatenate([points, shown * lengths], axis=1).astype(points.dtype)
 
-    def cut(self, similarities: sparse.csr_matrix) -> sparse.csr_matrix:
-        """``similarities`` (N, N) without those of images that cannot be compared."""
+    def without_incomparable(self, similarities: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Drop from ``similarities`` (N, N) those of images that cannot be compared."""
         pairs = similarities.tocoo()
         kept = self.comparable(pairs.row, pairs.col)
         entries = (pairs.data[kept], (pairs.row[kept], pairs.col[kept]))

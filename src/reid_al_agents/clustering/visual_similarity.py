@@ -1,4 +1,4 @@
-"""How alike images look, cameras set aside: what groups are formed from."""
+"""Visual similarity of images, cameras discounted: what groups are formed from."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides
 
 NEAREST = 100
-"""Neighbours of an image that are worth knowing; matches beyond are too rare to be found."""
+"""Number of neighbours of an image that are kept; matches beyond are too rare to be found."""
 
 _FEWEST, _SHARE = 2, 6
 
 
 @dataclass(frozen=True)
 class VisualSimilarity:
-    """The pool as one model sees it.
+    """Visual similarity of all images of a pool by one model.
 
     Attributes:
-        points: (N, D) float32, features standardised by camera and, where sides are known, set apart by them.
+        points: (N, D) float32, features standardised by camera and, where sides are known, separated by them.
         similarities: (N, N) sparse Jaccard similarities of the points; none between different sides.
         sides: Which images can be compared; ``None`` where all can.
     """
@@ -36,7 +36,7 @@ class VisualSimilarity:
 
     @cached_property
     def near(self) -> NDArray[np.int64]:
-        """(N, k) the nearest images of each, itself first, then up to :data:`NEAREST` others."""
+        """(N, k) int64, the nearest images of each, itself first, then up to :data:`NEAREST` others."""
         return nearest_neighbours(unit_rows(self.points), min(NEAREST + 1, len(self.points)))
 
 
@@ -52,9 +52,9 @@ def compare_visually(
     Args:
         features: (N, D) float32.
         cameras: (N,) int64, or None.
-        k1: Neighbour lists of the Jaccard similarity; in a small pool at most a sixth of it, since where
-            everybody is among everybody's neighbours, all are alike.
-        k2: Neighbours over which it averages.
+        k1: Length of the neighbour lists of the Jaccard similarity; at most a sixth of a small pool, since
+            lists that hold most of the pool make all images similar.
+        k2: Number of neighbours over which it averages.
         sides: Which images can be compared; ``None`` where all can.
     """
     k1 = min(k1, max(_FEWEST, len(features) // _SHARE))
@@ -62,5 +62,5 @@ def compare_visually(
     points = standardise_by_camera(features, cameras)
     if sides is None:
         return VisualSimilarity(points, jaccard_similarities(points, k1, k2))
-    points = sides.set_apart(points)
-    return VisualSimilarity(points, sides.cut(jaccard_similarities(points, k1, k2)), sides)
+    points = sides.separate(points)
+    return VisualSimilarity(points, sides.without_incomparable(jaccard_similarities(points, k1, k2)), sides)

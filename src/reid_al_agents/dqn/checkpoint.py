@@ -1,4 +1,4 @@
-"""Everything a learner needs to go on as if it had not stopped, in one file without pickle."""
+"""The full state of a learner in one file without pickle, so that resuming equals the unbroken run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_checkpoint(folder: str | Path, model: MaskedDQN, state: Mapping[str, A
     Args:
         folder: Made if missing; a checkpoint already there is replaced as a whole.
         model: With a :class:`NStepDictReplay`.
-        state: Whatever else the caller has to remember; JSON values.
+        state: Further state of the caller; JSON values.
 
     Raises:
         InputError: The file cannot be written.
@@ -52,7 +52,7 @@ def write_checkpoint(folder: str | Path, model: MaskedDQN, state: Mapping[str, A
 
 
 def read_state(folder: str | Path) -> dict[str, Any]:
-    """Return the ``state`` of a checkpoint, so that a model that fits it can be built.
+    """Return the ``state`` of a checkpoint, from which a fitting model can be built.
 
     Raises:
         InputError: There is no readable checkpoint.
@@ -62,7 +62,7 @@ def read_state(folder: str | Path) -> dict[str, Any]:
 
 
 def restore(folder: str | Path, model: MaskedDQN) -> None:
-    """Put a checkpoint's content into a model built with the same settings.
+    """Load a checkpoint into a model built with the same settings.
 
     Raises:
         InputError: There is no readable checkpoint, or it is that of another model.
@@ -90,9 +90,9 @@ def _read(folder: str | Path) -> _Arrays:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is not a readable checkpoint ({error}); start the run anew") from error
+        raise InputError(f"{path}: is not a readable checkpoint ({error}); start a new run") from error
     if "kept" not in arrays:
-        raise InputError(f"{path}: is not the checkpoint of a learning selector; start the run anew")
+        raise InputError(f"{path}: is not the checkpoint of a learning selector; start a new run")
     return arrays
 
 
@@ -140,7 +140,7 @@ def _restore_replay(model: MaskedDQN, arrays: _Arrays, kept: Mapping[str, Any]) 
 
 
 def _under(arrays: _Arrays, part: str) -> _Arrays:
-    """The arrays whose names begin with ``part`` and a dot, without that beginning."""
+    """The arrays whose names begin with ``part`` and a dot, by the rest of their names."""
     return {
         name.removeprefix(f"{part}."): value for name, value in arrays.items() if name.startswith(f"{part}.")
     }

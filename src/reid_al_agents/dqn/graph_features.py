@@ -1,4 +1,4 @@
-"""What a Q-network reads off the similarity graph for each pool item; nothing depends on the items' order."""
+"""Features of each pool item in the similarity graph, independent of the order of the items."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def node_features(graph: GalleryGraph) -> Tensor:
 
 
 def _own(graph: GalleryGraph) -> list[Tensor]:
-    """The item's own state: similarity to the query, its rank, answer and mask."""
+    """The item itself: similarity to the query, its rank, answer and mask."""
     linked = (graph.to_query > 0).float()
     return [graph.to_query, linked, _rank(graph.to_query), graph.matches, graph.others, graph.open]
 
@@ -101,7 +101,7 @@ def _near_open(graph: GalleryGraph) -> list[Tensor]:
 
 
 def _of_the_episode(graph: GalleryGraph) -> list[Tensor]:
-    """What all items share: budget left, how many answers of each kind, similarity to the query at large."""
+    """Shared by all items: budget left, number of answers of each kind, similarity to the query overall."""
     matches = graph.matches.sum(dim=1, keepdim=True)
     others = graph.others.sum(dim=1, keepdim=True)
     shared = [

@@ -1,4 +1,4 @@
-"""What a mask does to Q-values, the same wherever actions are chosen or values are bootstrapped."""
+"""Q-values under an action mask, for choosing actions and for bootstrapping."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 MASKED_VALUE = -1e9
-"""Stands for the Q-value of a masked action. Finite, so that nothing computed from it is not a number."""
+"""Q-value given to a masked action; finite, so that nothing computed from it is NaN."""
 
 
 def masked_values(q_values: Tensor, action_mask: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The Q-networks: one over the graph that treats all pool items alike, and the paper's on the flat graph."""
+"""The Q-networks: a permutation-equivariant one over the graph, and the paper's on the flattened graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reid_al_agents.dqn.graph_features import FEATURES, GalleryGraph, gallery_gr
 from reid_al_agents.dqn.masking import greedy_actions
 
 SMALL = 1e-3
-"""Deviation of the last layer's first weights: at the start all items are worth nearly the same."""
+"""Standard deviation of the last layer's initial weights: all items start with nearly the same value."""
 
 PAPER_LAYERS = (256, 256, 256)
 """Three fully connected layers of 256 (Liu et al., ICCV 2019, section 4.1)."""

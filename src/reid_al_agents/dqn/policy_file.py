@@ -1,4 +1,4 @@
-"""Trained policies on disk: weights as safetensors, and in the header what builds the network."""
+"""Trained policies on disk: weights as safetensors, the description of the network in the header."""
 
 from __future__ import annotations
 
@@ -145,5 +145,5 @@ def _fill(path: Path, policy: GraphPolicy | MlpPolicy, weights: Mapping[str, Ten
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path}: its weights do not fit the network of its header ({reason}); save the policy anew"
+            f"{path}: its weights do not fit the network of its header ({reason}); save the policy again"
         ) from error

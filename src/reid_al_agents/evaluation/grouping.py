@@ -1,4 +1,4 @@
-"""How good the identities formed are: pairwise and B-cubed F1, and the adjusted Rand index."""
+"""Scores of the identities formed: pairwise and B-cubed F1, and the adjusted Rand index."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import adjusted_rand_score
+from scipy import sparse
 
 from reid_al_env.errors import InputError
 
@@ -16,8 +16,8 @@ class GroupScores:
     """Agreement of groups with identities; shares in [0, 1], the index in [-1, 1].
 
     Attributes:
-        pairwise_precision: Share of the pairs put together that belong together; 1 where none is.
-        pairwise_recall: Share of the pairs that belong together that are put together; 1 where none does.
+        pairwise_precision: Share of the pairs in one group that are of one identity; 1 without such pairs.
+        pairwise_recall: Share of the pairs of one identity that are in one group; 1 without such pairs.
         pairwise_f1: Their harmonic mean.
         bcubed_f1: Harmonic mean of B-cubed precision and recall (Bagga and Baldwin, 1998).
         ari: Adjusted Rand index (Hubert and Arabie, 1985).
@@ -43,19 +43,17 @@ def evaluate_groups(groups: NDArray[np.int64], identities: NDArray[np.int64]) ->
     Raises:
         InputError: No identity is known.
     """
+    from sklearn.metrics import adjusted_rand_score
+    from sklearn.metrics.cluster import contingency_matrix, pair_confusion_matrix
+
     known = identities >= 0
     if not known.any():
         raise InputError("groups: no identity is known, so there is nothing to compare them with")
-    _, group = np.unique(groups[known], return_inverse=True)
-    _, identity = np.unique(identities[known], return_inverse=True)
-    cells = _intersections(group, identity)
-    together, belonging = np.bincount(group), np.bincount(identity)
-    both = _pairs(cells[:, 2])
-    precision = _share(both, _pairs(together))
-    recall = _share(both, _pairs(belonging))
-    squares = cells[:, 2].astype(np.float64) ** 2
-    bcubed_precision = float(np.sum(squares / together[cells[:, 0]]) / len(group))
-    bcubed_recall = float(np.sum(squares / belonging[cells[:, 1]]) / len(group))
+    group, identity = groups[known], identities[known]
+    (_, wrong), (missed, right) = pair_confusion_matrix(identity, group).tolist()  # ordered pairs, int64
+    precision, recall = _share(right, right + wrong), _share(right, right + missed)
+    cells = contingency_matrix(group, identity, sparse=True, dtype=np.float64)  # (groups, identities)
+    bcubed_precision, bcubed_recall = _bcubed(cells, axis=1), _bcubed(cells, axis=0)
     return GroupScores(
         precision,
         recall,
@@ -65,18 +63,14 @@ def evaluate_groups(groups: NDArray[np.int64], identities: NDArray[np.int64]) ->
     )
 
 
-def _intersections(group: NDArray[np.intp], identity: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Rows (group, identity, number of images in both), shape (M, 3), for the non-empty intersections."""
-    pairs, counts = np.unique(np.stack([group, identity], axis=1), axis=0, return_counts=True)
-    return np.concatenate([pairs, counts[:, None]], axis=1).astype(np.int64)
+def _bcubed(cells: sparse.csr_matrix, axis: int) -> float:
+    """Mean over images of the share of a row (``axis`` 1) or column (0) that is in the image's cell."""
+    sizes = np.asarray(cells.sum(axis=axis)).ravel()
+    place = cells.tocoo().row if axis == 1 else cells.tocoo().col
+    return float(np.sum(cells.data**2 / sizes[place]) / cells.sum())
 
 
-def _pairs(sizes: NDArray[np.integer]) -> float:
-    wide = sizes.astype(np.float64)
-    return float(np.sum(wide * (wide - 1)) / 2)
-
-
-def _share(part: float, whole: float) -> float:
+def _share(part: int, whole: int) -> float:
     return part / whole if whole > 0 else 1.0
 
 

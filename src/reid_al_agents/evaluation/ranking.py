@@ -64,14 +64,14 @@ def evaluate_ranking(
 
     The protocol is that of Zheng et al., "Scalable Person Re-identification", ICCV 2015: for each query the
     gallery images of its identity *and* camera are left out; without cameras only the query itself is.
-    Gallery images of identity −1 match nobody and count against a ranking, as Market-1501's distractors do
+    Gallery images of identity −1 match no query and count against a ranking, as Market-1501's distractors do
     (its junk boxes do not belong in ``gallery``). Queries without a match, or of identity −1, do not count.
     Average precision is the mean of the precisions at the matches. Equal distances are ordered by the
     gallery's indices.
 
     Args:
         features: (N, D) float32.
-        identities: (N,) int64, −1 for nobody in particular.
+        identities: (N,) int64, −1 where unknown or a distractor.
         cameras: (N,) int64 or None.
         query: Indices of the queries.
         gallery: Indices of the gallery images, in any order.

@@ -7,9 +7,10 @@ from pathlib import Path
 from reid_al_agents.data import make_split
 from reid_al_agents.data.synthetic import load_synthetic
 from reid_al_agents.experiment.benchmark import Plan
-from reid_al_agents.training import TripletSettings, pretrain
 from reid_al_agents.training.image_pool import ImagePool
 from reid_al_agents.training.pool import Progress
+from reid_al_agents.training.triplet.refresher import pretrain
+from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_agents.vision import build_backbone, load_weights, save_weights
 from reid_al_agents.workspace.assembly import make_refreshers
 from reid_al_agents.workspace.settings import RunConfig

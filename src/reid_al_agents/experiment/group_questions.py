@@ -13,7 +13,8 @@ from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import Sides, VisualSimilarity, compare_visually
+from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.experiment.questions import Bar, Figures
 from reid_al_agents.experiment.simulated import SimulatedAnnotator, answer_questions
 from reid_al_agents.identities import Identities

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reid_al_agents.asking.browsing import AskingLimits, ask
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import VisualSimilarity
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity
 from reid_al_agents.experiment.questions import Bar, Figures
 from reid_al_agents.experiment.simulated import SimulatedAnnotator
 from reid_al_agents.selection import Selector

@@ -13,8 +13,8 @@ from reid_al_agents.asking.browsing import AskingLimits
 from reid_al_agents.asking.policy import LearnedSelector, choose
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import sides_of
-from reid_al_agents.evaluation import evaluate_groups
+from reid_al_agents.clustering.sides import sides_of
+from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.group_questions import GroupQuestions
 from reid_al_agents.experiment.image_questions import ImageQuestions
 from reid_al_agents.experiment.questions import Questions

@@ -1,4 +1,4 @@
-"""Which pool item is asked about next: the selector protocol and every selector that does not learn."""
+"""Choosing the pool item of the next question: the selector protocol and all rules that do not learn."""
 
 from reid_al_agents.selection.registry import SELECTORS, make_selector
 from reid_al_agents.selection.rules import (

@@ -1,4 +1,4 @@
-"""Selectors by name, as the command line knows them."""
+"""Selectors by the names that the command line uses."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] 
 
     Args:
         name: A key of :data:`SELECTORS`, or ``"greedy"``.
-        true_rewards: What ``"greedy"`` looks at; see :class:`GreedyRewardSelector`. Others ignore it.
+        true_rewards: Source of the rewards for ``"greedy"``; see :class:`GreedyRewardSelector`.
 
     Returns:
         The selector.
 
     Raises:
-        InputError: If the name is unknown, or ``"greedy"`` has no rewards to look at.
+        InputError: If the name is unknown, or ``"greedy"`` is given no rewards.
     """
     if name == ExpectedGainSelector.name:
         return ExpectedGainSelector()

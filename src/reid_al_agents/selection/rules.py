@@ -1,4 +1,4 @@
-"""Selectors that follow a fixed rule: the rows a learned policy is compared with."""
+"""Selectors that follow a fixed rule, the baselines of a learned policy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reid_al_agents.selection.selector import Observation, highest_unmasked
 from reid_al_env.errors import InputError
 
 UNCERTAIN = 0.5
-"""Similarity at which match and no match are held equally likely."""
+"""Similarity at which match and no match are taken as equally likely."""
 
 
 class RandomSelector:
@@ -62,12 +62,12 @@ class EntropySelector:
 
     def select(self, observation: Observation, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the most uncertain unmasked item per episode; see :class:`Selector`."""
-        doubt = -np.abs(_similarity_to_query(observation) - UNCERTAIN)
-        return highest_unmasked(doubt, observation["action_mask"])
+        certainty = np.abs(_similarity_to_query(observation) - UNCERTAIN)
+        return highest_unmasked(-certainty, observation["action_mask"])
 
 
 class GreedyRewardSelector:
-    """Picks the item with the highest true reward; it sees the labels, so it is a reference, not a rival.
+    """Picks the item with the highest true reward; it sees the labels, so it is a reference.
 
     Args:
         true_rewards: Returns, for the episodes as they stand, the reward that each item would earn, of shape
@@ -101,10 +101,10 @@ def _similarity_to_query(observation: Observation) -> NDArray[np.float32]:
 
 
 class ExpectedGainSelector:
-    """Picks the item whose answer is expected to put most images together.
+    """Picks the item whose answer is expected to join most images.
 
-    The gain is ``p √(|A| |B|)`` with the match probability p and the sizes of the two groups, as the
-    observation's ``node_features`` give them; so it works between groups only.
+    The gain is ``p √(|A| |B|)`` with the match probability p and the sizes of the two groups, both read from
+    the observation's ``node_features``; so it works with ``--nodes groups`` only.
     """
 
     name = "gain"

@@ -1,4 +1,4 @@
-"""The protocol of everything that chooses which pool items are asked about."""
+"""The protocol of selectors: they choose the pool item of the next question."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Observation = Mapping[str, NDArray[np.generic]]
 
 
 class Selector(Protocol):
-    """Chooses, in each of a batch of episodes, the pool item to ask about next.
+    """Chooses the pool item of the next question in each of a batch of episodes.
 
     Attributes:
-        name: What tables and the command line call it.
+        name: Its name in tables and on the command line.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Random flip, crop, colour gains and erasing, drawn for each image of a batch at once."""
+"""Random flip, crop, colour gains and erasing, drawn for all images of a batch at once."""
 
 import math
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from reid_al_agents.vision.extraction import normalise
 
 MEAN_PIXEL = (124, 116, 104)
-"""ImageNet's mean colour, which fills what a shifted crop uncovers; close to zero once normalised."""
+"""ImageNet's mean colour, which fills the uncovered pixels of a shifted crop; about zero once normalised."""
 
 ERASED_SHARE = (0.02, 0.33)
 """Smallest and largest share of the image that a rectangle erases (Zhong et al., AAAI 2020, Algorithm 1)."""
@@ -22,14 +22,15 @@ ERASED_RATIO = (0.3, 3.3)
 class Augmentation:
     """Flip, pad and crop, and erase, as in Luo et al., "Bag of Tricks", CVPRW 2019, Sec. 3.2 and 4.
 
-    Randomness is drawn from PyTorch's global generator, as torchvision's transforms do, for the whole batch
-    at once, and arithmetic is in place, so that a training step is hardly longer than the network's own work.
+    Randomness is drawn from PyTorch's global generator, as torchvision's transforms do. It is drawn for the
+    whole batch at once, and arithmetic is in place, so that a training step takes hardly longer than the
+    network alone.
 
     Args:
         size: Height and width of the images in pixels.
-        shift: Pixels by which the crop of the padded image shifts it at most, in each direction.
-        erasing: Chance that a rectangle is erased.
-        jitter: Largest relative change of each colour channel's strength, as between two cameras.
+        shift: Maximum shift in pixels of the crop of the padded image, in each direction.
+        erasing: Probability that a rectangle is erased.
+        jitter: Maximum relative change of the strength of each colour channel, as between two cameras.
     """
 
     def __init__(self, size: tuple[int, int], shift: int, erasing: float, jitter: float = 0.0) -> None:
@@ -46,7 +47,7 @@ class Augmentation:
         return batch.contiguous(memory_format=torch.channels_last)
 
     def _moved(self, pixels: Tensor) -> Tensor:
-        """Flip half of the images and shift each; what a shift uncovers is the mean colour.
+        """Flip half of the images and shift each; uncovered pixels get the mean colour.
 
         Images are copied one by one, as blocks: gathering the whole batch by index is seven times as slow.
         """
@@ -64,14 +65,14 @@ class Augmentation:
         return torch.from_numpy(moved).permute(0, 3, 1, 2)
 
     def _gain(self, pixels: Tensor) -> Tensor:
-        """Multiply each channel of each image by its own factor; ``pixels`` as they are without jitter."""
+        """Multiply each channel of each image by a factor of its own; nothing changes without jitter."""
         if self._jitter == 0:
             return pixels
         change = torch.empty(len(pixels), 3, 1, 1).uniform_(-self._jitter, self._jitter)
         return (pixels.float() * (1 + change)).clamp_(0, 255)
 
     def _rectangles(self, count: int) -> Tensor:
-        """(B, H, W) bool, what is erased; nothing for most of the images if the chance is small."""
+        """(B, H, W) bool, the pixels to erase: one rectangle, or none, per image."""
         height, width = self._size
         area = torch.empty(count).uniform_(*ERASED_SHARE) * height * width
         ratio = torch.exp(torch.empty(count).uniform_(*(math.log(bound) for bound in ERASED_RATIO)))

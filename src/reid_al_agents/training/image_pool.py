@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet, QueryGallery, Split
-from reid_al_agents.evaluation import evaluate_ranking
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.files import write_arrays
-from reid_al_agents.training import Refresher
 from reid_al_agents.training.pool import Progress, known_beforehand
+from reid_al_agents.training.refresher import Refresher
 from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights
 from reid_al_env import ConstraintGraph, FeatureSet
 
@@ -133,7 +133,12 @@ class ImagePool:
         if refresher is None:
             return {}
         report = refresher.refresh(
-            self.model, images, constraints, seed=seed, progress=self._bar(what), held=assumed_groups
+            self.model,
+            images,
+            constraints,
+            seed=seed,
+            progress=self._bar(what),
+            assumed_groups=assumed_groups,
         )
         return {f"train_{name}": value for name, value in asdict(report).items() if name != "losses"}
 

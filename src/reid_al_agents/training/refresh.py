@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import VisualSimilarity, compare_visually, sides_of
+from reid_al_agents.clustering.sides import sides_of
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.identities import Identities, Thresholds
 from reid_al_agents.training.pool import Pool, known_beforehand
 from reid_al_env import ConstraintGraph, FeatureSet

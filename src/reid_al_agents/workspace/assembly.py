@@ -10,18 +10,14 @@ import torch
 
 from reid_al_agents.data import ImageSet, Split, load_data, load_split, make_split, save_split
 from reid_al_agents.files import make_folder
-from reid_al_agents.training import (
-    ClusterRefresher,
-    ClusterSettings,
-    Refresher,
-    SupervisedClusterRefresher,
-    SupervisedRefresher,
-    TripletRefresher,
-    TripletSettings,
-)
+from reid_al_agents.training.cluster.refresher import ClusterRefresher, SupervisedClusterRefresher
+from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.training.image_pool import ImagePool
 from reid_al_agents.training.pool import Pool, Progress
+from reid_al_agents.training.refresher import Refresher
+from reid_al_agents.training.triplet.refresher import SupervisedRefresher, TripletRefresher
+from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_agents.vision import EmbeddingNet, build_backbone, load_weights
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering import compare_visually, sides_of
+from reid_al_agents.clustering.sides import sides_of
+from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import ImageSet, load_data, load_split
 from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.identities import Identities, names_of_groups

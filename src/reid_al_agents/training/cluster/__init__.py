@@ -1,1 +1,1 @@
-"""Training on clusters under constraints."""
+"""The default objective: images learn to be near the memory of their cluster."""

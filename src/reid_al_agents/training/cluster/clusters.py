@@ -1,4 +1,4 @@
-"""What an epoch of the cluster refresher trains on: groups by looks and answers, or as answers left them."""
+"""The clusters that an epoch trains on: formed by similarity under the answers, or taken as assumed."""
 
 import math
 from collections.abc import Callable
@@ -7,15 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering import (
-    FormedGroups,
-    Sides,
-    VisualSimilarity,
-    compare_visually,
-    form_dense_groups,
-    form_groups,
-    group_sums,
-)
+from reid_al_agents.clustering.forming import FormedGroups, form_dense_groups, form_groups
+from reid_al_agents.clustering.linkage import group_sums
+from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_env.evidence.constraints import ConstraintGraph
 
@@ -34,7 +29,7 @@ class Clusters:
 
 
 Clustering = Callable[[NDArray[np.float32]], Clusters]
-"""Gives the clusters from the features (N, D) of the model as it is."""
+"""Forms clusters from the features (N, D) of the images by the network as it is."""
 
 
 def constrained_clusters(
@@ -44,105 +39,125 @@ def constrained_clusters(
     settings: ClusterSettings,
     sides: Sides | None = None,
 ) -> Clusters:
-    """Clusters of images that look alike and agree with every answer; small groups are left out.
+    """Form clusters of similar images that agree with every answer; small groups are left out.
 
-    Two clusters that look alike and that no answer tells apart are often one identity in two parts. To push
-    them apart would undo what the next answer joins, so they are marked as unsure; an answer "no match" makes
-    them the hardest negatives there are. Neither can be said of clusters of different ``sides``.
+    Two similar clusters without a "no match" between them are often one identity in two parts. Pushing them
+    apart would undo what the next answer joins, so they are marked as unsure; once answered "no match" they
+    are the hardest negatives of each other. Clusters of different ``sides`` are unsure too.
+
+    Args:
+        features: (N, D) float32.
+        cameras: (N,) int64, or None.
+        constraints: What is known of the images.
+        settings: Of forming groups.
+        sides: Which images can be compared; ``None`` where all can.
     """
-    looks = compare_visually(features, cameras, settings.k1, settings.k2, sides)
-    if settings.reach > 0:
-        formed = form_dense_groups(looks.similarities, constraints, settings.reach, settings.dense_images)
-    else:
-        formed = form_groups(
-            looks.similarities,
-            constraints,
-            settings.micro_cluster_similarity,
-            settings.group_similarity,
-        )
-    sizes = np.bincount(formed.groups)
-    kept = sizes >= settings.least_images
-    number = np.where(kept, np.cumsum(kept) - 1, -1)
+    similarity = compare_visually(features, cameras, settings.k1, settings.k2, sides)
+    formed = _form(similarity, constraints, settings)
+    number = _number_large(formed.groups, settings.min_images)
     labels = number[formed.groups]
-    if not kept.any() or (settings.unsure_similarity == 0 and sides is None):
+    if labels.max(initial=-1) < 0 or (settings.unsure_similarity == 0 and sides is None):
         return Clusters(labels)
-    return Clusters(labels, _unsure(looks, formed, number, settings.unsure_similarity or math.inf))
+    return Clusters(labels, _unsure(similarity, formed, number, settings.unsure_similarity or math.inf))
+
+
+def assumed_clusters(
+    assumed: NDArray[np.int64],
+    constraints: ConstraintGraph,
+    min_images: int,
+    sides: Sides | None = None,
+) -> Clusters:
+    """Take groups as they are assumed; small ones are left out.
+
+    Most of what visual similarity would still join has been asked about by then: on validation, training
+    was worse with groups joined further than with the small ones left out.
+
+    Args:
+        assumed: (N,) int64 group of each image, 0 to G − 1.
+        constraints: What is known of the images.
+        min_images: Minimum number of images of a cluster.
+        sides: Which images can be compared; ``None`` where all can.
+    """
+    number = _number_large(assumed, min_images)
+    labels = number[assumed]
+    if sides is None or labels.max(initial=-1) < 0:
+        return Clusters(labels)
+    unsure = _incomparable(labels, sides)
+    _clear(unsure, number[_conflicts(assumed, constraints)])
+    return Clusters(labels, unsure)
+
+
+def settled_share(assumed: NDArray[np.int64], constraints: ConstraintGraph, min_conflicts: int) -> float:
+    """Share of the images whose group is known to differ from at least ``min_conflicts`` other groups.
+
+    Args:
+        assumed: (N,) int64 group of each image, 0 to G − 1, must-links included.
+        constraints: What is known of the images.
+        min_conflicts: See above.
+    """
+    if not len(assumed):
+        return 0.0
+    conflicts = np.bincount(_conflicts(assumed, constraints).ravel(), minlength=int(assumed.max()) + 1)
+    return float((conflicts[assumed] >= min_conflicts).mean())
+
+
+def joined_share(assumed: NDArray[np.int64], constraints: ConstraintGraph) -> float:
+    """Share of the images whose group has a must-link.
+
+    An answer "match" between two groups links only the two images compared, but speaks for all of them.
+
+    Args:
+        assumed: (N,) int64 group of each image, 0 to G − 1, must-links included.
+        constraints: What is known of the images.
+    """
+    if not len(assumed):
+        return 0.0
+    components = constraints.groups()
+    joined = np.unique(assumed[np.bincount(components)[components] > 1])
+    return float(np.isin(assumed, joined).mean())
+
+
+def _form(
+    similarity: VisualSimilarity, constraints: ConstraintGraph, settings: ClusterSettings
+) -> FormedGroups:
+    if settings.dbscan_eps > 0:
+        eps, least = settings.dbscan_eps, settings.dbscan_min_samples
+        return form_dense_groups(similarity.similarities, constraints, eps, least)
+    micro, group = settings.micro_cluster_similarity, settings.group_similarity
+    return form_groups(similarity.similarities, constraints, micro, group)
+
+
+def _number_large(groups: NDArray[np.int64], min_images: int) -> NDArray[np.int64]:
+    """(G,) numbers from 0 for the groups of enough images; −1 for the others."""
+    large = np.bincount(groups) >= min_images
+    return np.where(large, np.cumsum(large) - 1, -1)
 
 
 def _unsure(
-    looks: VisualSimilarity, formed: FormedGroups, number: NDArray[np.int64], least: float
+    similarity: VisualSimilarity, formed: FormedGroups, number: NDArray[np.int64], least: float
 ) -> NDArray[np.bool_]:
-    """(C, C) which clusters look alike, or cannot be compared, though no answer tells them apart.
+    """(C, C) which clusters are similar or cannot be compared, without an answer that they differ.
 
     ``number`` (G,) is −1 for groups that are no cluster.
     """
     count = int(number.max()) + 1
     sizes = np.bincount(formed.groups)
-    sums = group_sums(looks.similarities, formed.groups).tocoo()
-    alike = (sums.data >= least * sizes[sums.row] * sizes[sums.col]) & (sums.row != sums.col)
-    pairs = number[np.stack([sums.row[alike], sums.col[alike]])]
+    sums = group_sums(similarity.similarities, formed.groups).tocoo()
+    similar = (sums.data >= least * sizes[sums.row] * sizes[sums.col]) & (sums.row != sums.col)
+    pairs = number[np.stack([sums.row[similar], sums.col[similar]])]
     pairs = pairs[:, (pairs >= 0).all(axis=0)]
     unsure = np.zeros((count, count), dtype=bool)
     unsure[pairs[0], pairs[1]] = True
-    if looks.sides is not None:
-        unsure |= _incomparable(number[formed.groups], looks.sides)
-    _tell_apart(unsure, number[formed.conflicts])
+    if similarity.sides is not None:
+        unsure |= _incomparable(number[formed.groups], similarity.sides)
+    _clear(unsure, number[formed.conflicts])
     return unsure
 
 
-def settled_share(held: NDArray[np.int64], constraints: ConstraintGraph, told_apart: int) -> float:
-    """Share of the images that lie in groups of which answers have said much.
-
-    Args:
-        held: (N,) groups, must-links included, 0 to G − 1.
-        constraints: What is known of the images.
-        told_apart: Other groups that a group must be known to differ from.
-    """
-    conflicts = _conflicts(held, constraints)
-    told = np.bincount(conflicts.ravel(), minlength=int(held.max(initial=-1)) + 1)
-    return float((told[held] >= told_apart).mean()) if len(held) else 0.0
-
-
-def joined_share(held: NDArray[np.int64], constraints: ConstraintGraph) -> float:
-    """Share of the images that lie in groups which must-links had a part in.
-
-    Of a match between two groups of look-alikes only the two images compared are linked, but it is about all.
-
-    Args:
-        held: (N,) groups, must-links included, 0 to G − 1.
-        constraints: What is known of the images.
-    """
-    linked = constraints.groups()
-    joined = np.unique(held[np.bincount(linked)[linked] > 1]) if len(held) else held
-    return float(np.isin(held, joined).mean()) if len(held) else 0.0
-
-
-def held_clusters(
-    held: NDArray[np.int64],
-    constraints: ConstraintGraph,
-    least_images: int,
-    sides: Sides | None = None,
-) -> Clusters:
-    """Groups as they are held; the small ones are left out.
-
-    What looks would still join, people have mostly been asked about: on validation it trained worse with
-    groups that looks had joined further than with what was left over left out.
-    """
-    sizes = np.bincount(held)
-    kept = sizes >= least_images
-    number = np.where(kept, np.cumsum(kept) - 1, -1)
-    labels = number[held]
-    if sides is None or not kept.any():
-        return Clusters(labels)
-    unsure = _incomparable(labels, sides)
-    _tell_apart(unsure, number[_conflicts(held, constraints)])
-    return Clusters(labels, unsure)
-
-
-def _conflicts(held: NDArray[np.int64], constraints: ConstraintGraph) -> NDArray[np.int64]:
-    """(M, 2) pairs of held groups that answers tell apart, each once."""
+def _conflicts(assumed: NDArray[np.int64], constraints: ConstraintGraph) -> NDArray[np.int64]:
+    """(M, 2) pairs of assumed groups that answers say differ, each once."""
     first = np.unique(constraints.groups(), return_index=True)[1]
-    pairs = np.sort(held[first][constraints.group_conflicts()].reshape(-1, 2), axis=1)
+    pairs = np.sort(assumed[first][constraints.group_conflicts()].reshape(-1, 2), axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0).astype(np.int64)
 
 
@@ -152,7 +167,7 @@ def _incomparable(labels: NDArray[np.int64], sides: Sides) -> NDArray[np.bool_]:
     return np.asarray(shown @ shown.T == 0)
 
 
-def _tell_apart(unsure: NDArray[np.bool_], conflicts: NDArray[np.int64]) -> None:
-    """Mark pairs (M, 2) of clusters as sure; those with a −1 are passed over."""
+def _clear(unsure: NDArray[np.bool_], conflicts: NDArray[np.int64]) -> None:
+    """Unmark pairs (M, 2) of clusters that are known to differ; those with a −1 are passed over."""
     a, b = conflicts[(conflicts >= 0).all(axis=1)].T
     unsure[a, b] = unsure[b, a] = False

@@ -1,4 +1,4 @@
-"""What images are contrasted with: a direction for every cluster, and one for each of its cameras."""
+"""The memory that images are contrasted with: a direction per cluster, and per camera of a cluster."""
 
 import numpy as np
 import torch
@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from reid_al_agents.training.cluster.clusters import Clusters
 from reid_al_agents.training.cluster.settings import ClusterSettings
 
-_FAR = -1e4  # cosine by temperature of what is no negative
+_EXCLUDED = -1e4  # logit of an entry that is no negative
 
 
 class Entries:
@@ -55,29 +56,27 @@ class ClusterMemory:
 
     Args:
         features: (N, D) float32 features of all images, by the model as the epoch begins.
-        clusters: (N,) int64 cluster of each image, 0 to C − 1; −1 for images that do not train.
-        cameras: (N,) int64, or None: then there is no second loss.
+        clusters: Cluster of each image; unsure ones are no negatives of each other.
+        cameras: (N,) int64; ``None`` leaves the second loss out.
         settings: Of the losses.
         device: Where batches are.
-        unsure: (C, C) bool, clusters that are no negatives of each other; ``None`` where there are none.
     """
 
     def __init__(
         self,
         features: NDArray[np.float32],
-        clusters: NDArray[np.int64],
+        clusters: Clusters,
         cameras: NDArray[np.int64] | None,
         settings: ClusterSettings,
         device: torch.device,
-        unsure: NDArray[np.bool_] | None = None,
     ) -> None:
-        self._unsure = None if unsure is None else torch.from_numpy(unsure).to(device)
+        self._unsure = None if clusters.unsure is None else torch.from_numpy(clusters.unsure).to(device)
         units = F.normalize(torch.from_numpy(features).to(device))
         self._settings = settings
-        self._clusters = Entries(units, torch.from_numpy(clusters).to(device), settings.momentum)
+        self._clusters = Entries(units, torch.from_numpy(clusters.labels).to(device), settings.momentum)
         self._views: Entries | None = None
         if cameras is not None and settings.camera_weight > 0:
-            entry, cluster_of = _by_camera(clusters, cameras)
+            entry, cluster_of = _by_camera(clusters.labels, cameras)
             self._views = Entries(units, torch.from_numpy(entry).to(device), settings.momentum)
             self._cluster_of = torch.from_numpy(cluster_of).to(device)
 
@@ -86,14 +85,14 @@ class ClusterMemory:
         wanted = self._clusters.entry[images]
         logits = features @ self._clusters.directions.clone().T / self._settings.temperature
         if self._unsure is not None:
-            logits = logits.masked_fill(self._unsure[wanted], _FAR)
+            logits = logits.masked_fill(self._unsure[wanted], _EXCLUDED)
         loss = F.cross_entropy(logits, wanted)
         if self._views is None:
             return loss
         return loss + self._settings.camera_weight * self._between_cameras(self._views, features, wanted)
 
     def follow(self, features: Tensor, images: Tensor) -> None:
-        """Let the entries follow a batch; after the step, whose gradient is of what they were before."""
+        """Move the entries towards a batch; after its step, whose gradient is at the entries before."""
         for entries in (self._clusters, self._views):
             if entries is not None:
                 entries.follow(features.detach(), images)
@@ -103,7 +102,8 @@ class ClusterMemory:
         own = self._cluster_of == wanted[:, None]
         count = min(self._settings.camera_negatives, similar.shape[1])
         left_out = own if self._unsure is None else own | self._unsure[wanted][:, self._cluster_of]
-        hardest = similar.masked_fill(left_out, _FAR).topk(count, dim=1).values.logsumexp(dim=1, keepdim=True)
+        negatives = similar.masked_fill(left_out, _EXCLUDED)
+        hardest = negatives.topk(count, dim=1).values.logsumexp(dim=1, keepdim=True)
         agreeing = similar - torch.logaddexp(similar, hardest)
         return -((agreeing * own).sum(dim=1) / own.sum(dim=1)).mean()
 

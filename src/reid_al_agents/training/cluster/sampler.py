@@ -11,7 +11,7 @@ from reid_al_agents.training.cluster.settings import ClusterSettings
 def sample_clusters(
     clusters: NDArray[np.int64], rng: np.random.Generator, settings: ClusterSettings
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield batches for ever; clusters are gone through in random order, images drawn anew each time.
+    """Yield batches endlessly; clusters take turns in random order, their images are drawn at random.
 
     Args:
         clusters: (N,) cluster of each image, 0 to C − 1; −1 for images that do not train. C is at least 1.
@@ -19,7 +19,7 @@ def sample_clusters(
         settings: Sizes of the batch and its parts.
 
     Yields:
-        (B,) int64 indices of images; an image comes twice only where its cluster has too few.
+        (B,) int64 indices of images; an image repeats only where its cluster has too few.
     """
     order = np.argsort(clusters, kind="stable")
     order = order[clusters[order] >= 0]

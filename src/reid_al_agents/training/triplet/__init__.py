@@ -1,1 +1,1 @@
-"""Training on triplets, as in the paper."""
+"""The paper's objective: a triplet loss on the pairs known from answers."""

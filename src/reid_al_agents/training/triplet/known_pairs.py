@@ -1,8 +1,6 @@
-"""What training may take as known: which images show the same person, and which certainly do not."""
+"""Pairs of images that training may take as known: matches and non-matches."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +8,36 @@ from numpy.typing import NDArray
 from reid_al_env.evidence.constraints import ConstraintGraph
 
 
-@dataclass(frozen=True)
 class KnownPairs:
-    """Groups of images of one person each, and which groups are known to be different people.
+    """Groups of images of one identity each, and which groups are known to be different identities.
+
+    Two groups known to differ are called rivals.
+
+    Args:
+        groups: (N,) int64 group of every image, 0 to G − 1; images of one group are known to match.
+        conflicts: (M, 2) int64 pairs of groups known to differ, each once; ``None`` where all groups are.
 
     Attributes:
-        groups: (N,) int64 group of every image; images of one group are known to match.
-        conflicts: (M, 2) int64 pairs of groups known to differ, or None where all groups are.
+        groups: See above.
+        count: G.
     """
 
-    groups: NDArray[np.int64]
-    conflicts: NDArray[np.int64] | None
+    def __init__(self, groups: NDArray[np.int64], conflicts: NDArray[np.int64] | None) -> None:
+        self.groups = groups
+        self.count = int(groups.max(initial=-1)) + 1
+        self._sizes = np.bincount(groups, minlength=self.count)
+        self._members = np.split(np.argsort(groups, kind="stable"), np.cumsum(self._sizes)[:-1])
+        self._rivals: list[NDArray[np.int64]] | None = None
+        if conflicts is not None:
+            both = np.concatenate([conflicts, conflicts[:, ::-1]])
+            both = both[np.lexsort((both[:, 1], both[:, 0]))]
+            self._keys = both[:, 0] * self.count + both[:, 1]  # ascending
+            bounds = np.cumsum(np.bincount(both[:, 0], minlength=self.count))[:-1]
+            self._rivals = np.split(both[:, 1], bounds)
 
     @staticmethod
     def from_constraints(constraints: ConstraintGraph) -> KnownPairs:
-        """Take what follows from answers: must-link components, and the cannot-links between them."""
+        """Take what follows from answers: components of must-links, and the cannot-links between them."""
         return KnownPairs(constraints.groups(), constraints.group_conflicts())
 
     @staticmethod
@@ -32,26 +45,9 @@ class KnownPairs:
         """Take full labels (N,), none of them unknown: equal ones match, different ones do not."""
         return KnownPairs(np.unique(identities, return_inverse=True)[1].astype(np.int64), None)
 
-
-class PairRelation:
-    """Look-ups in ``KnownPairs``: members of groups, their rivals, and what is known of a batch's pairs."""
-
-    def __init__(self, known: KnownPairs) -> None:
-        self.groups = known.groups
-        self.count = int(known.groups.max(initial=-1)) + 1
-        self._sizes = np.bincount(known.groups, minlength=self.count)
-        self._by_group = np.split(np.argsort(known.groups, kind="stable"), np.cumsum(self._sizes)[:-1])
-        self._rivals: list[NDArray[np.int64]] | None = None
-        if known.conflicts is not None:
-            both = np.concatenate([known.conflicts, known.conflicts[:, ::-1]])
-            both = both[np.lexsort((both[:, 1], both[:, 0]))]
-            self._keys = both[:, 0] * self.count + both[:, 1]  # ascending
-            bounds = np.cumsum(np.bincount(both[:, 0], minlength=self.count))[:-1]
-            self._rivals = np.split(both[:, 1], bounds)
-
     def members(self, group: int) -> NDArray[np.int64]:
         """Images of a group, ascending."""
-        return self._by_group[group]
+        return self._members[group]
 
     def rivals(self, group: int) -> NDArray[np.int64]:
         """Groups known to differ from ``group``, ascending."""
@@ -60,7 +56,7 @@ class PairRelation:
         return self._rivals[group]
 
     def anchors(self) -> NDArray[np.int64]:
-        """Groups that give triplets: two images or more, and a rival."""
+        """Groups that give triplets: those of two images or more that have a rival."""
         if self._rivals is None:
             rivalled = np.full(self.count, self.count > 1)
         else:
@@ -68,7 +64,7 @@ class PairRelation:
         return np.flatnonzero((self._sizes >= 2) & rivalled)
 
     def participants(self) -> NDArray[np.int64]:
-        """Images that can be in a triplet, ascending: those of ``anchors()`` and of their rivals."""
+        """Images that can be in a triplet, ascending: those of :meth:`anchors` and of their rivals."""
         anchors = self.anchors()
         taking_part = np.zeros(self.count, dtype=bool)
         taking_part[anchors] = True

@@ -1,11 +1,7 @@
-"""Triplets of a batch, out of pairs that are known."""
-
-from typing import Literal
+"""Choose triplets of a batch among pairs that are known."""
 
 import torch
 from torch import Tensor
-
-Mining = Literal["hardest", "semihard", "all"]
 
 Triplets = tuple[Tensor, Tensor, Tensor]
 """Places in the batch of anchors, positives and negatives, each (T,) int64."""

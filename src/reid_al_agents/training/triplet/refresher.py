@@ -1,12 +1,13 @@
-"""Refreshers that train with the triplet loss: from answers, and from full labels."""
+"""Refreshers that train with the triplet loss: on answers, and on full labels."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.data.images import ImageSet
-from reid_al_agents.training.report import Progress, RefreshReport
-from reid_al_agents.training.trainer import train
+from reid_al_agents.training.loop import train
+from reid_al_agents.training.refresher import Progress, RefreshReport, check_constraints
 from reid_al_agents.training.triplet.known_pairs import KnownPairs
+from reid_al_agents.training.triplet.objective import TripletObjective
 from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_agents.vision.backbones import EmbeddingNet
 from reid_al_env.errors import InputError
@@ -31,16 +32,12 @@ class TripletRefresher:
         *,
         seed: int,
         progress: Progress | None = None,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
-        """Train ``model`` in place; see ``Refresher.refresh``. Without a known triplet nothing changes.
-
-        Raises:
-            InputError: The constraints are about another number of images, an image does not decode, or the
-                loss became infinite or NaN (the model is then as it was).
-        """
-        known = KnownPairs.from_constraints(constraints)
-        return train(model, images, known, self.settings, seed=seed, progress=progress)
+        """Train ``model`` in place; without a known triplet nothing changes. See :class:`.Refresher`."""
+        check_constraints(constraints, images)
+        objective = TripletObjective(KnownPairs.from_constraints(constraints), self.settings)
+        return train(model, images, objective, self.settings, seed=seed, progress=progress)
 
 
 class SupervisedRefresher:
@@ -61,9 +58,9 @@ class SupervisedRefresher:
         *,
         seed: int,
         progress: Progress | None = None,
-        held: NDArray[np.int64] | None = None,
+        assumed_groups: NDArray[np.int64] | None = None,
     ) -> RefreshReport:
-        """Train ``model`` in place on ``images.identities``; the constraints are not looked at.
+        """Train ``model`` in place on ``images.identities``; the constraints are ignored.
 
         Raises:
             InputError: No image has an identity, an image does not decode, or the loss is not finite.
@@ -82,10 +79,10 @@ def pretrain(
     """Train ``model`` in place on labelled images; those of unknown identity (−1) are left out.
 
     Args:
-        model: The network; left in the mode it was in.
+        model: The network; left in its mode, training or evaluation.
         images: Labelled images.
         settings: How to train.
-        seed: Seed of everything random.
+        seed: Seed of all randomness.
         progress: Called after each step.
 
     Returns:
@@ -99,5 +96,5 @@ def pretrain(
         raise InputError(
             f"{images.source}: none of the {len(images)} images has an identity; expected labelled images"
         )
-    known = KnownPairs.from_labels(images.identities[labelled])
-    return train(model, images.subset(labelled), known, settings, seed=seed, progress=progress)
+    objective = TripletObjective(KnownPairs.from_labels(images.identities[labelled]), settings)
+    return train(model, images.subset(labelled), objective, settings, seed=seed, progress=progress)
