@@ -11,7 +11,6 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
@@ -145,15 +144,19 @@ def same_as(settings: type, name: str, **changes: Any) -> Any:
     )
 
 
-@cache
-def fields_of(settings: Any) -> tuple[Described, ...]:
+def fields_of(settings: type) -> tuple[Described, ...]:
     """The fields of a settings dataclass, in order."""
-    hints = get_type_hints(settings)
-    fields: tuple[Field[Any], ...] = dataclasses.fields(settings)
-    return tuple(
-        Described(field.name, hints[field.name], field.default, field.metadata.get(_KEY, Setting()))
-        for field in fields
-    )
+    if settings not in _described:
+        hints = get_type_hints(settings)
+        fields: tuple[Field[Any], ...] = dataclasses.fields(settings)
+        _described[settings] = tuple(
+            Described(field.name, hints[field.name], field.default, field.metadata.get(_KEY, Setting()))
+            for field in fields
+        )
+    return _described[settings]
+
+
+_described: dict[type, tuple[Described, ...]] = {}  # settings are checked often, type hints resolved slowly
 
 
 def field_of(settings: type, name: str) -> Described:
