@@ -35,7 +35,8 @@ class Setting:
         default_help: What the default is, in words, where it is worked out from other settings.
         panel: Heading under which a command line lists it.
         research: Whether it is for experiments, and listed after everything else.
-        option: Name on the command line; empty is the field's name.
+        option: Name on the command line; empty is the field's name. In capitals it is a positional argument.
+        metavar: What stands for its value there, such as ``FILE``.
     """
 
     help: str = ""
@@ -49,6 +50,7 @@ class Setting:
     panel: str = ""
     research: bool = False
     option: str = ""
+    metavar: str = ""
 
     def holds(self, number: float) -> bool:
         """Whether a number is finite and within the bounds."""
@@ -64,7 +66,7 @@ class Setting:
     def allowed(self) -> str:
         """The bounds and the unit in words; empty where there are none."""
         if self.at_least is not None and self.at_most is not None:
-            words = f"{_plain(self.at_least)} to {_plain(self.at_most)}"
+            words = f"{plain(self.at_least)} to {plain(self.at_most)}"
         else:
             bounds = (
                 ("at least", self.at_least),
@@ -72,8 +74,8 @@ class Setting:
                 ("at most", self.at_most),
                 ("less than", self.less_than),
             )
-            words = ", ".join(f"{name} {_plain(bound)}" for name, bound in bounds if bound is not None)
-        return f"{words} ({self.unit})" if words and self.unit else words
+            words = ", ".join(f"{name} {plain(bound)}" for name, bound in bounds if bound is not None)
+        return f"{words}, in {self.unit}" if words and self.unit else words
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ class Described:
 
     @property
     def option(self) -> str:
-        """Its name on the command line."""
-        return "--" + (self.setting.option or self.name).replace("_", "-")
+        """What is typed for it on a command line: ``--pool-size``; ``DATA`` is an argument without a name."""
+        name = self.setting.option or self.name
+        return name if name.isupper() else "--" + name.replace("_", "-")
 
     @property
     def optional(self) -> bool:
@@ -187,7 +190,7 @@ def check_value(field: Described, value: object) -> None:
     for part in value if isinstance(value, tuple) else (value,):
         if _is_number(part) and not field.setting.holds(part):
             allowed = field.setting.allowed or "a finite number"
-            raise InputError(f"{field.name}: {_plain(value)} is out of range; expected {allowed}")
+            raise InputError(f"{field.name}: {plain(value)} is out of range; expected {allowed}")
 
 
 def from_mapping(settings: type[T], values: Mapping[str, Any]) -> T:
@@ -248,7 +251,7 @@ def _expected(field: Described) -> str:
     return one.get(field.type, "of the right kind")
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """A bound or value as one writes it: 86400 rather than 86400.0."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))

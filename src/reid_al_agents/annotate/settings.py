@@ -25,14 +25,12 @@ class AnnotationSettings:
     refresh_every: int | None = setting(
         1000,
         help="Answers between two refreshes of the model; 0 refreshes on demand only",
-        unit="answers",
         at_least=0,
         panel="Training",
     )
     overlap: float = setting(
         1.0,
         help="Annotators per pair; 1.2 asks a second annotator about every fifth pair",
-        unit="annotators",
         at_least=1,
         at_most=20,
         panel="Asking",
@@ -56,7 +54,6 @@ class AnnotationSettings:
     ready: int = setting(
         64,
         help="Questions kept ready to be shown",
-        unit="questions",
         at_least=1,
         panel="Asking",
         research=True,

@@ -145,9 +145,7 @@ class AskingSettings:
     empty_negatives: str = same_as(EpisodeSettings, "empty_negatives", research=True)
     cross_camera: bool = same_as(EpisodeSettings, "cross_camera", research=True)
     closure: bool = setting(True, help="Never ask what follows from earlier answers", research=True)
-    parallel: int = setting(
-        5, help="Queries open side by side, between images", unit="queries", at_least=1, research=True
-    )
+    parallel: int = setting(5, help="Queries open side by side, between images", at_least=1, research=True)
     noise: float = setting(
         0.0, help="Chance that a simulated answer is wrong", at_least=0, less_than=0.5, research=True
     )

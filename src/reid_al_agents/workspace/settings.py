@@ -28,6 +28,7 @@ class DataSettings:
         help="Split file (JSON) that names the pool's and the evaluation's identities",
         default_help="made by identity, from the seed",
         panel="Data",
+        metavar="FILE",
     )
     evaluate_on: str = setting(
         "validation", help="Identities that the model is scored on", choices=EVALUATION_SETS, panel="Data"
@@ -46,7 +47,11 @@ class ModelSettings:
     """The network that turns images into features."""
 
     weights: str | None = setting(
-        None, help="Start weights, .pth or .safetensors", default_help="untrained", panel="Model"
+        None,
+        help="Start weights, .pth or .safetensors",
+        default_help="untrained",
+        panel="Model",
+        metavar="FILE",
     )
     backbone: str = setting(
         "osnet_x0_25",
@@ -60,6 +65,7 @@ class ModelSettings:
         at_least=8,
         at_most=2048,
         panel="Model",
+        metavar="HEIGHTxWIDTH",
     )
 
 
@@ -76,7 +82,6 @@ class TrainingSettings:
     refresh_steps: int | None = setting(
         None,
         help="Training steps of a full refresh; cluster's quick ones between rounds take an eighth",
-        unit="steps",
         default_help="the refresh's own",
         at_least=1,
         panel="Training",
