@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from reid_al_agents.cli.stopping import Stopped, Stops
 
@@ -48,7 +48,9 @@ def _run(stops: Stops) -> None:
         if (error.name or "").startswith("reid_al"):
             raise
         _fail(f'{error.name} is not installed; pip install "reid-active-learning[agents]"')
-    usage_error = typer.BadParameter.__bases__[0]  # of which a missing option or a wrong word is one, too
+    usage_error: Any = typer.BadParameter.__bases__[
+        0
+    ]  # of which a missing option or a wrong word is one, too
     command = typer.main.get_command(app)
     try:
         with command.make_context("reid-al", sys.argv[1:] or ["--help"]) as context:
@@ -57,7 +59,7 @@ def _run(stops: Stops) -> None:
     except typer.Exit as ended:
         sys.exit(ended.exit_code)
     except usage_error as error:
-        _fail(f"{error.format_message()} (see reid-al --help)")  # type: ignore[attr-defined]
+        _fail(f"{error.format_message()} (see reid-al --help)")
     except InputError as error:
         _fail(str(error))
     except BrokenPipeError:  # whoever reads the output has gone

@@ -28,11 +28,11 @@ app = typer.Typer(
 class Command(typer.core.TyperCommand):
     """A command whose ``--help`` is listed with the other options about output, not in a panel of its own."""
 
-    def get_help_option(self, ctx: typer.Context) -> Any:
+    def get_help_option(self, ctx: Any) -> Any:
         """The option ``--help``."""
-        made = super().get_help_option(ctx)
+        made: Any = super().get_help_option(ctx)
         if made is not None:
-            made.rich_help_panel, made.metavar = "Output", ""  # type: ignore[attr-defined]
+            made.rich_help_panel, made.metavar = "Output", ""
         return made
 
 

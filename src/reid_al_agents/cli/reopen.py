@@ -100,7 +100,7 @@ def settings_of(folder: Path) -> RunConfig:
     """
     path = next(folder / name for name in _SETTINGS if (folder / name).is_file())
     try:
-        kept = json.loads(path.readas_text(encoding="utf-8"))
+        kept = json.loads(path.read_text(encoding="utf-8"))
         return RunConfig.from_dict(kept)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); put the folder's own back") from error
