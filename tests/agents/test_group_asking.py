@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from reid_al_agents.log.pair_log import PairLog
 
 from reid_al_agents.asking.browsing import AskingLimits, ask
 from reid_al_agents.asking.engine import Engine
@@ -17,7 +18,6 @@ from reid_al_agents.beliefs.weights import answer_weight
 from reid_al_agents.clustering import compare_visually, form_groups
 from reid_al_agents.evaluation import evaluate_groups
 from reid_al_agents.experiment.run import run
-from reid_al_agents.log.pair_log import PairLog
 from reid_al_agents.selection import make_selector
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.workspace.settings import RunConfig

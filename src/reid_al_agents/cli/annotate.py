@@ -9,8 +9,9 @@ from typing import Annotated
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages, progress
-from reid_al_agents.cli.reopen import find_place, holds
+from reid_al_agents.cli.reopen import find_place
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env.settings import from_mapping
 
 _TAKEN = ("data", "split", "seed", "weights", "backbone", "size", "selector", "audit", "refresh",
           "refresh_steps", "adapt", "warm")  # fmt: skip
@@ -81,11 +82,14 @@ def annotate(
 
     `reid-al annotate FOLDER` goes on with a session, or by hand with a run.
     """
-    resume = resume or (out is not None and holds(out))
-    place = find_place(typed, out, resume=resume, usual={"evaluate_on": "none"})
-    settings = AnnotationSettings(**asked)
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
+    from reid_al_agents.workspace.folder import Folder
+
+    resume = resume or (out is not None and Folder.holds(out))
+    place = find_place(typed, out, resume=resume, usual={"evaluate_on": "none"})
+    kept = Folder(place.folder).kept().annotation if place.goes_on else {}
+    settings = from_mapping(AnnotationSettings, {**kept, **asked})
     from reid_al_agents.annotate.begin import open_session
     from reid_al_agents.annotate.imports import import_pairs
     from reid_al_agents.annotate.server.serving import addresses, free_port, make_access, serve
@@ -111,7 +115,7 @@ def annotate(
             access, tokens = make_access(place.folder, host, port, opt.parse_names(annotators), names, https)
             urls = addresses(host, port, tokens, names)
             serve(opened, access, host, port, place.config.data, lambda: _announce(urls, browser))
-        count = opened.session.state.answers
+        count = opened.session.state.beliefs.answers
     if json:
         emit_json({"out": str(place.folder), "answers": count, "urls": urls})
     else:

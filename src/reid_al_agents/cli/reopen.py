@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ from reid_al_agents.cli.options import Typed, as_text
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
 from reid_al_env.settings import Described, field_of
-
-_SETTINGS = ("config.json", "annotate.json")
 
 
 @dataclass(frozen=True)
@@ -43,15 +40,17 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
         InputError: No folder is named, there is nothing to go on with, or a typed setting contradicts the
             folder's.
     """
+    from reid_al_agents.workspace.folder import Folder
+
     data = typed.get("data")
-    if data is not None and holds(Path(data)):
+    if data is not None and Folder.holds(data):
         if out is not None and out.resolve() != Path(data).resolve():
             raise InputError(f"--out: {out} is not {data}, which is gone on with; leave out one of the two")
         return _go_on(Path(data), {name: value for name, value in typed.items() if name != "data"})
     if out is None:
         raise InputError("--out: is missing; name a new folder, or the folder of a run in place of DATA")
-    if resume or (data is None and holds(out)):
-        if not holds(out):
+    if resume or (data is None and Folder.holds(out)):
+        if not Folder.holds(out):
             raise InputError(f"{out}: holds no run to resume; start one without --resume")
         return _go_on(out, typed)
     if data is None:
@@ -62,10 +61,14 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
 
 
 def _go_on(folder: Path, typed: Typed) -> Place:
-    config = settings_of(folder)
+    from reid_al_agents.workspace.folder import Folder
+
+    config = Folder(folder).settings()
     for name, value in typed.items():
         kept = getattr(config, name)
-        if kept != value:
+        if kept is None and name == "answers":  # a session has no such number; labels may answer so many
+            config = replace(config, answers=value)
+        elif kept != value:
             field = field_of(RunConfig, name)
             raise InputError(
                 f"{_typed_as(field, value)}: this folder was started {_started(field, kept)}; "
@@ -85,22 +88,3 @@ def _started(field: Described, kept: Any) -> str:
     if kept is None or kept is False:
         return f"without {field.option}"
     return f"with {field.option}" if kept is True else f"with {field.option} {as_text(kept)}"
-
-
-def holds(folder: Path) -> bool:
-    """Whether a run or a session was begun in a folder."""
-    return any((folder / name).is_file() for name in _SETTINGS)
-
-
-def settings_of(folder: Path) -> RunConfig:
-    """The settings that a run or session was begun with.
-
-    Raises:
-        InputError: They cannot be read.
-    """
-    path = next(folder / name for name in _SETTINGS if (folder / name).is_file())
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return RunConfig.from_dict(kept)
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); put the folder's own back") from error

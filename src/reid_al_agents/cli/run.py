@@ -35,18 +35,17 @@ def run(
             f"--final: {place.folder} was started without it; leave it out, or start another run"
         )
     from reid_al_agents.asking.policy import check_selector
+    from reid_al_agents.experiment.run import check_folder
     from reid_al_agents.experiment.run import run as run_loop
     from reid_al_agents.report.table import as_rich, rounds_table
     from reid_al_agents.workspace.assembly import assemble
-    from reid_al_agents.workspace.folder import Folder, log_test_use
+    from reid_al_agents.workspace.folder import log_test_use
 
     config, folder = place.config, place.folder
     check_selector(config.selector)
-    Folder(folder).open(config, resume=place.goes_on)  # before the data are read and anything is written
+    check_folder(folder, config, resume=place.goes_on)  # before the data are read and anything is written
     made = folder / "split.json"
-    described = config
-    if place.goes_on and config.split is None and made.is_file():
-        described = replace(config, split=str(made))
+    described = replace(config, split=str(made)) if place.goes_on and made.is_file() else config
     if config.evaluate_on == "test":
         log_test_use(folder, opt.typed_command())
     with progress() as report:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ class Folder:
         try:
             known = {"format", "run", "store", "fingerprint", "settings", "annotation"}
             return Kept(
-                settings_from(content["settings"]),
+                RunConfig.from_dict(content["settings"]),
                 str(content["run"]),
                 content["store"],
                 content["fingerprint"],
@@ -218,18 +218,6 @@ class Folder:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read ({error}); put the folder's own back") from error
         return content
-
-
-def settings_from(content: Mapping[str, Any]) -> RunConfig:
-    """The settings that :meth:`RunConfig.as_dict` wrote; names that are unknown by now are passed over.
-
-    Raises:
-        InputError: If one is out of range.
-        KeyError: If one is missing.
-    """
-    known = {each.name for each in fields(RunConfig)}
-    values = {name: value for name, value in content.items() if name in known}
-    return RunConfig(**{**values, "size": (int(content["size"][0]), int(content["size"][1]))})
 
 
 def new_run() -> str:
