@@ -179,14 +179,22 @@ class TestGoingOn:
         assert "DATA: is missing" in failed("run", "--out", tmp_path / "out")
 
     @pytest.mark.parametrize(
-        ("name", "text"),
-        [("config.json", "[]"), ("config.json", "x"), ("config.json", '{"k": 0}'), ("metrics.jsonl", "{}")],
-        ids=["no-object", "no-json", "out-of-range", "no-metrics"],
-    )
-    def test_a_damaged_folder(self, begun, name, text):
+        "text", ["[]", "x", '{"k": 0}', '{"format": 2, "settings": {}}'],
+        ids=["no-object", "no-json", "no-settings", "empty"],
+    )  # fmt: skip
+    def test_a_damaged_folder(self, begun, text):
         folder, _ = begun
-        (folder / name).write_text(text)
+        (folder / "config.json").write_text(text)
         assert str(folder) in failed("run", folder)
+
+    def test_a_setting_out_of_range(self, begun):
+        folder, _ = begun
+        kept = json.loads((folder / "config.json").read_text())
+        kept["settings"]["k"] = 0
+        (folder / "config.json").write_text(json.dumps(kept))
+        assert "config.json: cannot be read (k: 0 is out of range; expected at least 1)" in failed(
+            "run", folder
+        )
 
 
 class TestStopped:

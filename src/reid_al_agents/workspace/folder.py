@@ -93,6 +93,18 @@ class Folder:
                 "or choose another --out"
             )
 
+    def check_there(self) -> None:
+        """Refuse to write to a folder that was deleted or moved away meanwhile, rather than make it again.
+
+        Raises:
+            InputError: Its ``config.json`` is gone.
+        """
+        if not self.config.is_file():
+            raise InputError(
+                f"{self.path}: was deleted or moved away while it was in use; put it back and go on with "
+                "--resume"
+            )
+
     def begin(self, kept: Kept, names: Sequence[str] | NDArray[np.str_]) -> None:
         """Keep the settings and the order of the images, which the events' numbers mean.
 

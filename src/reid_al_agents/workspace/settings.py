@@ -15,8 +15,8 @@ REFRESHES = ("cluster", "triplet", "none")
 
 
 @dataclass(frozen=True)
-class DataSettings:
-    """Which images, and which of them are asked about and scored."""
+class RunData:
+    """Which images a run is about, and which of them it scores."""
 
     data: str = setting(
         help="Images or features: market1501:DIR, csv:FILE, folder:DIR, synthetic:NAME, or a features .npz",
@@ -70,7 +70,7 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class RefreshSettings:
     """How answers become a better model."""
 
     refresh: str = setting(
@@ -102,7 +102,7 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
-class RunConfig(TrainingSettings, AskingSettings, ModelSettings, DataSettings):
+class RunConfig(RefreshSettings, AskingSettings, ModelSettings, RunData):
     """All settings of a run or a session; :mod:`reid_al_env.settings` reads each field's description.
 
     Raises:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from reid_al_env.errors import InputError
-from reid_al_env.settings import check, setting
 
 _START = 0.75
 """Steps of the label-free start, by those of a refresh."""
@@ -15,114 +14,109 @@ _START = 0.75
 class ClusterSettings:
     """Settings of the cluster refresh; the defaults were chosen on Market-1501's validation identities.
 
-    ``group_similarity`` is bold: images of others in a cluster cost the model little, parts of one identity
-    that are pushed apart cost it much.
+    Attributes:
+        size: Height and width in pixels that images are resized to.
+        steps: Training steps.
+        epochs: How often the images are embedded and clustered anew in the course of the steps.
+        batch_size: Images per step.
+        images_per_cluster: Images drawn of each cluster of a batch, some twice where it has fewer.
+        learning_rate: Peak learning rate of AdamW, after the warm-up and before the cosine decay.
+        weight_decay: Weight decay of AdamW.
+        temperature: Of the contrast with the clusters.
+        momentum: Share of itself that a memory entry gives up to each image of the batch that belongs to it.
+        camera_weight: Weight of the contrast between cameras; 0 to leave it out.
+        camera_temperature: Its temperature.
+        camera_negatives: Hardest entries of other clusters that it contrasts with.
+        triplet_weight: Weight of the triplet loss on pairs that are known from answers; 0 to leave it out.
+        margin: Margin of that loss, on the Euclidean distance of L2-normalised features.
+        k1: Neighbour lists of the Jaccard similarity.
+        k2: Neighbours over which it averages.
+        micro_cluster_similarity: Least average similarity within micro_clusters; see
+            :func:`~reid_al_agents.clustering.forming.form_groups`.
+        group_similarity: Least average similarity of groups that train as one cluster. It is bold: images of
+            others in a cluster cost the model little, parts of one identity pushed apart cost it much.
+        reach: Jaccard distance within which DBSCAN finds neighbours; where it is above 0, DBSCAN forms the
+            clusters and the two similarities above are not looked at.
+        dense_images: Images within ``reach``, itself included, of one that a cluster of DBSCAN grows from.
+        least_images: Images below which a group does not train.
+        unsure_similarity: Average similarity from which two clusters that no answer tells apart are no
+            negatives of each other: they may be one identity. 0 leaves none out.
+        told_apart: Other groups that a group which the asking holds together must be known to differ from,
+            to count as settled.
+        settled: Share of the images in settled groups from which those that are held train as they are; until
+            then groups are formed by looks under the answers.
+        joined: Share of the images in held groups that must-links had a part in from which they do. Who is
+            asked about pairs that seldom match tells groups apart long before they are whole.
+        shift: Pixels by which a random crop of the padded image shifts it at most.
+        erasing: Chance that a rectangle of an image is erased.
+        jitter: Largest relative change of each colour channel's strength, anew for each image.
 
     Raises:
         InputError: A setting is out of range.
     """
 
-    size: tuple[int, int] = setting(
-        (128, 64), help="Height and width that images are resized to", unit="pixels", at_least=1
-    )
-    steps: int = setting(800, help="Training steps", at_least=1)
-    epochs: int = setting(
-        8, help="How often the images are embedded and clustered again in the course of the steps", at_least=1
-    )
-    batch_size: int = setting(64, help="Images per step", at_least=2)
-    images_per_cluster: int = setting(
-        4, help="Images drawn of each cluster of a batch, some twice where it has fewer", at_least=2
-    )
-    learning_rate: float = setting(
-        1e-3, help="Peak learning rate of AdamW, between the warm-up and the cosine decay", at_least=0
-    )
-    weight_decay: float = setting(5e-4, help="Weight decay of AdamW", at_least=0)
-    temperature: float = setting(
-        0.05, help="Temperature of the contrast with the clusters", more_than=0, at_most=1
-    )
-    momentum: float = setting(
-        0.2,
-        help="Share by which each image of a batch replaces the memory entry of its cluster",
-        at_least=0,
-        at_most=1,
-    )
-    camera_weight: float = setting(
-        0.5, help="Weight of the contrast between cameras; 0 leaves it out", at_least=0
-    )
-    camera_temperature: float = setting(0.07, help="Its temperature", more_than=0, at_most=1)
-    camera_negatives: int = setting(
-        50, help="Hardest entries of other clusters that it contrasts with", at_least=1
-    )
-    triplet_weight: float = setting(
-        0.0, help="Weight of the triplet loss on pairs known from answers; 0 leaves it out", at_least=0
-    )
-    margin: float = setting(
-        0.3, help="Margin of that loss, on the Euclidean distance of L2-normalised features", at_least=0
-    )
-    k1: int = setting(30, help="Neighbour lists of the Jaccard similarity", at_least=1)
-    k2: int = setting(6, help="Neighbours over which it averages; at most k1", at_least=1)
-    micro_cluster_similarity: float = setting(
-        0.6,
-        help="Least average similarity within a micro-cluster; see clustering.forming.form_groups",
-        more_than=0,
-        at_most=1,
-    )
-    group_similarity: float = setting(
-        0.03, help="Least average similarity of groups that train as one cluster", more_than=0, at_most=1
-    )
-    reach: float = setting(
-        0.0,
-        help="Jaccard distance within which DBSCAN finds neighbours; above 0, DBSCAN forms the clusters, not "
-        "the two similarities above",
-        at_least=0,
-        at_most=1,
-    )
-    dense_images: int = setting(
-        4, help="Images within reach, itself included, of one that a cluster of DBSCAN grows from", at_least=2
-    )
-    least_images: int = setting(4, help="Images below which a group does not train", at_least=2)
-    unsure_similarity: float = setting(
-        0.02,
-        help="Average similarity from which two clusters that no answer separates are not negatives of each "
-        "other, since they may be one identity; 0 makes all of them negatives",
-        at_least=0,
-    )
-    told_apart: int = setting(
-        3, help="Other groups that a group must be known to differ from, to count as settled", at_least=1
-    )
-    settled: float = setting(
-        0.3,
-        help="Share of the images in settled groups from which the groups assumed while asking train as they "
-        "are; until then groups are formed by visual similarity under the answers",
-        at_least=0,
-        at_most=1,
-    )
-    joined: float = setting(
-        0.5,
-        help="Minimum share of images in clusters with a must-link for that; guards against mostly negative "
-        "answers",
-        at_least=0,
-        at_most=1,
-    )
-    shift: int = setting(
-        4, help="Largest shift of an image by a random crop of the padded image", unit="pixels", at_least=0
-    )
-    erasing: float = setting(0.0, help="Chance that a rectangle of an image is erased", at_least=0, at_most=1)
-    jitter: float = setting(
-        0.0, help="Largest relative change of the strength of a colour channel", at_least=0, at_most=1
-    )
+    size: tuple[int, int] = (128, 64)
+    steps: int = 800
+    epochs: int = 8
+    batch_size: int = 64
+    images_per_cluster: int = 4
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    temperature: float = 0.05
+    momentum: float = 0.2
+    camera_weight: float = 0.5
+    camera_temperature: float = 0.07
+    camera_negatives: int = 50
+    triplet_weight: float = 0.0
+    margin: float = 0.3
+    k1: int = 30
+    k2: int = 6
+    micro_cluster_similarity: float = 0.6
+    group_similarity: float = 0.03
+    reach: float = 0.0
+    dense_images: int = 4
+    least_images: int = 4
+    unsure_similarity: float = 0.02
+    told_apart: int = 3
+    settled: float = 0.3
+    joined: float = 0.5
+    shift: int = 4
+    erasing: float = 0.0
+    jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        check(self)
-        if self.epochs > self.steps:
-            raise InputError(f"epochs: {self.epochs} with {self.steps} steps; expected epochs <= steps")
-        if self.k2 > self.k1:
-            raise InputError(f"k1: {self.k1} and k2 {self.k2}; expected k2 <= k1")
-        if self.batch_size < self.images_per_cluster:
-            raise InputError(
-                f"batch_size: {self.batch_size} with {self.images_per_cluster} images_per_cluster; "
-                "expected a batch of one cluster at least"
-            )
+        least = {
+            "steps": 1,
+            "epochs": 1,
+            "images_per_cluster": 2,
+            "least_images": 2,
+            "dense_images": 2,
+            "told_apart": 1,
+            "shift": 0,
+            "camera_negatives": 1,
+            "k2": 1,
+        }
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected at least {bound}")
+        for field in fields(self):
+            if field.type == "float" and not 0 <= getattr(self, field.name) < float("inf"):
+                raise InputError(f"refresh: {field.name} is {getattr(self, field.name)}; expected 0 or more")
+        for name in (
+            "temperature",
+            "camera_temperature",
+            "micro_cluster_similarity",
+            "group_similarity",
+        ):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected more than 0, up to 1")
+        for name in ("momentum", "erasing", "jitter", "reach", "settled", "joined"):
+            if getattr(self, name) > 1:
+                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected a share from 0 to 1")
+        if self.epochs > self.steps or self.k2 > self.k1:
+            raise InputError("refresh: expected epochs <= steps and k2 <= k1")
+        if self.batch_size < self.images_per_cluster or min(self.size) < 1:
+            raise InputError("refresh: expected a batch of one cluster at least, and a size in pixels")
 
     def scaled(self, share: float) -> ClusterSettings:
         """The same with another number of steps, by that of these, and of epochs."""
