@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
+from reid_al_agents.experiment.modes import GroupMode
 
 from reid_al_agents.asking.browsing import AskingLimits
 from reid_al_agents.beliefs.audit import Strata, estimate_quality
 from reid_al_agents.cli.console import Bars
 from reid_al_agents.data import load_split
-from reid_al_agents.experiment.modes import GroupMode
 from reid_al_agents.selection import make_selector
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, FeatureSet, LabelOracle, NoisyOracle, Oracle

@@ -1,5 +1,6 @@
 """Fixtures of several test modules."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,3 +16,13 @@ def postgres_socket() -> Iterator[str]:
     pytest.importorskip("psycopg", reason='needs psycopg; pip install "reid-active-learning[postgres]"')
     with running_server() as folder:
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """Put back what SIGINT and SIGTERM do, which the command line's ``main`` changes for its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("fastapi")
 sync_api = pytest.importorskip("playwright.sync_api", reason='needs playwright; pip install -e ".[dev]"')
 
+from reid_al_agents.annotate.exports import EXPORTS  # noqa: E402
 from served import Server  # noqa: E402
 
-from reid_al_agents.annotate.exports import EXPORTS  # noqa: E402
 from reid_al_agents.log.store import EventStore  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")

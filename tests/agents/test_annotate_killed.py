@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("fastapi")
 
 from live_world import pool, session
+from reid_al_agents.beliefs.fold import Beliefs
 from served import Person, Server, new_key
 
-from reid_al_agents.beliefs.fold import Beliefs
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph
 

@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from postgres_server import USER, new_schema, schema_address
+from reid_al_agents.log.pair_log import PairLog
 from sqlalchemy import text
 
 from reid_al_agents.log import database as store_database
 from reid_al_agents.log import question_table as store_questions
 from reid_al_agents.log import schema as store_schema
-from reid_al_agents.log.pair_log import PairLog
 from reid_al_agents.log.store import Event, EventStore, Question
 from reid_al_env.errors import InputError
 

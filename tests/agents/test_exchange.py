@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reid_al_agents.log.pair_log import PairAnswer, PairLog
+from reid_al_agents.log.run_export import export_pairs_csv
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.market1501 import load_market1501
@@ -24,8 +26,6 @@ from reid_al_agents.log.formats import (
     wildlife_csv,
     write_market1501,
 )
-from reid_al_agents.log.pair_log import PairAnswer, PairLog
-from reid_al_agents.log.run_export import export_pairs_csv
 from reid_al_env.errors import InputError
 
 NAMES = [f"{number:04d}.jpg" for number in range(6)]

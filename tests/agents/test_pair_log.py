@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from reid_al_agents.log.pair_log import PairAnswer, PairLog
 from reid_al_agents.log.run_export import export_identities_csv, export_pairs_csv
+
 from reid_al_env import RecordedOracle
 from reid_al_env.errors import InputError
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from reid_al_agents.log.logged_oracle import LoggedOracle
 from reid_al_agents.log.pair_log import SCHEMA_VERSION, PairAnswer, PairLog
 from reid_al_agents.log.run_export import export_pairs_csv
+
 from reid_al_env import InputError, LabelOracle
 
 # What version 1 of the program wrote, to the letter.

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
 from reid_al_agents.log.logged_oracle import LoggedOracle
 from reid_al_agents.log.pair_log import PairLog
+
 from reid_al_env.errors import InputError
 
 IDENTITIES = np.array([0, 0, 1, 1, 2, 2, 2, 3])

@@ -4,40 +4,62 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reid_al_env import InputError
+from reid_al_env.settings import check, setting
 
 
 @dataclass(frozen=True)
 class AnnotationSettings:
-    """Settings of a live session.
-
-    Args:
-        overlap: People asked about a pair; 1.2 asks a second person about every fifth.
-        lease_seconds: How long a pair waits for the person it was shown to before another may get it.
-        gold_share: Share of the pairs shown whose answer is known already, to see how reliable people are.
-        refresh_every: Answers after which the model is refreshed; ``None`` only on demand.
-        answers: Answers after which nothing more is asked; ``None`` while there is something to ask.
-        ready: Pairs that are kept ready to be shown.
+    """Settings of a session in which people answer.
 
     Raises:
         InputError: If one is out of range.
     """
 
-    overlap: float = 1.0
-    lease_seconds: float = 120.0
-    gold_share: float = 0.02
-    refresh_every: int | None = 1000
-    answers: int | None = None
-    ready: int = 64
+    answers: int | None = setting(
+        None,
+        help="Answers after which no more questions are asked",
+        default_help="as long as a question is worth asking",
+        at_least=1,
+        panel="Asking",
+    )
+    refresh_every: int | None = setting(
+        1000,
+        help="Answers between two refreshes of the model; 0 refreshes on demand only",
+        at_least=0,
+        panel="Training",
+    )
+    overlap: float = setting(
+        1.0,
+        help="Annotators per pair; 1.2 asks a second annotator about every fifth pair",
+        at_least=1,
+        at_most=20,
+        panel="Asking",
+    )
+    gold_share: float = setting(
+        0.02,
+        help="Share of gold questions: pairs with a known answer, which measure how reliable annotators are",
+        at_least=0,
+        at_most=0.5,
+        panel="Asking",
+    )
+    lease_seconds: float = setting(
+        120.0,
+        help="Time for which a pair is kept for the annotator who sees it",
+        unit="seconds",
+        at_least=1,
+        at_most=86_400,
+        panel="Asking",
+        option="lease",
+    )
+    ready: int = setting(
+        64,
+        help="Questions kept ready to be shown",
+        at_least=1,
+        panel="Asking",
+        research=True,
+    )
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.overlap <= 20.0:
-            raise InputError(f"overlap: {self.overlap} is outside 1..20 people for a pair")
-        if not 1.0 <= self.lease_seconds <= 86_400.0:
-            raise InputError(f"lease_seconds: {self.lease_seconds} is outside 1 s to a day")
-        if not 0.0 <= self.gold_share <= 0.5:
-            raise InputError(f"gold_share: {self.gold_share} is outside 0 to 0.5")
-        for name in ("refresh_every", "answers", "ready"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name}: {value} is below 1")
+        if self.refresh_every == 0:
+            object.__setattr__(self, "refresh_every", None)
+        check(self)

@@ -1,11 +1,26 @@
-"""How groups are formed and asked about; defaults chosen on Market-1501's validation identities."""
+"""How groups are formed and asked about, and how much is asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from reid_al_env import InputError
+from reid_al_env import EpisodeSettings, InputError
+from reid_al_env.settings import check, check_value, field_of, same_as, setting
+
+NODES = ("groups", "images")
+
+UNSAID = -1
+"""Stands for a number that follows from ``nodes``."""
+
+ROUNDS = {"groups": 6, "images": 1}
+"""Default rounds of a run, by ``nodes``."""
+
+BUDGETS = {"groups": 1, "images": 10}
+"""Default K_max, by ``nodes``: a group asks once and is formed again; an image asks as in the paper."""
+
+SELECTORS_OF = {"groups": "gain", "images": "dqn"}
+"""Default selector, by ``nodes``."""
 
 if TYPE_CHECKING:
     from reid_al_agents.identities import Thresholds
@@ -13,54 +28,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GroupSettings:
-    """Settings of asking between groups.
-
-    Args:
-        k1: Neighbour lists of the Jaccard similarity.
-        k2: Neighbours over which it averages.
-        micro_cluster_similarity: Least average Jaccard similarity within a micro-cluster, whose images are
-            assumed to show one identity while asking.
-        delivered_similarity: The same for the identities that are handed out, which may be bolder.
-        group_similarity: Least average similarity of groups that are handed out as one identity.
-        neighbours: Candidates of a group among which the schedule looks.
-        batch_share: Answers between two looks at the groups, as a share of the images.
-        audit_share: Share of the answers that goes to the audit.
-        error_rate: Share of wrong answers that is held likely before any is found.
-        repeat: Whether answers that are probably wrong are asked again.
+    """Settings of asking between groups; the defaults were chosen on Market-1501's validation identities.
 
     Raises:
         InputError: If one is out of range.
     """
 
-    k1: int = 20
-    k2: int = 4
-    micro_cluster_similarity: float = 0.7
-    delivered_similarity: float = 0.5
-    group_similarity: float = 0.2
-    neighbours: int = 15
-    batch_share: float = 0.025
-    audit_share: float = 0.05
-    error_rate: float = 0.02
-    repeat: bool = True
+    k1: int = setting(20, help="Neighbour lists of the Jaccard similarity", at_least=1)
+    k2: int = setting(4, help="Neighbours over which it averages; at most k1", at_least=1)
+    micro_cluster_similarity: float = setting(
+        0.7,
+        help="Least average Jaccard similarity within a micro-cluster, whose images are assumed to show one "
+        "identity while asking",
+        more_than=0,
+        at_most=1,
+    )
+    delivered_similarity: float = setting(
+        0.5,
+        help="The same for the identities that are delivered, which may be bolder",
+        more_than=0,
+        at_most=1,
+    )
+    group_similarity: float = setting(
+        0.2,
+        help="Least average similarity of groups that are delivered as one identity",
+        more_than=0,
+        at_most=1,
+    )
+    neighbours: int = setting(15, help="Nearest groups that a group may be compared with", at_least=1)
+    batch_share: float = setting(
+        0.025,
+        help="Answers after which groups are formed again, as a share of the images",
+        more_than=0,
+        at_most=1,
+    )
+    audit_share: float = setting(
+        0.05,
+        help="Share of the answers that measures the quality of the identities",
+        at_least=0,
+        less_than=0.5,
+    )
+    error_rate: float = setting(
+        0.02,
+        help="Share of wrong answers that is assumed until some are found",
+        at_least=0,
+        less_than=0.5,
+    )
+    repeat: bool = setting(True, help="Recheck answers that are probably wrong")
 
     def __post_init__(self) -> None:
-        for name in (
-            "micro_cluster_similarity",
-            "delivered_similarity",
-            "group_similarity",
-            "batch_share",
-        ):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name}: {getattr(self, name)} is outside (0, 1]")
-        for name in ("audit_share", "error_rate"):
-            if not 0 <= getattr(self, name) < 0.5:
-                raise InputError(f"{name}: {getattr(self, name)} is outside [0, 0.5)")
+        check(self)
         if self.error_rate == 0:
             raise InputError("error_rate: 0 would make every answer certain; give a small rate such as 0.001")
-        if not 1 <= self.k2 <= self.k1:
+        if self.k2 > self.k1:
             raise InputError(f"k1: {self.k1} and k2 {self.k2}; expected 1 <= k2 <= k1")
-        if self.neighbours < 1:
-            raise InputError(f"neighbours: {self.neighbours} is below 1")
 
     def batch(self, images: int) -> int:
         """Answers between two looks at the groups."""
@@ -73,3 +94,105 @@ class GroupSettings:
         if purpose == "ask":
             return Thresholds(self.micro_cluster_similarity)
         return Thresholds(self.delivered_similarity, self.group_similarity)
+
+
+@dataclass(frozen=True)
+class AskingSettings:
+    """Which questions are asked, and how many; the settings of a query are the environment's.
+
+    ``rounds``, ``budget`` and ``selector`` follow from ``nodes`` unless they are given.
+    """
+
+    answers: int | None = setting(
+        None,
+        help="Number of answers in all",
+        default_help="one per image; ten with --until-stable; between images, until each was the query once",
+        at_least=1,
+        panel="Asking",
+    )
+    rounds: int = setting(
+        UNSAID,
+        help="Parts into which the asking is cut; the model is refreshed after each",
+        default_help="6, or 1 between images",
+        at_least=1,
+        panel="Asking",
+    )
+    selector: str = setting(
+        "",
+        help="What chooses the questions: gain (between groups), random, nearest, farthest, entropy, dqn, "
+        "dqn-mlp (the paper's), greedy (sees the labels) or policy:FILE",
+        default_help="gain, or dqn between images",
+        panel="Asking",
+    )
+    until_stable: bool = setting(
+        False, help="Stop once further answers are unlikely to change a group", panel="Asking"
+    )
+    audit: float = same_as(GroupSettings, "audit_share", panel="Asking")
+    nodes: str = setting(
+        "groups",
+        help="What is compared: groups of images, or single images as in the paper",
+        choices=NODES,
+        panel="Asking",
+        research=True,
+    )
+    pool_size: int = same_as(EpisodeSettings, "pool_size", research=True)
+    k: int = same_as(EpisodeSettings, "k", research=True)
+    budget: int = same_as(
+        EpisodeSettings, "budget", default=UNSAID, default_help="1, or 10 between images", research=True
+    )
+    margin: float = same_as(EpisodeSettings, "margin", research=True)
+    metric: str = same_as(EpisodeSettings, "metric", default="cosine", research=True)
+    empty_negatives: str = same_as(EpisodeSettings, "empty_negatives", research=True)
+    cross_camera: bool = same_as(EpisodeSettings, "cross_camera", research=True)
+    closure: bool = setting(True, help="Never ask what follows from earlier answers", research=True)
+    parallel: int = setting(5, help="Queries open side by side, between images", at_least=1, research=True)
+    noise: float = setting(
+        0.0, help="Chance that a simulated answer is wrong", at_least=0, less_than=0.5, research=True
+    )
+
+    def __post_init__(self) -> None:
+        check_value(field_of(AskingSettings, "nodes"), self.nodes)
+        self._follow_nodes()
+        check(self)
+        self._check_nodes()
+        if self.answers is not None and self.answers < self.rounds:
+            raise InputError(f"answers: {self.answers} cannot be cut into {self.rounds} rounds; ask for more")
+        self.grouping()
+
+    def _follow_nodes(self) -> None:
+        if self.rounds == UNSAID:
+            usual = ROUNDS[self.nodes]
+            most = usual if self.answers is None else max(1, self.answers)
+            object.__setattr__(self, "rounds", min(usual, most))
+        if self.budget == UNSAID:
+            object.__setattr__(self, "budget", BUDGETS[self.nodes])
+        if not self.selector:
+            object.__setattr__(self, "selector", SELECTORS_OF[self.nodes])
+
+    def _check_nodes(self) -> None:
+        if self.nodes == "images":
+            for name, wanted in (
+                ("selector 'gain'", self.selector == "gain"),
+                ("until_stable", self.until_stable),
+            ):
+                if wanted:
+                    raise InputError(f"nodes: {name} needs groups and sizes; use --nodes groups")
+        elif not self.closure or self.cross_camera:
+            name = "cross_camera" if self.cross_camera else "closure off"
+            raise InputError(f"nodes: {name} is about images; use --nodes images")
+
+    def grouping(self) -> GroupSettings:
+        """The part of the settings about groups."""
+        return GroupSettings(audit_share=self.audit)
+
+    def episode(self) -> EpisodeSettings:
+        """The environment's part of the settings."""
+        return EpisodeSettings(
+            pool_size=self.pool_size,
+            budget=self.budget,
+            k=self.k,
+            margin=self.margin,
+            metric=self.metric,
+            empty_negatives=self.empty_negatives,
+            cross_camera=self.cross_camera,
+        )

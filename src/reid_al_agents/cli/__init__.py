@@ -1,4 +1,7 @@
-"""The command line, ``reid-al``: one file per command."""
+"""The command line, ``reid-al``: one file per command.
+
+Nothing is imported here before it is needed, so that an interrupt during the start finds :func:`main` ready.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,30 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from reid_al_env import InputError
+from reid_al_agents.cli.stopping import Stopped, Stops
 
 
 def main() -> None:
-    """Run ``reid-al``; bad input gives one line on standard error and exit code 2."""
+    """Run ``reid-al`` and exit.
+
+    Exit codes: 0 done; 1 an error of the program itself; 2 bad input, with one line on standard error; 130
+    and 143 stopped by SIGINT and SIGTERM, with one line.
+    """
+    stops = Stops()
+    stops.install()
+    try:
+        _run(stops)
+    except Stopped:
+        stops.leave()
+    except BaseException as error:
+        if stops.signal is not None:  # what a library made of the interrupt
+            stops.leave()
+        if isinstance(error, SystemExit):
+            raise
+        _fail_unexpectedly(error)
+
+
+def _run(stops: Stops) -> None:
     # How long waiting threads spin before they sleep; it is read when torch is first imported. Where other
     # work wants one of two cores, a training step takes 13 times as long if they spin as long as they would;
     # alone it takes 1.8 times as long if they never do. This costs a tenth alone, and otherwise as sleep.
@@ -18,30 +40,44 @@ def main() -> None:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     try:
+        import typer
+
         from reid_al_agents.cli.app import app
+        from reid_al_env.errors import InputError
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("reid_al"):
             raise
         _fail(f'{error.name} is not installed; pip install "reid-active-learning[agents]"')
-    import typer
-
-    # Typer's own errors (a missing option, a word where a number belongs) are one line here, too.
-    usage_error: Any = typer.BadParameter.__bases__[0]
+    usage_error: Any = typer.BadParameter.__bases__[
+        0
+    ]  # of which a missing option or a wrong word is one, too
+    command = typer.main.get_command(app)
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+        with command.make_context("reid-al", sys.argv[1:] or ["--help"]) as context:
+            stops.clean_up_from_now_on()
+            command.invoke(context)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
     except usage_error as error:
         _fail(f"{error.format_message()} (see reid-al --help)")
     except InputError as error:
         _fail(str(error))
+    except BrokenPipeError:  # whoever reads the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         _fail(f"{error.filename or 'system'}: {error.strerror or error}")
     except MemoryError as error:
         _fail(f"not enough memory ({error}); choose a smaller --pool-size, --size or data set")
-    except (KeyboardInterrupt, typer.Abort):
-        print("reid-al: stopped; a run goes on with --resume, its answers are kept", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt:  # not a signal: the q of a person at the terminal
+        stops.leave()
+    sys.exit(0)
 
 
 def _fail(message: str) -> NoReturn:
     print(f"reid-al: error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
+
+
+def _fail_unexpectedly(error: BaseException) -> NoReturn:
+    raise error

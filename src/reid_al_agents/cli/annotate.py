@@ -6,113 +6,103 @@ import webbrowser
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from reid_al_agents.asking.policy import check_selector
+from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import Bars, emit_json, messages
+from reid_al_agents.cli.console import emit_json, messages, progress
+from reid_al_agents.cli.reopen import find_place
+from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env.settings import from_mapping
+
+_TAKEN = ("data", "split", "seed", "weights", "backbone", "size", "selector", "audit", "refresh",
+          "refresh_steps", "adapt", "warm")  # fmt: skip
 
 
+@opt.takes(
+    reopens=True,
+    typed=opt.options(RunConfig, *_TAKEN),
+    asked=opt.options(AnnotationSettings, without=("ready",)),
+)
 def annotate(
-    data: opt.Data,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the session; the same one goes on with it.")],
-    split: Annotated[
-        Path | None, typer.Option("--split", help="Split file; without it all images are asked about.")
+    typed: opt.Typed,
+    asked: opt.Typed,
+    out: Annotated[
+        Path | None,
+        opt.option("--out", "Folder of the session; the same folder goes on with it", "Output", "FOLDER"),
     ] = None,
-    weights: opt.Weights = None,
-    backbone: opt.Backbone = "osnet_x0_25",
-    size: opt.Size = "128x64",
-    selector: Annotated[
-        str, typer.Option("--selector", help="gain, random, nearest, entropy, dqn or policy:FILE.")
-    ] = "gain",
-    refresh: opt.Refresh = "cluster",
-    adapt: opt.Adapt = True,
-    refresh_steps: opt.RefreshSteps = None,
-    refresh_every: Annotated[
-        int, typer.Option("--refresh-every", min=0, help="Answers between two refreshes; 0: only on demand.")
-    ] = 1000,
-    warm: Annotated[
-        bool, typer.Option("--warm", help="Refresh from the last model, not from the start weights.")
-    ] = False,
-    answers: Annotated[
-        int | None, typer.Option("--answers", min=1, help="Answers in all; without it, while it is worth it.")
-    ] = None,
-    overlap: Annotated[
-        float, typer.Option("--overlap", help="People asked about a pair; 1.2 asks two about every fifth.")
-    ] = 1.0,
-    lease: Annotated[
-        float, typer.Option("--lease", help="Seconds that a pair waits for the person who has it.")
-    ] = 120.0,
-    hidden: Annotated[
-        float, typer.Option("--hidden", help="Share of pairs with a known answer, to check on people.")
-    ] = 0.02,
-    audit: opt.Audit = 0.05,
+    resume: opt.Resume = False,
     store: Annotated[
         str | None,
-        typer.Option("--store", help="Database, such as postgresql+psycopg://...; default: a file in --out."),
+        opt.option(
+            "--store", "Database, such as postgresql+psycopg://...", "Output", "URL", "a file in --out"
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None, opt.option("--import", "CSV of earlier answers to begin with", "Asking", "FILE")
+    ] = None,
+    terminal: Annotated[
+        str | None,
+        opt.option(
+            "--terminal", "Answer in this terminal, under this name, not in a browser", "Page", "NAME"
+        ),
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; others than loopback need --annotators.")
+        str,
+        opt.option(
+            "--host",
+            "Address to listen on; any but this machine's own needs --annotators",
+            "Page",
+            "ADDRESS",
+            "127.0.0.1",
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8010,
+    port: Annotated[
+        int, opt.option("--port", "Port; 0 takes a free one", "Page", "N", "8010", min=0, max=65535)
+    ] = 8010,
+    annotators: Annotated[
+        str,
+        opt.option(
+            "--annotators",
+            "Annotators, with commas between; each gets an address with a token",
+            "Page",
+            "NAMES",
+        ),
+    ] = "",
     hosts: Annotated[
-        str, typer.Option("--hosts", help="Names that the page is reached by, comma-separated.")
+        str,
+        opt.option("--hosts", "Host names that the page is reached by, with commas between", "Page", "NAMES"),
     ] = "",
     https: Annotated[
-        bool, typer.Option("--https", help="The page is reached over HTTPS, through a proxy.")
+        bool, opt.flag("--https", "The page is reached over HTTPS, through a proxy", "Page")
     ] = False,
-    annotators: Annotated[
-        str, typer.Option("--annotators", help="Names that get a token each, comma-separated.")
-    ] = "",
-    pairs: Annotated[
-        Path | None, typer.Option("--import", help="CSV of pairs answered before, taken in first.")
-    ] = None,
-    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
-    terminal: Annotated[
-        str | None, typer.Option("--terminal", help="Answer here instead, under this name.")
-    ] = None,
+    browser: Annotated[bool, opt.flag("--open/--no-open", "Open the page in a browser", "Page")] = True,
     device: opt.Device = "auto",
-    seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
-    """Ask people about pairs and learn from their answers; nothing that was answered is ever lost."""
+    """Ask people about pairs and learn from their answers; every answer is kept at once.
+
+    `reid-al annotate FOLDER` goes on with a session, or by hand with a run.
+    """
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
+    from reid_al_agents.workspace.folder import Folder
+
+    resume = resume or (out is not None and Folder.holds(out))
+    place = find_place(typed, out, resume=resume, usual={"evaluate_on": "none"})
+    kept = Folder(place.folder).kept().annotation if place.goes_on else {}
+    settings = from_mapping(AnnotationSettings, {**kept, **asked})
     from reid_al_agents.annotate.begin import open_session
     from reid_al_agents.annotate.imports import import_pairs
     from reid_al_agents.annotate.server.serving import addresses, free_port, make_access, serve
-    from reid_al_agents.annotate.settings import AnnotationSettings
     from reid_al_agents.annotate.terminal import answer_here
+    from reid_al_agents.asking.policy import check_selector
 
-    check_selector(selector)
-    config = opt.run_config(
-        data,
-        split,
-        weights,
-        size,
-        backbone=backbone,
-        selector=selector,
-        refresh=refresh,
-        adapt=adapt,
-        refresh_steps=refresh_steps,
-        warm=warm,
-        audit=audit,
-        evaluate_on="none",
-        seed=seed,
-    )
-    settings = AnnotationSettings(
-        overlap=overlap,
-        lease_seconds=lease,
-        gold_share=hidden,
-        refresh_every=refresh_every or None,
-        answers=answers,
-    )
-    people = tuple(name.strip() for name in annotators.split(",") if name.strip())
-    names = tuple(name.strip() for name in hosts.split(",") if name.strip())
+    check_selector(place.config.selector)
     if terminal is None:
         port = free_port(host, port)
-    with Bars() as bars:
-        opened = open_session(config, settings, out, store=store, device=device, progress=bars)
+    with progress() as report:
+        opened = open_session(
+            place.config, settings, place.folder, store=store, device=device, progress=report
+        )
     with opened:
         if pairs is not None:
             messages.print(f"{import_pairs(opened.session, pairs)} answers taken in from {pairs}")
@@ -121,18 +111,21 @@ def annotate(
             opened.refreshing.start_if_due()
             answer_here(opened, terminal)
         else:
-            access, tokens = make_access(out, host, port, people, names, https)
+            names = opt.parse_names(hosts)
+            access, tokens = make_access(place.folder, host, port, opt.parse_names(annotators), names, https)
             urls = addresses(host, port, tokens, names)
-
-            def ready() -> None:
-                for name, url in urls.items():
-                    messages.print(f"{name or 'open'}: {url}", soft_wrap=True)
-                if browser:
-                    webbrowser.open(next(iter(urls.values())))
-
-            serve(opened, access, host, port, data, ready)
+            serve(opened, access, host, port, place.config.data, lambda: _announce(urls, browser))
         count = opened.session.state.beliefs.answers
     if json:
-        emit_json({"out": str(out), "answers": count, "urls": urls})
+        emit_json({"out": str(place.folder), "answers": count, "urls": urls})
     else:
-        messages.print(f"{count} answers are in {store or out}; the same command goes on")
+        where = store or place.folder
+        messages.print(f"{count} answers are in {where}; reid-al annotate {place.folder} goes on")
+
+
+def _announce(urls: dict[str, str], browser: bool) -> None:
+    """Print where the page is, and open it."""
+    for name, url in urls.items():
+        messages.print(f"{name or 'open'}: {url}", soft_wrap=True)
+    if browser:
+        webbrowser.open(next(iter(urls.values())))

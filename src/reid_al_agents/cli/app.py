@@ -1,8 +1,11 @@
-"""All commands joined into one program."""
+"""All commands joined into one program; none of them imports anything heavy before it runs."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+import typer.core
 
 from reid_al_agents.cli.annotate import annotate
 from reid_al_agents.cli.benchmark import benchmark
@@ -15,10 +18,23 @@ from reid_al_agents.cli.train import train
 
 app = typer.Typer(
     name="reid-al",
-    help="Human-in-the-loop re-identification: ask about a few pairs, get a better model.",
+    help="Human-in-the-loop re-identification: answer questions about a few pairs, get a better model.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, embed, train, run, benchmark, evaluate, annotate, export):
-    app.command()(command)
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose ``--help`` is listed with the other options about output, not in a panel of its own."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option ``--help``."""
+        made: Any = super().get_help_option(ctx)
+        if made is not None:
+            made.rich_help_panel, made.metavar = "Output", ""
+        return made
+
+
+for command in (demo, annotate, run, export, evaluate, embed, benchmark, train):
+    app.command(cls=Command)(command)

@@ -3,80 +3,96 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, cast, get_args
-
-import numpy as np
-import typer
-from rich.table import Table
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.data import ImageSet, load_data
-from reid_al_agents.evaluation.ranking import Metric as RankingMetric
-from reid_al_agents.evaluation.ranking import Scores, evaluate_ranking
-from reid_al_agents.vision import embed as extract
-from reid_al_agents.workspace.assembly import load_model, load_or_make_split
-from reid_al_env import FeatureSet, InputError
+from reid_al_agents.cli.console import emit_json, messages, progress
+from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+    from reid_al_agents.data import ImageSet
+    from reid_al_agents.evaluation.ranking import Scores
+    from reid_al_env import FeatureSet
 
 SETS = ("validation", "test", "both")
 
 
+@opt.takes(typed=opt.options(RunConfig, "data", "split", "weights", "backbone", "size", "seed"))
 def evaluate(
-    data: opt.Data,
-    split: opt.SplitFile = None,
-    weights: opt.Weights = None,
-    backbone: opt.Backbone = "osnet_x0_25",
-    size: opt.Size = "128x64",
+    typed: opt.Typed,
     on: Annotated[
         str,
-        typer.Option("--on", help="validation, test, or both (their identities together, as one gallery)."),
+        opt.option(
+            "--on",
+            "validation, test, or both (their identities together, as one gallery)",
+            "Data",
+            "NAME",
+            "validation",
+        ),
     ] = "validation",
-    metric: Annotated[str, typer.Option("--metric", help="cosine or euclidean.")] = "cosine",
+    metric: Annotated[
+        str,
+        opt.option("--metric", "Distance between features: cosine or euclidean", "Model", "NAME", "cosine"),
+    ] = "cosine",
     device: opt.Device = "auto",
-    seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
     """Score the ranking of a gallery by the standard protocol (same identity and camera removed)."""
-    known = get_args(RankingMetric)
-    if metric not in known:
-        raise InputError(f"--metric: {metric!r} is unknown; choose one of {', '.join(known)}")
+    config = RunConfig(**typed)
     if on not in SETS:
         raise InputError(f"--on: {on!r} is unknown; choose one of {', '.join(SETS)}")
-    loaded = load_data(data)
-    chosen = load_or_make_split(loaded, None if split is None else str(split), seed, None)
-    sides = [getattr(chosen, name)(loaded) for name in SETS[:2] if on in (name, "both")]
+    import numpy as np
+
+    from reid_al_agents.data import load_data
+    from reid_al_agents.evaluation.ranking import Metric, evaluate_ranking
+    from reid_al_agents.workspace.assembly import load_or_make_split
+
+    if metric not in get_args(Metric):
+        raise InputError(f"--metric: {metric!r} is unknown; choose one of {', '.join(get_args(Metric))}")
+    loaded = load_data(config.data)
+    split = load_or_make_split(loaded, config.split, config.seed, None)
+    sides = [getattr(split, name)(loaded) for name in SETS[:2] if on in (name, "both")]
     query = np.concatenate([side.query for side in sides])
     gallery = np.concatenate([side.gallery for side in sides])
     members = np.union1d(query, gallery)
     judged = loaded.subset(members)
-    features = _features(judged, weights=weights, backbone=backbone, size=size, device=device, seed=seed)
     scores = evaluate_ranking(
-        features,
+        _features(judged, config, device),
         judged.identities,
         judged.cameras,
         np.searchsorted(members, query),
         np.searchsorted(members, gallery),
-        metric=cast("RankingMetric", metric),
+        metric=cast("Metric", metric),
     )
     if json:
-        emit_json({"data": data, "on": on, **asdict(scores)})
+        emit_json({"data": config.data, "on": on, **asdict(scores)})
     else:
-        messages.print(_table(scores, f"{data}, {on}: {len(query)} queries, {len(gallery)} gallery images"))
+        title = f"{config.data}, {on}: {len(query)} queries, {len(gallery)} gallery images"
+        messages.print(_table(scores, title))
 
 
-def _features(
-    judged: ImageSet | FeatureSet, *, weights: object, backbone: str, size: str, device: str, seed: int
-) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    if isinstance(judged, FeatureSet):
-        return np.asarray(judged.features)
-    model = load_model(backbone, None if weights is None else str(weights), seed, device)
-    with Bars() as bars:
-        return extract(
-            model, judged, size=opt.parse_size(size), progress=lambda done, total: bars("embed", done, total)
+def _features(judged: ImageSet | FeatureSet, config: RunConfig, device: str) -> NDArray[np.float32]:
+    from reid_al_agents.data import ImageSet
+    from reid_al_agents.vision import embed
+    from reid_al_agents.workspace.assembly import load_model
+
+    if not isinstance(judged, ImageSet):
+        return judged.features
+    model = load_model(config.backbone, config.weights, config.seed, device)
+    with progress() as report:
+        return embed(
+            model, judged, size=config.size, progress=lambda done, total: report("embed", done, total)
         )
 
 
 def _table(scores: Scores, title: str) -> Table:
+    from rich.table import Table
+
     table = Table("rank-1", "rank-5", "rank-10", "mAP", "mINP", "queries", title=title)
     figures = (scores.rank1, scores.rank5, scores.rank10, scores.map, scores.minp)
     table.add_row(*(f"{value:.1f}" for value in figures), str(scores.queries))

@@ -9,34 +9,40 @@ import typer
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages
-from reid_al_agents.log.label_studio import LOCAL_FILES
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of a run or session", show_default=False)
+    ],
+    store: Annotated[
+        str | None,
+        opt.option("--store", "Database of a session that does not use a file", "Data", "URL"),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write to; default: the run's own.")
+        Path | None, opt.option("--out", "Folder to write to", "Output", "FOLDER", "the run's own")
     ] = None,
     market1501: Annotated[
         Path | None,
-        typer.Option("--market1501", help="Also make this folder, in Market-1501's layout (of annotate)."),
-    ] = None,
-    store: Annotated[
-        str | None, typer.Option("--store", help="Database of an annotate session that does not use a file.")
+        opt.option("--market1501", "Also make this folder, in Market-1501's layout", "Output", "FOLDER"),
     ] = None,
     image_prefix: Annotated[
-        str,
-        typer.Option(
-            "--image-prefix", help="Put before an image's name where Label Studio finds it (of annotate)."
+        str | None,
+        opt.option(
+            "--image-prefix",
+            "Put before an image's name where Label Studio finds it",
+            "Output",
+            "TEXT",
         ),
-    ] = LOCAL_FILES,
-    seed: opt.Seed = 0,
+    ] = None,
     json: opt.Json = False,
 ) -> None:
     """Write answers and identities as tables, and for Label Studio and wildlife-datasets."""
+    from reid_al_agents.log.label_studio import LOCAL_FILES
     from reid_al_agents.workspace.export import export_folder
 
-    result = export_folder(folder, out, store=store, market1501=market1501, image_prefix=image_prefix)
+    prefix = LOCAL_FILES if image_prefix is None else image_prefix
+    result = export_folder(folder, out, store=store, market1501=market1501, image_prefix=prefix)
     if json:
         emit_json(result)
     else:

@@ -1,116 +1,205 @@
-"""Options that several commands share, so that a name means the same everywhere."""
+"""Options of the commands: those of the settings are made from their fields, shared ones are written here."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-import re
+import inspect
 import shlex
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
 import typer
 
-from reid_al_agents.workspace.settings import RunConfig
-from reid_al_env import InputError
+from reid_al_env.errors import InputError
+from reid_al_env.settings import Described, fields_of, plain
 
-Data: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="market1501:DIR, csv:FILE, folder:DIR, synthetic:NAME, or a features .npz",
-        show_default=False,
-    ),
-]
-SplitFile: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--split", help="Split file (JSON); without it a seeded split by identity is made."),
-]
-Weights: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--weights", help="Start weights, .pth or .safetensors; without them, untrained."),
-]
-Backbone: TypeAlias = Annotated[
-    str,
-    typer.Option("--backbone", help="osnet_x0_25, osnet_x1_0, resnet18, resnet50, mobilenet_v3_small, ..."),
-]
-Size: TypeAlias = Annotated[str, typer.Option("--size", help="Height and width of the images, pixels.")]
-Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything drawn.")]
-Json: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
-]
-Device: TypeAlias = Annotated[
-    str, typer.Option("--device", help="cpu, cuda, or auto: an accelerator where there is one.")
-]
-Metric: TypeAlias = Annotated[
-    str, typer.Option("--metric", help="Of the environment: cosine, euclidean, mahalanobis or verified.")
-]
-EmptyNegatives: TypeAlias = Annotated[
-    str, typer.Option("--empty-negatives", help="Reward before the first non-match: neutral or farthest.")
-]
-Budget: TypeAlias = Annotated[
-    int | None,
-    typer.Option("--budget", min=1, help="K_max, answers of a query; default 1 of a group, 10 of an image."),
-]
-Nodes: TypeAlias = Annotated[
-    str, typer.Option("--nodes", help="What asks and is asked about: groups, or images as in the paper.")
-]
-Adapt: TypeAlias = Annotated[
-    bool, typer.Option("--adapt/--no-adapt", help="Adapt the model without any answer before it asks.")
-]
-Audit: TypeAlias = Annotated[
-    float, typer.Option("--audit", help="Share of the answers that measures the identities (between groups).")
-]
-PoolSize: TypeAlias = Annotated[int, typer.Option("--pool-size", help="n_s, candidates of a query.")]
-Neighbours: TypeAlias = Annotated[int, typer.Option("--k", help="Neighbours in the k-reciprocal graph.")]
-Refresh: TypeAlias = Annotated[
-    str, typer.Option("--refresh", help="How answers become a model: cluster, triplet (the paper's) or none.")
-]
-RefreshSteps: TypeAlias = Annotated[
-    int | None,
-    typer.Option("--refresh-steps", help="Training steps of a full refresh; default: the refresher's."),
-]
-Parallel: TypeAlias = Annotated[int, typer.Option("--parallel", help="Queries open side by side.")]
-CrossCamera: TypeAlias = Annotated[
-    bool, typer.Option("--cross-camera", help="Candidates come from other cameras than the query's.")
-]
-Closure: TypeAlias = Annotated[
-    bool, typer.Option("--closure/--no-closure", help="Never ask what follows from earlier answers.")
-]
-Noise: TypeAlias = Annotated[float, typer.Option("--noise", help="Chance that an answer is wrong.")]
-Final: TypeAlias = Annotated[
-    bool,
-    typer.Option("--final", help="Score on the test identities instead of validation; each use is logged."),
-]
+PANELS = ("Data", "Model", "Asking", "Page", "Training", "Output", "Research")
+"""Headings of a command's help, in order; options for experiments come last."""
+
+Typed: TypeAlias = dict[str, Any]
+"""Settings that were typed, by name; what is not here was left to its default."""
 
 
-def run_config(data: str, split: Path | None, weights: Path | None, size: str, **settings: Any) -> RunConfig:
-    """The settings of a run from options as they are typed; ``settings`` go through as they are.
+def option(name: str, about: str, panel: str, metavar: str, default: str = "", **more: Any) -> Any:
+    """An option of a command's own.
 
-    Raises:
-        InputError: If one is out of range.
+    Args:
+        name: As it is typed.
+        about: What it does.
+        panel: One of :data:`PANELS`.
+        metavar: What stands for its value.
+        default: What the help says of its default.
+        **more: What :func:`typer.Option` takes.
     """
-    unsaid = ("budget", "rounds", "selector")
-    settings = {name: value for name, value in settings.items() if value is not None or name not in unsaid}
-    return RunConfig(
-        data=data,
-        split=None if split is None else str(split),
-        weights=None if weights is None else str(weights),
-        size=parse_size(size),
-        **settings,
+    notes = f" [dim](default {default})[/dim]" if default else ""
+    return typer.Option(
+        name, help=about + notes, metavar=metavar, show_default=False, rich_help_panel=panel, **more
     )
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """``"128x64"`` as (height, width).
+def flag(name: str, about: str, panel: str) -> Any:
+    """An option of a command's own that has no value; see :func:`option`."""
+    return option(name, about, panel, metavar="")
 
-    Raises:
-        InputError: If it is not of that form.
+
+Json: TypeAlias = Annotated[
+    bool, flag("--json", "Print one JSON object on standard output, all else on standard error", "Output")
+]
+Device: TypeAlias = Annotated[
+    str, option("--device", "cpu, cuda, or auto: an accelerator where there is one", "Model", "NAME", "auto")
+]
+Final: TypeAlias = Annotated[
+    bool,
+    flag("--final", "Score on the test identities instead of validation's; each use is logged", "Data"),
+]
+Resume: TypeAlias = Annotated[
+    bool, flag("--resume", "Go on with the folder --out; no option need be repeated", "Output")
+]
+
+
+def options(settings: type, *names: str, without: tuple[str, ...] = ()) -> tuple[Described, ...]:
+    """Fields of a settings dataclass that a command takes as options.
+
+    Args:
+        settings: The dataclass.
+        *names: The fields; all where none is named.
+        without: Fields that it does not take.
     """
-    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
-    if match is None or not all(8 <= int(part) <= 2048 for part in match.groups()):
-        raise InputError(f"--size: {text!r} is not HEIGHTxWIDTH of 8 to 2048 pixels each, such as 128x64")
-    return int(match[1]), int(match[2])
+    return tuple(
+        field
+        for field in fields_of(settings)
+        if (not names or field.name in names) and field.name not in without
+    )
+
+
+def takes(
+    reopens: bool = False, **groups: tuple[Described, ...]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add settings to a command as options.
+
+    The command gets, for each group, a dictionary of the values that were typed: a setting that is not in it
+    was left to its default, or to what a folder holds. Errors about a setting name its option.
+
+    Args:
+        reopens: Whether the positional argument may also be the folder of a run or session.
+        **groups: Fields (see :func:`options`) by the name under which the command gets them.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = {field.name: field for group in groups.values() for field in group}
+
+        @functools.wraps(command)
+        def with_settings(**values: Any) -> None:
+            with _options_named(fields):
+                typed = {name: _typed(group, values) for name, group in groups.items()}
+                command(**typed, **values)
+
+        own = inspect.signature(command).parameters.values()
+        hints = get_type_hints(command, include_extras=True)
+        parameters = [
+            *(_parameter(field, reopens) for field in fields.values()),
+            *(
+                item.replace(annotation=hints[item.name], kind=inspect.Parameter.KEYWORD_ONLY)
+                for item in own
+                if item.name not in groups
+            ),
+        ]
+        parameters.sort(key=_place)
+        with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_settings.__annotations__ = {item.name: item.annotation for item in parameters}
+        return with_settings
+
+    return decorate
+
+
+def _typed(group: tuple[Described, ...], values: dict[str, Any]) -> Typed:
+    """Take the settings of a group out of all values; those that were typed."""
+    given = [(field, values.pop(field.name)) for field in group]
+    return {field.name: _from_text(field, value) for field, value in given if value is not None}
+
+
+def _parameter(field: Described, reopens: bool) -> inspect.Parameter:
+    """What Typer makes an option of; its value is ``None`` where it was not typed."""
+    if not field.option.startswith("--"):
+        return _argument(field, reopens)
+    off = f"/--no-{field.option[2:]}" if field.type is bool and field.default is True else ""
+    panel = "Research" if field.setting.research else field.setting.panel
+    made = option(field.option + off, _help(field), panel, _metavar(field))
+    kind = str if get_origin(field.type) is tuple else field.type
+    return _keyword(field.name, Annotated[kind | None, made], None)
+
+
+def _argument(field: Described, reopens: bool) -> inspect.Parameter:
+    if reopens:
+        about = field.setting.help + "; or the folder of a run or session to go on with"
+        made = typer.Argument(metavar="DATA|FOLDER", help=about, show_default=False)
+        return _keyword(field.name, Annotated[str | None, made], None)
+    made = typer.Argument(metavar=field.option, help=field.setting.help, show_default=False)
+    return _keyword(field.name, Annotated[str, made], inspect.Parameter.empty)
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _help(field: Described) -> str:
+    *others, last = field.choices or ("",)
+    notes = [f"{', '.join(others)} or {last}" if others else last, field.setting.allowed, _default(field)]
+    together = "; ".join(note for note in notes if note)
+    return f"{field.setting.help} [dim]({together})[/dim]" if together else field.setting.help
+
+
+def _default(field: Described) -> str:
+    if field.setting.default_help:
+        return f"default: {field.setting.default_help}"
+    if isinstance(field.default, bool):
+        return "default on" if field.default else ""
+    return "" if field.default in (None, MISSING) else f"default {as_text(field.default)}"
+
+
+def _metavar(field: Described) -> str:
+    if field.setting.metavar or field.type is bool:
+        return field.setting.metavar
+    return {int: "N", float: "X"}.get(field.type, "NAME")
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    panel = get_args(parameter.annotation)[1].rich_help_panel
+    return PANELS.index(panel) if panel else -1
+
+
+def as_text(value: object) -> str:
+    """A value as it is typed: ``128x64`` for (128, 64)."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else plain(value)
+
+
+def _from_text(field: Described, value: Any) -> Any:
+    """A value as the settings want it: ``128x64`` becomes (128, 64); any other is one already."""
+    if get_origin(field.type) is not tuple:
+        return value
+    parts = value.split("x")
+    if len(parts) != len(get_args(field.type)) or not all(part.isdecimal() for part in parts):
+        raise InputError(
+            f"{field.name}: {value!r} is not {_metavar(field)}, such as {as_text(field.default)}"
+        )
+    return tuple(int(part) for part in parts)
+
+
+@contextmanager
+def _options_named(fields: Mapping[str, Described]) -> Iterator[None]:
+    """Let an error that begins with the name of a setting begin with its option."""
+    try:
+        yield
+    except InputError as error:
+        name, colon, rest = str(error).partition(":")
+        if not colon or name not in fields:
+            raise
+        raise InputError(f"{fields[name].option}:{rest}") from error
 
 
 def parse_numbers(text: str, name: str) -> tuple[int, ...]:
@@ -119,15 +208,26 @@ def parse_numbers(text: str, name: str) -> tuple[int, ...]:
     Raises:
         InputError: If it is not of that form.
     """
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-        if min(numbers) >= 0:
-            return numbers
-        raise ValueError
-    except ValueError:
-        raise InputError(
-            f"{name}: {text!r} is not whole numbers with commas between, such as 0,1,2"
-        ) from None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"{name}: {text!r} is not whole numbers with commas between, such as 0,1,2")
+    return tuple(int(part) for part in parts)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """``"anna, ben"`` as names; empty ones are left out."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def writable_file(path: Path) -> Path:
+    """The path itself, if its folder is there.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"--out: folder {path.parent} does not exist; create it first")
+    return path
 
 
 def typed_command() -> str:

@@ -4,44 +4,38 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import typer
-
-from reid_al_agents.asking.browsing import AskingLimits, ask
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import Bars, emit_json, messages
-from reid_al_agents.dqn.selector import DQNSelector
-from reid_al_agents.dqn.settings import DQNSettings
-from reid_al_agents.experiment.run import label_oracle, policy_origin
-from reid_al_agents.report.plots import plot_return_by_query, save_figure
-from reid_al_agents.workspace.assembly import assemble
-from reid_al_env import InputError, Inquiry
-from reid_al_env.mdp.browsing import QueryBrowser
+from reid_al_agents.cli.console import Report, emit_json, messages, progress
+from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env.errors import InputError
+
+if TYPE_CHECKING:
+    from reid_al_agents.dqn.selector import DQNSelector
+    from reid_al_env import Inquiry
+
+_TAKEN = ("data", "split", "seed", "weights", "backbone", "size", "pool_size", "k", "budget", "margin",
+          "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
 
 
+@opt.takes(typed=opt.options(RunConfig, *_TAKEN))
 def train(
-    data: opt.Data,
-    out: Annotated[Path, typer.Option("--out", help="Policy file to write, .safetensors.")],
-    algo: Annotated[str, typer.Option("--algo", help="dqn: masked deep Q-learning.")] = "dqn",
+    typed: opt.Typed,
+    out: Annotated[Path, opt.option("--out", "Policy file to write, .safetensors", "Output", "FILE")],
+    algo: Annotated[
+        str, opt.option("--algo", "dqn: masked deep Q-learning", "Training", "NAME", "dqn")
+    ] = "dqn",
     policy: Annotated[
-        str, typer.Option("--policy", help="graph (serves any pool size) or mlp (the paper's).")
+        str,
+        opt.option(
+            "--policy", "graph (serves any pool size) or mlp (the paper's)", "Training", "NAME", "graph"
+        ),
     ] = "graph",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Answers to learn from.")] = 20_000,
-    split: opt.SplitFile = None,
-    weights: opt.Weights = None,
-    backbone: opt.Backbone = "osnet_x0_25",
-    size: opt.Size = "128x64",
-    parallel: opt.Parallel = 5,
-    budget: opt.Budget = None,
-    pool_size: opt.PoolSize = 30,
-    k: opt.Neighbours = 15,
-    metric: opt.Metric = "cosine",
-    empty_negatives: opt.EmptyNegatives = "neutral",
-    cross_camera: opt.CrossCamera = False,
+    steps: Annotated[
+        int, opt.option("--steps", "Answers to learn from", "Training", "N", "20000", min=1)
+    ] = 20_000,
     device: opt.Device = "auto",
-    seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
     """Train a policy on labelled images or features (the pool identities of the split)."""
@@ -49,39 +43,29 @@ def train(
         raise InputError(
             f"--algo: {algo!r} is unknown; choose dqn (for others see examples/ and any RL library)"
         )
-    if not out.parent.is_dir():
-        raise InputError(f"--out: folder {out.parent} does not exist; create it first")
-    config = opt.run_config(
-        data,
-        split,
-        weights,
-        size,
-        backbone=backbone,
-        refresh="none",
-        parallel=parallel,
-        budget=budget,
-        nodes="images",
-        pool_size=pool_size,
-        k=k,
-        metric=metric,
-        empty_negatives=empty_negatives,
-        cross_camera=cross_camera,
-        evaluate_on="none",
-        seed=seed,
-    )
-    selector = DQNSelector(pool_size, DQNSettings(policy=policy), seed=seed)
+    config = RunConfig(**typed, refresh="none", nodes="images", evaluate_on="none")
+    opt.writable_file(out)
+    import numpy as np
+
+    from reid_al_agents.dqn.selector import DQNSelector
+    from reid_al_agents.dqn.settings import DQNSettings
+    from reid_al_agents.experiment.run import label_oracle, policy_origin
+    from reid_al_agents.report.plots import plot_return_by_query, save_figure
+    from reid_al_agents.workspace.assembly import assemble
+    from reid_al_env import Inquiry
+
+    selector = DQNSelector(config.pool_size, DQNSettings(policy=policy), seed=config.seed)
     started = time.perf_counter()
-    with Bars() as bars:
+    with progress() as report:
         made = out.with_suffix(".split.json")
-        subject = assemble(config, device=device, keep_split=made, progress=bars)
+        subject = assemble(config, device=device, keep_split=made, progress=report)
         inquiry = Inquiry(
             subject.features(), config.episode(), label_oracle(subject, config), size=config.parallel
         )
-        returns = _learn(inquiry, selector, steps, seed, bars)
+        returns = _learn(inquiry, selector, steps, config.seed, report)
     selector.save(out, policy_origin(config, steps))
-    curve = out.with_suffix(".png")
     if returns:
-        save_figure(plot_return_by_query({f"dqn, {policy}": [np.asarray(returns)]}), curve)
+        save_figure(plot_return_by_query({f"dqn, {policy}": [np.asarray(returns)]}), out.with_suffix(".png"))
     tenth = max(len(returns) // 10, 1)
     result = {
         "out": str(out),
@@ -97,8 +81,13 @@ def train(
         messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
 
 
-def _learn(inquiry: Inquiry, selector: DQNSelector, steps: int, seed: int, bars: Bars) -> list[float]:
+def _learn(inquiry: Inquiry, selector: DQNSelector, steps: int, seed: int, show: Report) -> list[float]:
     """Browse the pool as often as it takes; the return of each query, in order."""
+    import numpy as np
+
+    from reid_al_agents.asking.browsing import AskingLimits, ask
+    from reid_al_env.mdp.browsing import QueryBrowser
+
     rng = np.random.default_rng([seed, 1])
     count = len(inquiry.features)
     returns: list[float] = []
@@ -112,7 +101,7 @@ def _learn(inquiry: Inquiry, selector: DQNSelector, steps: int, seed: int, bars:
             browser,
             rng,
             AskingLimits(answers=steps - done),
-            lambda answers, _, already=already: bars("learn", already + answers, steps),  # type: ignore[misc]
+            lambda answers, _, already=already: show("learn", already + answers, steps),  # type: ignore[misc]
         )
         returns += report.returns
         if report.answers == 0:

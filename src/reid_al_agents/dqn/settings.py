@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reid_al_env.errors import InputError
+from reid_al_env.settings import check, setting
 
 POLICIES = ("graph", "mlp")
 """Kinds of Q-network: over the graph (default), and the paper's on the flattened graph."""
@@ -16,57 +16,38 @@ class DQNSettings:
 
     Tuned on Market-1501's pool identities, seeds 10 and up, for the mean return over the first 500 queries.
 
-    Args:
-        policy: ``"graph"`` or ``"mlp"``.
-        hidden: Width of the graph network's layers.
-        rounds: The graph network's rounds of messages.
-        learning_rate: Of Adam.
-        gamma: Discount factor.
-        n_steps: Length of the returns learned from.
-        double_q: Double DQN.
-        batch_size: Transitions in a gradient step.
-        updates_per_answer: Gradient steps for each answer after the warm-up.
-        tau: Share by which the target network follows after each gradient step.
-        buffer_size: Transitions kept.
-        warm_up: Answers to random questions before learning starts.
-        exploration_answers: Answers over which the exploration rate then falls from 1 to the final rate.
-        exploration_final: Exploration rate from there on.
-
     Raises:
         InputError: If a setting is out of its range.
     """
 
-    policy: str = "graph"
-    hidden: int = 32
-    rounds: int = 2
-    learning_rate: float = 2e-3
-    gamma: float = 0.9
-    n_steps: int = 1
-    double_q: bool = True
-    batch_size: int = 64
-    updates_per_answer: float = 0.4
-    tau: float = 0.01
-    buffer_size: int = 20_000
-    warm_up: int = 20
-    exploration_answers: int = 100
-    exploration_final: float = 0.02
+    policy: str = setting(
+        "graph", help="Q-network: over the graph, for any pool size, or the paper's MLP", choices=POLICIES
+    )
+    hidden: int = setting(32, help="Width of the graph network's layers", at_least=1)
+    rounds: int = setting(2, help="The graph network's rounds of messages", at_least=1)
+    learning_rate: float = setting(2e-3, help="Learning rate of Adam", at_least=0)
+    gamma: float = setting(0.9, help="Discount factor", at_least=0, at_most=1)
+    n_steps: int = setting(1, help="Length of the returns learned from", at_least=1)
+    double_q: bool = setting(True, help="Double DQN")
+    batch_size: int = setting(64, help="Transitions in a gradient step", at_least=1)
+    updates_per_answer: float = setting(
+        0.4, help="Gradient steps for each answer after the warm-up", at_least=0
+    )
+    tau: float = setting(
+        0.01,
+        help="Share by which the target network follows after each gradient step",
+        at_least=0,
+        at_most=1,
+    )
+    buffer_size: int = setting(20_000, help="Transitions kept", at_least=1)
+    warm_up: int = setting(20, help="Answers to random questions before learning starts", at_least=0)
+    exploration_answers: int = setting(
+        100, help="Answers over which the exploration rate then falls from 1 to the final rate", at_least=0
+    )
+    exploration_final: float = setting(0.02, help="Exploration rate from there on", at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise InputError(
-                f"policy: {self.policy!r} is no kind of Q-network; choose one of {', '.join(POLICIES)}"
-            )
-        for name in ("hidden", "rounds", "n_steps", "batch_size", "buffer_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: {getattr(self, name)} is too small; expected at least 1")
-        for name in ("learning_rate", "updates_per_answer", "warm_up", "exploration_answers"):
-            if not getattr(self, name) >= 0:
-                raise InputError(
-                    f"{name}: {getattr(self, name)} is negative or not a number; expected at least 0"
-                )
-        for name in ("gamma", "tau", "exploration_final"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: {getattr(self, name)} is outside [0, 1]")
+        check(self)
 
     def exploration_rate(self, answers: int) -> float:
         """Return the probability of a random question after that many answers."""

@@ -177,6 +177,7 @@ class _Keeper:
 
     def keep(self, metrics: Metrics) -> None:
         number = len(self.loop.rounds)
+        self.folder.check_there()
         self.loop.keep(self.folder)
         place = str(self.folder.round(number).relative_to(self.folder.path))
         metrics["folder"] = place

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,18 @@ class Folder:
                 "or choose another --out"
             )
 
+    def check_there(self) -> None:
+        """Refuse to write to a folder that was deleted or moved away meanwhile, rather than make it again.
+
+        Raises:
+            InputError: Its ``config.json`` is gone.
+        """
+        if not self.config.is_file():
+            raise InputError(
+                f"{self.path}: was deleted or moved away while it was in use; put it back and go on with "
+                "--resume"
+            )
+
     def begin(self, kept: Kept, names: Sequence[str] | NDArray[np.str_]) -> None:
         """Keep the settings and the order of the images, which the events' numbers mean.
 
@@ -137,7 +149,7 @@ class Folder:
         try:
             known = {"format", "run", "store", "fingerprint", "settings", "annotation"}
             return Kept(
-                settings_from(content["settings"]),
+                RunConfig.from_dict(content["settings"]),
                 str(content["run"]),
                 content["store"],
                 content["fingerprint"],
@@ -218,18 +230,6 @@ class Folder:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read ({error}); put the folder's own back") from error
         return content
-
-
-def settings_from(content: Mapping[str, Any]) -> RunConfig:
-    """The settings that :meth:`RunConfig.as_dict` wrote; names that are unknown by now are passed over.
-
-    Raises:
-        InputError: If one is out of range.
-        KeyError: If one is missing.
-    """
-    known = {each.name for each in fields(RunConfig)}
-    values = {name: value for name, value in content.items() if name in known}
-    return RunConfig(**{**values, "size": (int(content["size"][0]), int(content["size"][1]))})
 
 
 def new_run() -> str:

@@ -1,166 +1,131 @@
-"""Settings of a run, and how they are kept so that a resumed run is the same run."""
+"""Settings of a run or a session, and how they are kept so that a resumed run is the same run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reid_al_agents.asking.settings import GroupSettings
-from reid_al_env import EpisodeSettings, InputError
+from reid_al_agents.asking.settings import AskingSettings
+from reid_al_env import InputError
+from reid_al_env.settings import from_mapping, setting
 
 EVALUATION_SETS = ("validation", "test", "none")
-NODES = ("groups", "images")
-
-UNSAID = -1
-"""Stands for a number that follows from ``nodes``."""
-
-ROUNDS = {"groups": 6, "images": 1}
-"""Refreshes of a run where nobody says how many, by what asks."""
-
-BUDGETS = {"groups": 1, "images": 10}
-"""K_max where nobody says it: a group asks once and is looked at anew; an image asks as in the paper."""
-
-SELECTORS_OF = {"groups": "gain", "images": "dqn"}
-"""The selector where nobody names one, by what asks."""
+REFRESHES = ("cluster", "triplet", "none")
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Settings of a run.
+class RunData:
+    """Which images a run is about, and which of them it scores."""
 
-    Args:
-        data: DATA as on the command line.
-        split: Split file; ``None`` makes one by ``seed``.
-        weights: Start weights; ``None`` is an untrained backbone.
-        backbone: Name of the backbone; empty for bare features.
-        size: Height and width of the images, pixels.
-        nodes: What asks and is asked about: ``groups`` of images, or ``images`` as in the paper.
-        selector: ``gain`` (between groups only), ``random``, ``nearest``, ``farthest``, ``entropy``,
-            ``greedy``, ``dqn`` (graph network), ``dqn-mlp`` (the paper's), or ``policy:FILE`` (a trained
-            policy that does not learn further); empty is ``gain`` or ``dqn`` by ``nodes``.
-        refresh: ``cluster``, ``triplet`` (the paper's) or ``none``.
-        adapt: Whether the cluster refresh starts from a model that was first adapted without any answer.
-        refresh_steps: Training steps of a full refresh; ``None`` is the refresher's default. With the cluster
-            refresh the rounds before the last take an eighth of them.
-        warm: Refresh from the last model instead of from the start weights, as the rounds before the last
-            always do with the cluster refresh.
-        answers: Answers in all. ``None`` is one per image between groups, or ten of them with
-            ``until_stable``; between images it asks until every image was the query once.
-        rounds: Parts into which the asking is cut; a refresh follows each. Unsaid it is 6 (no more
-            than answers) or 1 by ``nodes``.
-        until_stable: Stop asking once the next answers are unlikely to change any group.
-        audit: Share of the answers that goes to the audit of the groups.
-        parallel: Queries that are open side by side, between images.
-        budget: K_max, picks of a query; unsaid it is 1 or 10 by ``nodes``.
-        pool_size: n_s, candidates of a query.
-        k: Neighbours of the k-reciprocal graph.
-        margin: m of the reward.
-        metric: Of the environment.
-        empty_negatives: Of the reward.
-        cross_camera: Candidates come from other cameras only.
-        closure: Never ask what follows from earlier answers.
-        noise: Chance that an answer is wrong.
-        evaluate_on: ``validation``, ``test`` or ``none``.
-        seed: Of everything drawn.
+    data: str = setting(
+        help="Images or features: market1501:DIR, csv:FILE, folder:DIR, synthetic:NAME, or a features .npz",
+        panel="Data",
+        option="DATA",
+    )
+    split: str | None = setting(
+        None,
+        help="Split file (JSON) that names the pool's and the evaluation's identities",
+        default_help="made by identity, from the seed",
+        panel="Data",
+        metavar="FILE",
+    )
+    evaluate_on: str = setting(
+        "validation", help="Identities that the model is scored on", choices=EVALUATION_SETS, panel="Data"
+    )
+    seed: int = setting(
+        0,
+        help="Seed of the split, of training and of every random choice",
+        at_least=0,
+        at_most=2**32 - 1,
+        panel="Data",
+    )
 
-    Raises:
-        InputError: If a setting is out of range.
-    """
 
-    data: str
-    split: str | None = None
-    weights: str | None = None
-    backbone: str = ""
-    size: tuple[int, int] = (128, 64)
-    nodes: str = "groups"
-    selector: str = ""
-    refresh: str = "cluster"
-    adapt: bool = True
-    refresh_steps: int | None = None
-    warm: bool = False
-    answers: int | None = None
-    rounds: int = UNSAID
-    until_stable: bool = False
-    audit: float = 0.05
-    parallel: int = 5
-    budget: int = UNSAID
-    pool_size: int = 30
-    k: int = 15
-    margin: float = 0.2
-    metric: str = "cosine"
-    empty_negatives: str = "neutral"
-    cross_camera: bool = False
-    closure: bool = True
-    noise: float = 0.0
-    evaluate_on: str = "validation"
-    seed: int = 0
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network that turns images into features."""
 
-    def __post_init__(self) -> None:
-        if self.nodes not in NODES:
-            raise InputError(f"nodes: {self.nodes!r} is unknown; choose one of {', '.join(NODES)}")
-        if self.rounds == UNSAID:
-            usual = ROUNDS[self.nodes]
-            most = usual if self.answers is None else max(1, self.answers)
-            object.__setattr__(self, "rounds", min(usual, most))
-        for name, default in (("budget", BUDGETS), ("selector", SELECTORS_OF)):
-            if getattr(self, name) in (UNSAID, ""):
-                object.__setattr__(self, name, default[self.nodes])
-        self._check_nodes()
-        for name in ("rounds", "parallel", "answers", "refresh_steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name}: {value} is below 1")
-        if self.answers is not None and self.answers < self.rounds:
-            raise InputError(f"answers: {self.answers} cannot be cut into {self.rounds} rounds; ask for more")
-        if self.evaluate_on not in EVALUATION_SETS:
-            raise InputError(
-                f"evaluate_on: {self.evaluate_on!r} is unknown; choose one of {', '.join(EVALUATION_SETS)}"
-            )
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed: {self.seed} is outside 0..{2**32 - 1}")
-        if not 0.0 <= self.noise < 0.5:
-            raise InputError(f"noise: {self.noise} is outside [0, 0.5)")
-        self.episode()
-        self.grouping()
+    weights: str | None = setting(
+        None,
+        help="Start weights, .pth or .safetensors",
+        default_help="untrained",
+        panel="Model",
+        metavar="FILE",
+    )
+    backbone: str = setting(
+        "osnet_x0_25",
+        help="Network: osnet_x0_25, osnet_x1_0, resnet18, resnet50, mobilenet_v3_small, ...",
+        panel="Model",
+    )
+    size: tuple[int, int] = setting(
+        (128, 64),
+        help="Height and width of the images",
+        unit="pixels",
+        at_least=8,
+        at_most=2048,
+        panel="Model",
+        metavar="HEIGHTxWIDTH",
+    )
+
+
+@dataclass(frozen=True)
+class RefreshSettings:
+    """How answers become a better model."""
+
+    refresh: str = setting(
+        "cluster",
+        help="How the model learns from answers; triplet is the paper's",
+        choices=REFRESHES,
+        panel="Training",
+    )
+    refresh_steps: int | None = setting(
+        None,
+        help="Training steps of a full refresh; cluster's quick ones between rounds take an eighth",
+        default_help="the refresh's own",
+        at_least=1,
+        panel="Training",
+    )
+    adapt: bool = setting(
+        True,
+        help="Adapt the model to the images, without answers, before the first question",
+        panel="Training",
+    )
+    warm: bool = setting(
+        False, help="Refresh from the latest model rather than from the start weights", panel="Training"
+    )
 
     @property
     def adapts(self) -> bool:
         """Whether the model is adapted without answers before the first question."""
         return self.adapt and self.refresh == "cluster"
 
-    def _check_nodes(self) -> None:
-        if self.nodes == "images":
-            for name, wanted in (
-                ("selector 'gain'", self.selector == "gain"),
-                ("until_stable", self.until_stable),
-            ):
-                if wanted:
-                    raise InputError(f"nodes: {name} needs groups and sizes; use --nodes groups")
-        elif not self.closure or self.cross_camera:
-            name = "cross_camera" if self.cross_camera else "closure off"
-            raise InputError(f"nodes: {name} is about images; use --nodes images")
 
-    def grouping(self) -> GroupSettings:
-        """The part of the settings about groups."""
-        return GroupSettings(audit_share=self.audit)
+@dataclass(frozen=True)
+class RunConfig(RefreshSettings, AskingSettings, ModelSettings, RunData):
+    """All settings of a run or a session; :mod:`reid_al_env.settings` reads each field's description.
 
-    def episode(self) -> EpisodeSettings:
-        """The environment's part of the settings."""
-        return EpisodeSettings(
-            pool_size=self.pool_size,
-            budget=self.budget,
-            k=self.k,
-            margin=self.margin,
-            metric=self.metric,
-            empty_negatives=self.empty_negatives,
-            cross_camera=self.cross_camera,
-        )
+    Raises:
+        InputError: If a setting is out of range.
+    """
+
+    def __post_init__(self) -> None:
+        AskingSettings.__post_init__(self)  # it checks the fields of every class that joins here
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""
         return {**asdict(self), "size": list(self.size)}
 
-    def check_same(self, kept: dict[str, Any], where: str) -> None:
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> RunConfig:
+        """The settings that :meth:`as_dict` gave; other names are left out.
+
+        Raises:
+            InputError: If one cannot be used, or there is no ``data``.
+        """
+        return from_mapping(cls, kept)
+
+    def check_same(self, kept: Mapping[str, Any], where: str) -> None:
         """Raise unless ``kept`` (from :meth:`as_dict`) holds the same settings.
 
         Raises:

@@ -41,10 +41,10 @@ def upgrade(folder: Folder, content: Mapping[str, Any]) -> None:
     Raises:
         InputError: It is of no version of this program, or its answers cannot be read.
     """
-    from reid_al_agents.workspace.folder import Kept, settings_from
+    from reid_al_agents.workspace.folder import Kept
 
     try:
-        settings = settings_from(content)
+        settings = RunConfig.from_dict(content)
     except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(
             f"{folder.path}: its settings cannot be read ({error}); begin a new folder"

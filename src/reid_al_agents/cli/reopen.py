@@ -1,0 +1,90 @@
+"""Where a command works: in a new folder, or in one that it goes on with and whose settings it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reid_al_agents.cli.options import Typed, as_text
+from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env.errors import InputError
+from reid_al_env.settings import Described, field_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of a run or session, and the settings it works with.
+
+    Args:
+        folder: The folder.
+        config: The settings: those that were typed, or those that the folder holds.
+        goes_on: Whether the folder holds a run or session already.
+    """
+
+    folder: Path
+    config: RunConfig
+    goes_on: bool
+
+
+def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | None = None) -> Place:
+    """The folder that a command line names, new or to go on with.
+
+    Args:
+        typed: Settings that were typed; ``data`` may be the folder of a run or session.
+        out: The folder of ``--out``.
+        resume: Whether to go on with the one there.
+        usual: Settings of a new folder that differ from the defaults.
+
+    Raises:
+        InputError: No folder is named, there is nothing to go on with, or a typed setting contradicts the
+            folder's.
+    """
+    from reid_al_agents.workspace.folder import Folder
+
+    data = typed.get("data")
+    if data is not None and Folder.holds(data):
+        if out is not None and out.resolve() != Path(data).resolve():
+            raise InputError(f"--out: {out} is not {data}, which is gone on with; leave out one of the two")
+        return _go_on(Path(data), {name: value for name, value in typed.items() if name != "data"})
+    if out is None:
+        raise InputError("--out: is missing; name a new folder, or the folder of a run in place of DATA")
+    if resume or (data is None and Folder.holds(out)):
+        if not Folder.holds(out):
+            raise InputError(f"{out}: holds no run to resume; start one without --resume")
+        return _go_on(out, typed)
+    if data is None:
+        raise InputError("DATA: is missing; name images, such as folder:DIR, or the folder of a run")
+    if Path(data).is_dir():
+        raise InputError(f"{data}: holds no run or session; for the images in it write folder:{data}")
+    return Place(out, RunConfig(**{**(usual or {}), **typed}), goes_on=False)
+
+
+def _go_on(folder: Path, typed: Typed) -> Place:
+    from reid_al_agents.workspace.folder import Folder
+
+    config = Folder(folder).settings()
+    for name, value in typed.items():
+        kept = getattr(config, name)
+        if kept is None and name == "answers":  # a session has no such number; labels may answer so many
+            config = replace(config, answers=value)
+        elif kept != value:
+            field = field_of(RunConfig, name)
+            raise InputError(
+                f"{_typed_as(field, value)}: this folder was started {_started(field, kept)}; "
+                "leave the option out, or choose another --out"
+            )
+    return Place(folder, config, goes_on=True)
+
+
+def _typed_as(field: Described, value: Any) -> str:
+    """What was typed: ``--k 10``, ``--warm``, ``--no-adapt``."""
+    if isinstance(value, bool):
+        return field.option if value else f"--no-{field.option[2:]}"
+    return f"{field.option} {as_text(value)}"
+
+
+def _started(field: Described, kept: Any) -> str:
+    if kept is None or kept is False:
+        return f"without {field.option}"
+    return f"with {field.option}" if kept is True else f"with {field.option} {as_text(kept)}"

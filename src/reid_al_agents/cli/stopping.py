@@ -1,0 +1,52 @@
+"""SIGINT and SIGTERM: one line and the usual exit code, at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+LINE = "reid-al: stopped; go on with --resume"
+
+
+class Stopped(BaseException):
+    """A signal asked the program to stop.
+
+    It is no ``KeyboardInterrupt``, which Typer and other libraries turn into something else.
+    """
+
+
+class Stops:
+    """Turns the first SIGINT or SIGTERM into :class:`Stopped`, and ends the process at once at the second.
+
+    Before a command begins there is nothing to clean up, so the first one ends the process, too: an exception
+    in the middle of an import may be swallowed there.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._cleans_up = False
+
+    def install(self) -> None:
+        """Listen from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def clean_up_from_now_on(self) -> None:
+        """A command begins: what it holds open is to be closed when it is stopped."""
+        self._cleans_up = True
+
+    def leave(self) -> NoReturn:
+        """Print the line and exit: 130 for SIGINT, 143 for SIGTERM."""
+        print(LINE, file=sys.stderr, flush=True)
+        sys.exit(128 + (self.signal or signal.SIGINT))
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        first, self.signal = self.signal is None, self.signal or number
+        if first and self._cleans_up:
+            raise Stopped
+        if first:
+            os.write(2, f"{LINE}\n".encode())
+        os._exit(128 + self.signal)
