@@ -1,9 +1,14 @@
-"""What holds for every test: no window, and names that are the same in every process."""
+"""What holds for every test: one thread, no window, and names that are the same in every process."""
 
 import os
 import re
 
 import pytest
+
+# Before torch, faiss and NumPy are imported, which start their threads then. Networks and pools of tests are so
+# small that threads only wait for each other: the learning test of ``test_dqn_masked.py`` takes 3 s of one core
+# and 54 s of two. Programs that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Gymnasium's checker opens a window for every render mode that has one; this one is not seen.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
