@@ -289,6 +289,9 @@ def test_a_missing_package_names_the_extra(module: str, extra: str, monkeypatch:
     ours = [name for name in sys.modules if name.startswith("reid_al_agents.log.")]
     theirs = [name for name in sys.modules if name.split(".")[0] == module]
     for name in ours + theirs if module == "sqlalchemy" else theirs:
+        parent, _, child = name.rpartition(".")
+        if child in vars(sys.modules.get(parent, object)):  # else the copy that is imported now stays there
+            monkeypatch.setattr(sys.modules[parent], child, sys.modules[name])
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     refused(
