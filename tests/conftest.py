@@ -1,17 +1,22 @@
-"""What holds for every test: one thread, no window, and names that are the same in every process."""
+"""What holds for every test: one thread, no window, no clock, and names that are alike in every process."""
 
 import os
 import re
 
 import pytest
+from hypothesis import settings
 
-# Before torch, faiss and NumPy are imported, which start their threads then. Networks and pools of tests are so
-# small that threads only wait for each other: the learning test of ``test_dqn_masked.py`` takes 3 s of one core
-# and 54 s of two. Programs that tests start inherit it.
+# Before torch, faiss and NumPy are imported, which start their threads then. Networks and pools of tests are
+# so small that threads only wait for each other: on two busy cores, the learning test of test_dqn_masked.py
+# takes 54 s of processor time with two threads and 3 s with one. Programs that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Gymnasium's checker opens a window for every render mode that has one; this one is not seen.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 OBJECT = re.compile(r"<.*>|\b0x[0-9a-f]{6,}")
 """The repr of an object or a lambda: it says nothing to a reader, and addresses differ between processes."""
