@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("fastapi")
 
 from live_world import pool, session
-from reid_al_agents.beliefs.fold import Beliefs
 from served import Person, Server, new_key
 
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph
 
@@ -94,10 +94,12 @@ def run_killed(folder, answers, kills, url="", identities=150):
             == before["answers_total"]
         )
         assert len({(event.question, event.annotator) for event in events}) == len(events)
-        live = session(store, features)
-        assert live.state.answers == len(acknowledged)
-        uninterrupted = Beliefs.replay(ConstraintGraph(len(features)), events, live.state.grouping.error_rate)
-        for ledger in (live.state.beliefs, uninterrupted):
+        live = session(store, features).state
+        assert live.beliefs.answers == len(acknowledged)
+        answers_only = Beliefs.replay(
+            lambda excluded: ConstraintGraph(len(features)), events, live.grouping.error_rate
+        )
+        for beliefs in (live.beliefs, answers_only):
             for i, j, sign in given.values():
-                assert ledger.constraints.relation(i, j) == sign
-        assert np.array_equal(live.state.beliefs.constraints.groups(), uninterrupted.constraints.groups())
+                assert beliefs.constraints.relation(i, j) == sign
+        assert np.array_equal(live.beliefs.constraints.groups(), answers_only.constraints.groups())

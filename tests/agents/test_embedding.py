@@ -157,6 +157,7 @@ class Payload:
         lambda path: torch.save({"epoch": 3}, path),
         lambda path: torch.save(3, path),
     ],
+    ids=["pickled object", "text", "empty file", "no tensors", "a number"],
 )
 def test_files_without_plain_tensors_are_refused(tmp_path, write):
     refusal(tmp_path, write)

@@ -22,7 +22,7 @@ pytest.importorskip("sqlalchemy")
 
 from postgres_server import new_schema
 
-from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, Question
+from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, StoredQuestion
 from reid_al_agents.log.store import EventStore, Lease, NothingToUndo
 from reid_al_env.errors import InputError
 
@@ -79,8 +79,10 @@ def taking_back(kind: str, target: Event | int, number: int = 0) -> Event:
     return Event(f"{kind}{number}", "run", kind, "me", 2000.0, target=target)
 
 
-def question(number: int = 0, **changes: object) -> Question:
-    made = Question(f"q{number}", "run", 0, number, number + 1, "policy", "dqn", 1000.0, 0.5, {"at": [1, 2]})
+def question(number: int = 0, **changes: object) -> StoredQuestion:
+    made = StoredQuestion(
+        f"q{number}", "run", 0, number, number + 1, "policy", "dqn", 1000.0, 0.5, {"at": [1, 2]}
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -173,7 +175,7 @@ def test_numpy_values_are_stored_as_plain_ones(store: EventStore) -> None:
         {"query_name": "\ud800"},
         {"target": 3},
         {"question_kind": "other"},
-        {"payload": {"x": object()}},
+        {"payload": {"x": {1}}},
         {"payload": {"x": float("nan")}},
         {"kind": "undo", "answer": None},
     ],
@@ -451,13 +453,13 @@ def test_several_leases_at_once(store: EventStore) -> None:
 
 _CONTENDER = """
 import json, sys, threading
-from reid_al_agents.log.store import Event, EventStore, NothingToUndo, Question
+from reid_al_agents.log.store import Event, EventStore, NothingToUndo, StoredQuestion
 url, process = sys.argv[1], sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
 results = []
 store = EventStore(url)  # all of them make the store at the same time
-store.add_questions([Question(f"q{n}", "run", 0, n, n + 1, "policy", "dqn", 1.0) for n in range(12)])
+store.add_questions([StoredQuestion(f"q{n}", "run", 0, n, n + 1, "policy", "dqn", 1.0) for n in range(12)])
 shared = [store.append(Event(f"s{n}", "run", "answer", "me", 1.0, query=n, candidate=n + 1, answer="same"))[0]
           for n in range(8)]
 def contend(thread):

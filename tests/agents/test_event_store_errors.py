@@ -12,13 +12,12 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from postgres_server import USER, new_schema, schema_address
-from reid_al_agents.log.pair_log import PairLog
 from sqlalchemy import text
 
 from reid_al_agents.log import database as store_database
 from reid_al_agents.log import question_table as store_questions
 from reid_al_agents.log import schema as store_schema
-from reid_al_agents.log.store import Event, EventStore, Question
+from reid_al_agents.log.store import Event, EventStore, StoredQuestion
 from reid_al_env.errors import InputError
 
 
@@ -84,14 +83,6 @@ def test_another_programs_file_is_refused_and_left_alone(path: Path) -> None:
 def test_another_programs_meta_table_does_not_mislead(path: Path) -> None:
     run_sql(path, "CREATE TABLE meta (name, value, extra)")
     refused(path, "not an event store")
-
-
-def test_a_pair_log_is_not_an_event_store_nor_the_other_way_round(tmp_path: Path) -> None:
-    PairLog(tmp_path / "pairs").close()
-    EventStore(tmp_path / "events").close()
-    refused(tmp_path / "pairs", "not an event store")
-    with pytest.raises(InputError, match="not a pair log"):
-        PairLog(tmp_path / "events")
 
 
 def test_a_cut_off_file_is_reported(path: Path) -> None:
@@ -212,7 +203,7 @@ def test_a_locked_table_of_the_server_is_reported(server: str, monkeypatch: pyte
 def test_who_leases_waits_for_others_who_lease_the_same(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_database, "WAIT_FOR_LOCK_SECONDS", 0.01)
     with EventStore(server) as store, EventStore(server) as other:
-        store.add_questions(Question(f"q{n}", "run", 0, 1, 2, "policy", "dqn", 1.0) for n in range(2))
+        store.add_questions(StoredQuestion(f"q{n}", "run", 0, 1, 2, "policy", "dqn", 1.0) for n in range(2))
         with other._database.writing([]) as connection:
             store_questions._lock(connection, ["q0"])
             with pytest.raises(InputError, match="another program keeps it locked"):
@@ -289,6 +280,9 @@ def test_a_missing_package_names_the_extra(module: str, extra: str, monkeypatch:
     ours = [name for name in sys.modules if name.startswith("reid_al_agents.log.")]
     theirs = [name for name in sys.modules if name.split(".")[0] == module]
     for name in ours + theirs if module == "sqlalchemy" else theirs:
+        parent, _, child = name.rpartition(".")
+        if child in vars(sys.modules.get(parent, object)):  # else the copy that is imported now stays there
+            monkeypatch.setattr(sys.modules[parent], child, sys.modules[name])
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     refused(

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from reid_al_agents.log.pair_log import PairAnswer, PairLog
-from reid_al_agents.log.run_export import export_pairs_csv
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.market1501 import load_market1501
@@ -26,9 +24,15 @@ from reid_al_agents.log.formats import (
     wildlife_csv,
     write_market1501,
 )
+from reid_al_agents.log.tables import LABELS
 from reid_al_env.errors import InputError
 
 NAMES = [f"{number:04d}.jpg" for number in range(6)]
+OLD_COLUMNS = (
+    "key,run,round,step,query,candidate,query_name,candidate_name,answer,selector,source,annotator,"
+    "shown_at,answered_at,probability"
+)
+"""Of ``pairs.csv`` as version 0.1 wrote it."""
 
 
 def answer(number: int, verdict: str = "same", *, pair: tuple[int, int] = (0, 1), **changes: object) -> Event:
@@ -84,12 +88,14 @@ def test_pairs_by_hand() -> None:
     assert rows[0]["query_name"] == "0000.jpg"
 
 
-def test_pairs_have_the_columns_of_the_pair_log(tmp_path: Path) -> None:
-    with PairLog(tmp_path / "log") as log:
-        export_pairs_csv(log, tmp_path / "old.csv")
-    old = (tmp_path / "old.csv").read_text().strip()
-    assert pairs_csv([]).strip() == f"{old},verdict,seconds"
+def test_pairs_have_the_columns_of_version_01_and_what_came_since() -> None:
+    assert pairs_csv([]).strip() == f"{OLD_COLUMNS},verdict,seconds"
     assert PAIR_COLUMNS[-2:] == ("verdict", "seconds")
+
+
+def test_answers_from_labels_say_so() -> None:
+    (row,) = table(pairs_csv([answer(1, annotator=LABELS)]))
+    assert row["source"] == "labels"
 
 
 def test_identities_by_hand() -> None:
@@ -274,12 +280,9 @@ def test_our_own_pairs_come_back(tmp_path: Path) -> None:
     assert len({event.key for event in elsewhere}) == len(events)
 
 
-def test_the_pair_logs_table_is_read_too(tmp_path: Path) -> None:
-    logged = PairAnswer("k", "old", 0, 0, 9, 8, NAMES[2], NAMES[4], -1, "dqn", "labels", "", 1.0, 2.0)
-    with PairLog(tmp_path / "log") as log:
-        log.record(logged)
-        export_pairs_csv(log, tmp_path / "pairs.csv")
-    (event,) = read_pairs_csv(tmp_path / "pairs.csv", NAMES, run="run")
+def test_the_table_of_version_01_is_read_too(tmp_path: Path) -> None:
+    row = f"k,old,0,0,9,8,{NAMES[2]},{NAMES[4]},-1,dqn,labels,,1.0,2.0,"
+    (event,) = read_pairs_csv(write(tmp_path, f"{OLD_COLUMNS}\n{row}\n"), NAMES, run="run")
     assert (event.query, event.candidate, event.answer, event.at) == (2, 4, "different", 2.0), "names decide"
 
 

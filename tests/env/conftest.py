@@ -1,11 +1,6 @@
 """Settings of all tests here."""
 
-import os
-
 import pytest
-
-# Gymnasium's checker opens a window for every render mode that has one; this one is not seen.
-os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 @pytest.fixture(autouse=True)
