@@ -121,7 +121,7 @@ def annotate(
             opened.refreshing.start_if_due()
             answer_here(opened, terminal)
         else:
-            access, tokens = make_access(out, host, port, people, names, https)
+            access, tokens = make_access(out, host, people, names, https)
             urls = addresses(host, port, tokens, names)
 
             def ready() -> None:

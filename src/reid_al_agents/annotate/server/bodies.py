@@ -1,4 +1,4 @@
-"""What requests may hold."""
+"""The JSON bodies of requests."""
 
 from __future__ import annotations
 
@@ -6,38 +6,58 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Key = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Key = Annotated[
+    str,
+    Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", description="Unique; counted once."),
+]
 QuestionId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
-ImageId = Annotated[int, Field(ge=0, lt=2**31)]
+ImageId = Annotated[int, Field(ge=0, lt=2**31, description="Index of an image in the pool.")]
 IdentityId = Annotated[str, Field(max_length=16, pattern=r"^g[0-9]+$")]
+Layout = Literal["pair", "row"]
 
 
-class Body(BaseModel):
-    """No field that is not known."""
+class RequestModel(BaseModel):
+    """Strict types, no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class AnswerBody(Body):
-    """An answer, and how many questions the page would like to have in hand."""
+class SignIn(RequestModel):
+    """Sign in by token, or under a name where no token is needed."""
+
+    token: Annotated[str, Field(max_length=200)] | None = None
+    name: Annotated[str, Field(max_length=40)] | None = None
+
+
+class QuestionsWanted(RequestModel):
+    """Ask for questions; those asked for are leased to the annotator."""
+
+    count: Annotated[int, Field(ge=1, le=50)] = 6
+    layout: Layout = "pair"
+
+
+class Answer(RequestModel):
+    """An answer, with a request for further questions."""
 
     question: QuestionId
     answer: Literal["same", "different", "cannot_tell", "incomparable", "bad_query", "bad_candidate"]
     key: Key
-    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
-    want: Annotated[int, Field(ge=0, le=50)] = 0
-    have: Annotated[list[QuestionId], Field(max_length=100)] = []
-    layout: Literal["pair", "row"] = "pair"
+    seconds: (
+        Annotated[float, Field(ge=0, le=86_400, description="Seconds that the pair was looked at.")] | None
+    ) = None
+    want: Annotated[int, Field(ge=0, le=50, description="Questions that the page wants to hold.")] = 0
+    have: Annotated[list[QuestionId], Field(max_length=100, description="Questions that it holds.")] = []
+    layout: Layout = "pair"
 
 
-class KeyBody(Body):
-    """Something that happens once."""
+class Once(RequestModel):
+    """An act without further data."""
 
     key: Key
 
 
-class SettleBody(Body):
-    """A considered answer about a pair that is contradicted."""
+class Settle(RequestModel):
+    """A deliberate answer about a pair whose answers contradict one another."""
 
     key: Key
     query: ImageId
@@ -45,31 +65,31 @@ class SettleBody(Body):
     answer: Literal["same", "different"]
 
 
-class RetractBody(Body):
-    """An event that is no longer to count."""
+class Retract(RequestModel):
+    """Take back one event of any annotator."""
 
     key: Key
     event: Annotated[int, Field(ge=1, lt=2**63)]
 
 
-class MergeBody(Body):
-    """Two identities that are one."""
+class Merge(RequestModel):
+    """Merge two identities."""
 
     key: Key
     a: IdentityId
     b: IdentityId
 
 
-class SplitBody(Body):
-    """Images that are another identity."""
+class Split(RequestModel):
+    """Split images off an identity."""
 
     key: Key
     identity: IdentityId
     images: Annotated[list[ImageId], Field(min_length=1, max_length=5000)]
 
 
-class NameBody(Body):
-    """A name for an identity; empty takes it away."""
+class Name(RequestModel):
+    """Name an identity; an empty name removes the name."""
 
     key: Key
     identity: IdentityId

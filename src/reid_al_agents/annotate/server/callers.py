@@ -1,4 +1,4 @@
-"""Who calls: a reader is let in, a writer has also proved to be on our page."""
+"""The annotator behind a request, as FastAPI's dependencies."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, HTTPException, Request
 
-from reid_al_agents.annotate.server.access import COOKIE, Access
+from reid_al_agents.annotate.server.access import Access
 
 
 def _annotator(request: Request) -> str:
     access: Access = request.app.state.access
-    name = access.name_in_cookie(request.cookies.get(COOKIE))
+    name = access.annotator(request.cookies.get(access.cookie_name))
     if name is None:
-        raise HTTPException(401, "who are you? open the address that the command printed")
+        raise HTTPException(401, "not signed in; open the link that you were given")
     return name
 
 
-def _writer(request: Request, who: Annotated[str, Depends(_annotator)]) -> str:
+def _verified_annotator(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
     access: Access = request.app.state.access
-    if not access.is_csrf(who, request.headers.get("x-csrf-token", "")):
+    if not access.is_csrf(annotator, request.headers.get("x-csrf-token", "")):
         raise HTTPException(403, "the page is out of date (CSRF token); load it again")
-    return who
+    return annotator
 
 
-Reader: TypeAlias = Annotated[str, Depends(_annotator)]
-"""Name of a person who may look."""
+Annotator: TypeAlias = Annotated[str, Depends(_annotator)]
+"""Name of the signed-in annotator; enough to read."""
 
-Writer: TypeAlias = Annotated[str, Depends(_writer)]
-"""Name of a person who may change something."""
+VerifiedAnnotator: TypeAlias = Annotated[str, Depends(_verified_annotator)]
+"""Name of the annotator whose request carries the page's CSRF token; needed to change something."""

@@ -1,21 +1,27 @@
-"""What every request passes before anything looks at it, and what every reply carries."""
+"""What every request passes before its route, and the headers that every reply carries."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TypeAlias
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reid_al_agents.annotate.server.access import Access, Allowance
+from reid_al_agents.annotate.server.access import Access
+from reid_al_agents.annotate.server.rate_limit import RateLimit
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request's body."""
 
 LARGEST_QUERY = 4 * 1024
+"""Bytes of a query string."""
 
-HEADERS = {
+SESSION_HEADER = "Reid-Session"
+"""Names the session in every reply, so that a page notices when another session has taken its port."""
+
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
         "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -30,19 +36,51 @@ HEADERS = {
 }
 
 _CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+_Refusal: TypeAlias = tuple[int, str]
 
 
-class Guard:
-    """Refuses foreign hosts and origins, bodies that are too large, and too many requests.
+def protect(app: ASGIApp, access: Access, limit: RateLimit) -> ASGIApp:
+    """Put the checks and the headers of this module around an application.
 
     Args:
-        app: What comes after.
-        access: Who may in.
-        allowance: How many requests a client may make; ``None`` counts nothing.
+        app: The application.
+        access: Says which hosts are ours.
+        limit: Requests that a peer may make.
+    """
+    hosts = [f"[{name}]" if ":" in name else name for name in access.hosts]
+    trusted = TrustedHostMiddleware(RequestChecks(app, limit), allowed_hosts=hosts, www_redirect=False)
+    return ReplyHeaders(trusted, {**SECURITY_HEADERS, SESSION_HEADER: access.session_id})
+
+
+class ReplyHeaders:
+    """Adds headers to every reply, and forbids caching where the reply does not allow it itself."""
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
+        self._app, self._headers = app, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(self._headers)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class RequestChecks:
+    """Refuses too many requests, foreign origins, and bodies that are too large or no JSON.
+
+    Args:
+        app: The application behind the checks.
+        limit: Requests that a peer may make.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, allowance: Allowance | None = None) -> None:
-        self._app, self._access, self._allowance = app, access, allowance
+    def __init__(self, app: ASGIApp, limit: RateLimit) -> None:
+        self._app, self._limit = app, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -50,79 +88,60 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
+        peer = (scope.get("client") or ("unknown", 0))[0]
+        refusal = None if self._limit.take(peer) else (429, "too many requests; wait a second")
+        refusal = refusal or _refusal(scope)
+        body = None if refusal else await _read(receive)
+        if refusal is None and body is None:
+            refusal = 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once"
         if refusal is not None:
-            await _reply(send, *refusal)
+            await JSONResponse({"error": refusal[1]}, refusal[0])(scope, receive, send)
             return
-        body = await _read(receive)
-        if body is None:
-            await _reply(send, 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once")
-            return
-        given = False
+        message: Message | None = {"type": "http.request", "body": body, "more_body": False}
 
         async def replay() -> Message:
-            nonlocal given
-            if given:
-                return await receive()  # what is left is that the client goes away
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            nonlocal message
+            if message is None:
+                return await receive()  # only the end of the connection is left
+            first, message = message, None
+            return first
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
+        await self._app(scope, replay, send)
 
-        await self._app(scope, replay, with_headers)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:  # noqa: PLR0911 -- one for each reason
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        client = (scope.get("client") or ("unknown", 0))[0]
-        cookie = headers.get("cookie", "")[:200]
-        if not self._access.allows_host(host):
-            return 403, f"host {host[:80]!r} is not ours; open the address that the command printed"
-        if self._allowance is not None and not self._allowance.take(f"{client} {cookie}"):
-            return 429, "too many requests; wait a second"
-        if len(scope.get("query_string", b"")) > LARGEST_QUERY:
-            return 413, "the address is too long"
-        if scope["method"] in _CHANGING:
-            if not self._access.allows_origin(headers.get("origin"), host):
-                return 403, "the request does not come from this page; use the page that the command printed"
-            length = headers.get("content-length")
-            if length is not None and (not length.isdecimal() or int(length) > LARGEST_BODY):
-                return 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once"
-            if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-                return 415, "expected Content-Type: application/json"
+def _refusal(scope: Scope) -> _Refusal | None:
+    headers = Headers(scope=scope)
+    if len(scope.get("query_string", b"")) > LARGEST_QUERY:
+        return 413, "the address is too long"
+    if scope["method"] not in _CHANGING:
         return None
+    if not _is_same_origin(headers.get("origin"), headers.get("host", "")):
+        return 403, "the request does not come from this page; use the page that the command printed"
+    length = headers.get("content-length")
+    if length is not None and (not length.isdecimal() or int(length[:20]) > LARGEST_BODY):
+        return 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once"
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return 415, "expected Content-Type: application/json"
+    return None
+
+
+def _is_same_origin(origin: str | None, host: str) -> bool:
+    """Whether an Origin header names the host that the request was sent to; a missing one does not."""
+    scheme, _, rest = (origin or "").partition("://")
+    return scheme in ("http", "https") and rest.lower() == host.lower()
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, however it is cut; ``None`` if it is too large or the client has gone."""
+    """The whole body, in however many parts it comes; ``None`` if it is too large or the peer has gone."""
     parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
         parts.append(message.get("body", b""))
-        if sum(map(len, parts)) > LARGEST_BODY:
+        size += len(parts[-1])
+        if size > LARGEST_BODY:
             return None
         if not message.get("more_body", False):
             return b"".join(parts)
-
-
-async def _reply(send: Send, status: int, error: str) -> None:
-    body = json.dumps({"error": error}).encode()
-    headers: list[tuple[bytes, bytes]] = [
-        (name.lower().encode(), value.encode())
-        for name, value in {
-            **HEADERS,
-            "Content-Type": "application/json",
-            "Cache-Control": "no-store",
-        }.items()
-    ]
-    start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})

@@ -1,34 +1,40 @@
-"""What pages are told, as JSON."""
+"""The JSON of replies, made from the session.
+
+This is the only module of the server that reads the session's parts; routes call its public methods.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from reid_al_agents.annotate.identity_list import IdentityList
-from reid_al_agents.annotate.messages import Json
+from reid_al_agents.annotate.candidate_rows import ROW
+from reid_al_agents.annotate.identity_list import IdentityList, Order
+from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, table
 from reid_al_agents.annotate.session import AnnotationSession
-from reid_al_agents.beliefs.contradictions import Contradiction
-from reid_al_agents.beliefs.evidence import Evidence
-from reid_al_agents.log.events import Event, StoredQuestion
+from reid_al_agents.beliefs.audit_events import heard_by_audit
+from reid_al_agents.beliefs.contradictions import Contradiction, Link, find_contradictions
+from reid_al_agents.log.events import Event, Question
 
-SHOWN = 6
+GROUP_IMAGES = 6
 """Typical images of a group beside a question."""
 
-ON_SHEET = 8
-"""Images of an identity on the contact sheet."""
+LISTED_IMAGES = 8
+"""Images of an identity in the list of identities."""
 
 _RETURNS = 500
 _TOTALS_EVERY = 1.0  # seconds between two counts over the whole pool
 
 
-class Views:
-    """Turns the session into what pages show.
+class Responses:
+    """Makes the JSON that pages show.
 
     Args:
         session: The session.
@@ -40,8 +46,39 @@ class Views:
         self._session, self._refreshing, self._pictures = session, refreshing, pictures
         self._totals: tuple[tuple[int, int], float, Json] = ((-1, -1), 0.0, {})
 
+    @property
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Held over several calls, it keeps other annotators' requests from coming between them."""
+        return self._session.state.lock
+
+    def session(self) -> Json:
+        """The session's name and settings."""
+        state = self._session.state
+        return {
+            "run": state.run,
+            "overlap": state.settings.overlap,
+            "lease_seconds": state.settings.lease_seconds,
+        }
+
+    def check_images(self, images: Iterable[int]) -> None:
+        """Raise :class:`Unknown` unless the pool has all the images."""
+        count = len(self._session.state.features)
+        if not all(0 <= image < count for image in images):
+            raise Unknown(f"image: expected a number from 0 to {count - 1}")
+
+    def questions(self, annotator: str, count: int, layout: str) -> Json:
+        """Lease up to ``count`` questions to an annotator; in the layout ``row``, in rows of one query."""
+        session = self._session
+        with self.lock:
+            if layout == "row":
+                rows = session.rows(annotator, -(-count // ROW))
+                waiting = None if rows else session.questions(annotator, 1).waiting
+                return {"rows": [self.row(row) for row in rows], "questions": [], "waiting": waiting}
+            found = session.questions(annotator, count)
+            return {"questions": [self.question(each) for each in found.questions], "waiting": found.waiting}
+
     def image(self, image: int) -> Json:
-        """An image."""
+        """An image with its address, size, and what is known about it."""
         features = self._session.state.features
         width, height = self._pictures.size(image)
         return {
@@ -54,15 +91,15 @@ class Views:
             "height": height,
         }
 
-    def group(self, sheet: IdentityList | None, image: int, count: int | None) -> Json:
+    def group(self, groups: IdentityList | None, image: int, count: int | None) -> Json:
         """The group that holds an image, with its most typical images."""
-        if sheet is None:
+        if groups is None:
             images, members, size, key, name = [image], [image], 1, f"g{image}", None
         else:
-            group = sheet.of_image(image)
-            members = sheet.images(group)
-            images, size = members[:count], sheet.size(group)
-            key, name = sheet.key(group), sheet.name(group)
+            group = groups.of_image(image)
+            members = groups.images(group)
+            images, size = members[:count], groups.size(group)
+            key, name = groups.key(group), groups.name(group)
         cameras = self._session.state.features.cameras
         seen = [] if cameras is None else sorted({int(cameras[each]) for each in members})
         return {
@@ -73,45 +110,45 @@ class Views:
             "name": name,
         }
 
-    def question(self, question: StoredQuestion) -> Json:
-        """A question, without telling why it is asked where that would give the answer away."""
-        sheet = self._session.planner.groups
+    def question(self, question: Question) -> Json:
+        """A question; a gold question does not say that it is one, as that would give its answer away."""
+        groups = self._session.planning.groups
         return {
             "id": question.id,
             "kind": "policy" if question.kind == "hidden" else question.kind,
             "query": self.image(question.query),
             "candidate": self.image(question.candidate),
-            "query_group": self.group(sheet, question.query, SHOWN),
-            "candidate_group": self.group(sheet, question.candidate, SHOWN),
+            "query_group": self.group(groups, question.query, GROUP_IMAGES),
+            "candidate_group": self.group(groups, question.candidate, GROUP_IMAGES),
             "probability": question.probability,
         }
 
-    def row(self, questions: list[StoredQuestion]) -> Json:
+    def row(self, questions: list[Question]) -> Json:
         """Questions that share their query."""
-        sheet = self._session.planner.groups
+        groups = self._session.planning.groups
         query = questions[0].query
         items = [self.question(question) for question in questions]
         names = ("id", "kind", "candidate", "candidate_group", "probability")
         return {
             "query": self.image(query),
-            "query_group": self.group(sheet, query, SHOWN),
+            "query_group": self.group(groups, query, GROUP_IMAGES),
             "items": [{name: item[name] for name in names} for item in items],
         }
 
     def status(self, annotator: str) -> Json:
-        """What is always to be seen."""
+        """The figures of the status panel, for one annotator."""
         session = self._session
         with session.state.lock:
             now = session.state.clock()
-            answers, browsed = session.state.beliefs.answers, session.state.beliefs.policy_answers
-            mine = session.state.beliefs.answers_of(annotator)
+            answers, browsed = session.state.answers, session.state.browsed
+            mine = list(session.state.by_person.get(annotator, {}).values())
             speed = answers_per_minute([event.at for event in mine], now)
             totals = self._count()
             goal = session.state.settings.answers
             if goal is None and session.state.settings.refresh_every is not None:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
             left = None if goal is None else max(0, goal - answers)
-            batch = session.planner.engine.batch
+            batch = session.planning.asking.batch
             picks = self._picks(annotator, mine, now)
         return {
             "answers_today": answered_today(mine, now),
@@ -128,23 +165,25 @@ class Views:
             "round": session.state.round,
             "refresh": self._refreshing.state,
             "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
-            "stop_chance": session.state.beliefs.monitor.chance_of_change
-            if session.state.beliefs.monitor.answers
+            "stop_chance": session.supply.monitor.chance_of_change
+            if session.supply.monitor.answers
             else None,
-            "annotators": len(session.state.beliefs.annotators),
+            "annotators": len(session.state.beliefs.people),
         }
 
     def contradictions(self) -> Json:
-        """All that is contradicted, with its evidence."""
-        return {"items": [self._contradiction(item) for item in self._session.contradictions()]}
-
-    def progress(self) -> Json:
-        """How good the groups are, whether it is worth going on, and how the people do."""
+        """All contradictions between answers, with the answers on both sides."""
         session = self._session
         with session.state.lock:
-            events = list(session.state.beliefs.events.values())
-            monitor = session.state.beliefs.monitor
-            returns = session.planner.engine.report.returns[-_RETURNS:]
+            found = find_contradictions(session.state.effective.values(), session.state.beliefs)
+        return {"items": [self._contradiction(item) for item in found]}
+
+    def progress(self) -> Json:
+        """Quality of the groups, the stop rule, the rounds, and each annotator's figures."""
+        session = self._session
+        with session.state.lock:
+            events = list(session.state.effective.values())
+            monitor, returns = session.supply.monitor, session.planning.asking.report.returns[-_RETURNS:]
             now = session.state.clock()
         estimate = session.audit()
         people = table(events, now)
@@ -163,28 +202,28 @@ class Views:
             "annotators": people,
             "match_rate": sum(told) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
-            "calibration_error": session.state.beliefs.audit.calibration_error(),
+            "calibration_error": heard_by_audit(events).calibration_error(),
             "refresh": self._refreshing.state,
         }
 
-    def identities(self, offset: int, limit: int, order: str) -> Json:
-        """A page of the contact sheet."""
-        sheet = self._session.identities()
-        wanted: list[int] = sheet.ordered(order)[offset : offset + limit]  # type: ignore[arg-type]
-        items = [self.group(sheet, sheet.images(group, 1)[0], ON_SHEET) for group in wanted]
-        return {"total": len(sheet), "items": items}
+    def identities(self, offset: int, limit: int, order: Order) -> Json:
+        """A page of the list of identities."""
+        found = self._session.identities()
+        wanted = found.ordered(order)[offset : offset + limit]
+        items = [self.group(found, found.images(group, 1)[0], LISTED_IMAGES) for group in wanted]
+        return {"total": len(found), "items": items}
 
     def identity(self, identity: str) -> Json:
         """One identity with all its images."""
-        sheet = self._session.identities()
-        return self.group(sheet, sheet.images(sheet.find(identity), 1)[0], None)
+        found = self._session.identities()
+        return self.group(found, found.images(found.find(identity), 1)[0], None)
 
     def _picks(self, annotator: str, mine: list[Event], now: float) -> Json:
-        """Answers about the query that a person has before them, of those that it may ask for.
+        """Answers given about the present query, of those that may be asked about it.
 
-        In a row these are its candidates; otherwise the group's K_max, the answers of one question.
+        In a row these are its candidates; otherwise the query's budget (K_max).
         """
-        board = self._session.dispatch.leases
+        board = self._session.supply.board
         current = next(iter(board.leased(annotator, now)), None)
         if current is None:
             return {"used": 0, "budget": self._session.episode.budget}
@@ -197,10 +236,10 @@ class Views:
         return {"used": used, "budget": max(self._session.episode.budget, used + open_)}
 
     def _count(self) -> Json:
-        """Totals over the pool, counted anew when something has changed, but not for every answer."""
+        """Totals over the pool, counted again after changes, but not for every answer."""
         session = self._session
-        sheet = session.planner.identities
-        state = (session.state.beliefs.changes, -1 if sheet is None else sheet.changes)
+        found = session.planning.identities
+        state = (session.state.changes, -1 if found is None else found.changes)
         counted, counted_at, totals = self._totals
         fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0
         if counted == state or fresh:
@@ -213,10 +252,12 @@ class Views:
         implied += int((sizes[conflicts[:, 0]] * sizes[conflicts[:, 1]]).sum())
         told = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
         totals = {
-            "groups": int(np.count_nonzero(sizes > 1)) if sheet is None else sheet.identities,
+            "groups": int(np.count_nonzero(sizes > 1)) if found is None else found.identities,
             "images_known": int(sizes[sizes > 1].sum()),
             "saved": max(0, implied - told),
-            "contradictions": len(session.contradictions()),
+            "contradictions": len(
+                find_contradictions(session.state.effective.values(), session.state.beliefs)
+            ),
         }
         self._totals = (state, time.monotonic(), totals)
         return totals
@@ -231,12 +272,12 @@ class Views:
             "different": self._links(item.different),
         }
 
-    def _links(self, links: Iterable[Evidence]) -> list[Json]:
+    def _links(self, links: Iterable[Link]) -> list[Json]:
         return [
             {
                 "event": None if link.event is None else link.event.id,
-                "query": self.image(link.i),
-                "candidate": self.image(link.j),
+                "query": self.image(link.query),
+                "candidate": self.image(link.candidate),
                 "answer": "same" if link.sign > 0 else "different",
                 "annotator": "" if link.event is None else link.event.annotator,
                 "at": None if link.event is None else link.event.at,
@@ -247,6 +288,6 @@ class Views:
 
 
 def _shares(line: Json) -> Json:
-    """A refresh's line with its scores, which are in percent, as shares like all else on the page."""
-    scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
+    """A refresh's figures, with its scores as shares instead of percent."""
+    scores = {name: None if line[name] is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}
