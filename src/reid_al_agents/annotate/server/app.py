@@ -61,7 +61,7 @@ def create_app(
     )
     app.state.access = access
     handle_errors(app)
-    responses = Responses(session, refreshing, pictures)
+    responses = Responses(session, refreshing, pictures, access.session_id)
     app.include_router(sign_in_routes(access, responses, data, PAGE))
     app.include_router(answering_routes(session, refreshing, responses))
     app.include_router(contradiction_routes(session, refreshing, responses))

@@ -40,10 +40,15 @@ class Responses:
         session: The session.
         refreshing: Its refreshes.
         pictures: Its images.
+        version: Put into the addresses of images, which browsers keep: another session on the same port has
+            other images.
     """
 
-    def __init__(self, session: AnnotationSession, refreshing: Refreshes, pictures: Pictures) -> None:
+    def __init__(
+        self, session: AnnotationSession, refreshing: Refreshes, pictures: Pictures, version: str
+    ) -> None:
         self._session, self._refreshing, self._pictures = session, refreshing, pictures
+        self._version = version
         self._totals: tuple[tuple[int, int], float, Json] = ((-1, -1), 0.0, {})
 
     @property
@@ -81,9 +86,12 @@ class Responses:
         """An image with its address, size, and what is known about it."""
         features = self._session.state.features
         width, height = self._pictures.size(image)
+        url = f"/api/images/{image}?v={self._version}"
         return {
             "id": image,
-            "url": f"/api/images/{image}",
+            "url": f"{url}&size=large",
+            "small": f"{url}&size=small",
+            "original": url if self._pictures.is_reduced(image, "large") else None,
             "name": str(features.names[image]),
             "camera": None if features.cameras is None else int(features.cameras[image]),
             "time": self._pictures.taken(image),
@@ -113,13 +121,16 @@ class Responses:
     def question(self, question: Question) -> Json:
         """A question; a gold question does not say that it is one, as that would give its answer away."""
         groups = self._session.planning.groups
+        sides = [self.group(groups, image, GROUP_IMAGES) for image in (question.query, question.candidate)]
+        self._pictures.prepare((question.query, question.candidate), "large")
+        self._pictures.prepare((image["id"] for side in sides for image in side["images"]), "small")
         return {
             "id": question.id,
             "kind": "policy" if question.kind == "hidden" else question.kind,
             "query": self.image(question.query),
             "candidate": self.image(question.candidate),
-            "query_group": self.group(groups, question.query, GROUP_IMAGES),
-            "candidate_group": self.group(groups, question.candidate, GROUP_IMAGES),
+            "query_group": sides[0],
+            "candidate_group": sides[1],
             "probability": question.probability,
         }
 
