@@ -9,9 +9,9 @@ sync_api = pytest.importorskip("playwright.sync_api", reason='needs playwright; 
 
 from served import Server  # noqa: E402
 
-from reid_al_agents.annotate.exports import EXPORTS  # noqa: E402
 from reid_al_agents.log.events import Event  # noqa: E402
 from reid_al_agents.log.store import EventStore  # noqa: E402
+from reid_al_agents.workspace.export import EXPORTS  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

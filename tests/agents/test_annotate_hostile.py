@@ -220,14 +220,14 @@ def test_a_question_that_another_annotator_has_cannot_be_answered(app):
     question = questions(anna, 1)[0]["id"]
     reply = ben.answer(question, "same")
     assert reply.status_code == 409
-    assert "another annotator" in reply.json()["error"]
+    assert "another person" in reply.json()["error"]
     assert anna.answer(question, "same").status_code == 200
 
 
 def test_a_repeated_key_counts_once_and_not_for_anything_else(world, app):
     anna, ben = Browser(app), Browser(app, "ben")
     question, key = questions(anna)[0]["id"], key_()
-    before = world.session.state.answers
+    before = world.session.state.beliefs.answers
     first = anna.answer(question, "same", key).json()
     again = anna.answer(question, "same", key).json()
     assert (first["counted"], again["counted"]) == (True, False)
@@ -236,7 +236,7 @@ def test_a_repeated_key_counts_once_and_not_for_anything_else(world, app):
     assert other.status_code == 409
     assert "key" in other.json()["error"]
     assert ben.answer(question, "same", key).status_code == 409
-    assert world.session.state.answers == before + 1
+    assert world.session.state.beliefs.answers == before + 1
 
 
 # -- limits ------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ pytest.importorskip("fastapi")
 from live_world import pool, session
 from served import Person, Server, new_key
 
-from reid_al_agents.beliefs.fold import Beliefs
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph
 
@@ -95,8 +95,10 @@ def run_killed(folder, answers, kills, url="", identities=150):
         )
         assert len({(event.question, event.annotator) for event in events}) == len(events)
         live = session(store, features)
-        assert live.state.answers == len(acknowledged)
-        uninterrupted = Beliefs.replay(ConstraintGraph(len(features)), events, live.state.grouping.error_rate)
+        assert live.state.beliefs.answers == len(acknowledged)
+        uninterrupted = Beliefs.replay(
+            lambda _: ConstraintGraph(len(features)), events, live.state.grouping.error_rate
+        )
         for ledger in (live.state.beliefs, uninterrupted):
             for i, j, sign in given.values():
                 assert ledger.constraints.relation(i, j) == sign

@@ -17,7 +17,7 @@ _KEPT = 0.9  # share of the limit that is left after a clearance
 class PictureCache:
     """Files by name in a folder; safe to be called from many threads.
 
-    A cache may be deleted at any time, so a disk that is full or read-only only makes it useless, not an error.
+    A cache may be deleted at any time. A disk that is full or read-only is no error: nothing is kept then.
 
     Args:
         folder: Where the files are kept; made when the first one is written.

@@ -19,7 +19,7 @@ from reid_al_agents.data import ImageSet
 from reid_al_env import InputError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Exif, Image
 
 Reduction: TypeAlias = Literal["small", "large"]
 
@@ -146,8 +146,9 @@ class Pictures:
         try:
             with Image.open(path) as opened:
                 width, height = opened.size
-                turned = _exif(opened).get(ExifTags.Base.Orientation) in _TURNED
-                return (height, width) if turned else (width, height), _time_taken(opened)
+                exif = _exif(opened)
+                turned = exif is not None and exif.get(ExifTags.Base.Orientation) in _TURNED
+                return (height, width) if turned else (width, height), _time_taken(exif)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
@@ -173,7 +174,9 @@ def _reduce(path: Path, longest: int) -> bytes:
     from PIL import Image, ImageOps
 
     with Image.open(path) as opened:
-        opened.thumbnail((longest, longest), reducing_gap=2.0)  # JPEG decodes straight to a fraction of its size
+        opened.thumbnail(
+            (longest, longest), reducing_gap=2.0
+        )  # JPEG decodes straight to a fraction of its size
         picture = ImageOps.exif_transpose(opened)
         if picture.has_transparency_data:
             ground = Image.new("RGBA", picture.size, _GROUND)
@@ -190,20 +193,19 @@ def _cache_name(path: Path, reduction: Reduction) -> str:
     return hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"
 
 
-def _exif(picture: Image) -> Image.Exif:
+def _exif(picture: Image) -> Exif | None:
     try:
         return picture.getexif()
-    except (ValueError, SyntaxError):  # broken EXIF is a SyntaxError
-        from PIL import Image
-
-        return Image.Exif()
+    except (ValueError, SyntaxError):
+        return None  # broken EXIF is a SyntaxError
 
 
-def _time_taken(picture: Image) -> str | None:
+def _time_taken(exif: Exif | None) -> str | None:
     """EXIF's time of exposure, or else that of the file, if it is a time at all."""
     from PIL import ExifTags
 
-    exif = _exif(picture)
+    if exif is None:
+        return None
     try:
         exposed = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
         written = exposed or exif.get(ExifTags.Base.DateTime)

@@ -13,7 +13,6 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from reid_al_agents.annotate.exports import Exports
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.server.access import Access
@@ -66,7 +65,7 @@ def create_app(
     app.include_router(answering_routes(session, refreshing, responses))
     app.include_router(contradiction_routes(session, refreshing, responses))
     app.include_router(identity_routes(session, refreshing, responses))
-    app.include_router(progress_routes(refreshing, responses, Exports(session)))
+    app.include_router(progress_routes(session, refreshing, responses))
     app.include_router(image_routes(pictures, responses))
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -19,9 +19,9 @@ from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, table
 from reid_al_agents.annotate.session import AnnotationSession
-from reid_al_agents.beliefs.audit_events import heard_by_audit
-from reid_al_agents.beliefs.contradictions import Contradiction, Link, find_contradictions
-from reid_al_agents.log.events import Event, Question
+from reid_al_agents.beliefs.contradictions import Contradiction
+from reid_al_agents.beliefs.evidence import Evidence
+from reid_al_agents.log.events import Event, StoredQuestion
 
 GROUP_IMAGES = 6
 """Typical images of a group beside a question."""
@@ -118,9 +118,9 @@ class Responses:
             "name": name,
         }
 
-    def question(self, question: Question) -> Json:
+    def question(self, question: StoredQuestion) -> Json:
         """A question; a gold question does not say that it is one, as that would give its answer away."""
-        groups = self._session.planning.groups
+        groups = self._session.planner.groups
         sides = [self.group(groups, image, GROUP_IMAGES) for image in (question.query, question.candidate)]
         self._pictures.prepare((question.query, question.candidate), "large")
         self._pictures.prepare((image["id"] for side in sides for image in side["images"]), "small")
@@ -134,9 +134,9 @@ class Responses:
             "probability": question.probability,
         }
 
-    def row(self, questions: list[Question]) -> Json:
+    def row(self, questions: list[StoredQuestion]) -> Json:
         """Questions that share their query."""
-        groups = self._session.planning.groups
+        groups = self._session.planner.groups
         query = questions[0].query
         items = [self.question(question) for question in questions]
         names = ("id", "kind", "candidate", "candidate_group", "probability")
@@ -151,15 +151,16 @@ class Responses:
         session = self._session
         with session.state.lock:
             now = session.state.clock()
-            answers, browsed = session.state.answers, session.state.browsed
-            mine = list(session.state.by_person.get(annotator, {}).values())
+            beliefs = session.state.beliefs
+            answers, browsed = beliefs.answers, beliefs.policy_answers
+            mine = beliefs.answers_of(annotator)
             speed = answers_per_minute([event.at for event in mine], now)
             totals = self._count()
             goal = session.state.settings.answers
             if goal is None and session.state.settings.refresh_every is not None:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
             left = None if goal is None else max(0, goal - answers)
-            batch = session.planning.asking.batch
+            batch = session.planner.engine.batch
             picks = self._picks(annotator, mine, now)
         return {
             "answers_today": answered_today(mine, now),
@@ -176,25 +177,21 @@ class Responses:
             "round": session.state.round,
             "refresh": self._refreshing.state,
             "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
-            "stop_chance": session.supply.monitor.chance_of_change
-            if session.supply.monitor.answers
-            else None,
-            "annotators": len(session.state.beliefs.people),
+            "stop_chance": beliefs.monitor.chance_of_change if beliefs.monitor.answers else None,
+            "annotators": len(beliefs.annotators),
         }
 
     def contradictions(self) -> Json:
         """All contradictions between answers, with the answers on both sides."""
-        session = self._session
-        with session.state.lock:
-            found = find_contradictions(session.state.effective.values(), session.state.beliefs)
-        return {"items": [self._contradiction(item) for item in found]}
+        return {"items": [self._contradiction(item) for item in self._session.contradictions()]}
 
     def progress(self) -> Json:
         """Quality of the groups, the stop rule, the rounds, and each annotator's figures."""
         session = self._session
         with session.state.lock:
-            events = list(session.state.effective.values())
-            monitor, returns = session.supply.monitor, session.planning.asking.report.returns[-_RETURNS:]
+            events = list(session.state.beliefs.events.values())
+            monitor = session.state.beliefs.monitor
+            returns = session.planner.engine.report.returns[-_RETURNS:]
             now = session.state.clock()
         estimate = session.audit()
         people = table(events, now)
@@ -213,7 +210,7 @@ class Responses:
             "annotators": people,
             "match_rate": sum(told) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
-            "calibration_error": heard_by_audit(events).calibration_error(),
+            "calibration_error": session.state.beliefs.audit.calibration_error(),
             "refresh": self._refreshing.state,
         }
 
@@ -234,7 +231,7 @@ class Responses:
 
         In a row these are its candidates; otherwise the query's budget (K_max).
         """
-        board = self._session.supply.board
+        board = self._session.dispatch.leases
         current = next(iter(board.leased(annotator, now)), None)
         if current is None:
             return {"used": 0, "budget": self._session.episode.budget}
@@ -249,8 +246,8 @@ class Responses:
     def _count(self) -> Json:
         """Totals over the pool, counted again after changes, but not for every answer."""
         session = self._session
-        found = session.planning.identities
-        state = (session.state.changes, -1 if found is None else found.changes)
+        found = session.planner.identities
+        state = (session.state.beliefs.changes, -1 if found is None else found.changes)
         counted, counted_at, totals = self._totals
         fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0
         if counted == state or fresh:
@@ -266,9 +263,7 @@ class Responses:
             "groups": int(np.count_nonzero(sizes > 1)) if found is None else found.identities,
             "images_known": int(sizes[sizes > 1].sum()),
             "saved": max(0, implied - told),
-            "contradictions": len(
-                find_contradictions(session.state.effective.values(), session.state.beliefs)
-            ),
+            "contradictions": len(session.contradictions()),
         }
         self._totals = (state, time.monotonic(), totals)
         return totals
@@ -283,12 +278,12 @@ class Responses:
             "different": self._links(item.different),
         }
 
-    def _links(self, links: Iterable[Link]) -> list[Json]:
+    def _links(self, links: Iterable[Evidence]) -> list[Json]:
         return [
             {
                 "event": None if link.event is None else link.event.id,
-                "query": self.image(link.query),
-                "candidate": self.image(link.candidate),
+                "query": self.image(link.i),
+                "candidate": self.image(link.j),
                 "answer": "same" if link.sign > 0 else "different",
                 "annotator": "" if link.event is None else link.event.annotator,
                 "at": None if link.event is None else link.event.at,
@@ -300,5 +295,5 @@ class Responses:
 
 def _shares(line: Json) -> Json:
     """A refresh's figures, with its scores as shares instead of percent."""
-    scores = {name: None if line[name] is None else line[name] / 100 for name in ("map", "rank1")}
+    scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from reid_al_agents.annotate.exports import EXPORTS, Exports
 from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.server import request_models as models
 from reid_al_agents.annotate.server.dependencies import Annotator, VerifiedAnnotator
 from reid_al_agents.annotate.server.responses import Responses
+from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.workspace.export import EXPORTS
 
 
-def progress_routes(refreshing: Refreshes, responses: Responses, exports: Exports) -> APIRouter:
+def progress_routes(session: AnnotationSession, refreshing: Refreshes, responses: Responses) -> APIRouter:
     """Make the routes."""
     routes = APIRouter()
 
@@ -30,7 +31,7 @@ def progress_routes(refreshing: Refreshes, responses: Responses, exports: Export
     def export(annotator: Annotator, file: str) -> Response:
         if file not in EXPORTS:
             raise Unknown(f"export {file[:40]!r}: expected one of {', '.join(EXPORTS)}")
-        content, media_type = exports.make(file)
+        content, media_type = session.export().make(file)
         attached = {"Content-Disposition": f'attachment; filename="{file}"'}
         return Response(content, media_type=media_type, headers=attached)
 
