@@ -90,8 +90,10 @@ async def wait_until_ready(base: str) -> None:
     async with httpx.AsyncClient(base_url=base) as client:
         for _ in range(3000):
             try:
-                await client.get("/?as=probe", follow_redirects=True)
-                if (await client.get("/api/questions", params={"count": 1})).json()["questions"]:
+                person = Person(client, "probe")
+                await person.enter()
+                await person.refill()
+                if person.hand:
                     return
             except httpx.TransportError:
                 pass
@@ -110,14 +112,14 @@ class Person:
         self.shown: dict[str, tuple[int, int]] = {}  # by question, less those that were withdrawn
 
     async def enter(self) -> None:
-        """Load the page."""
-        await self.client.get(f"/?as={self.name}", follow_redirects=True)
-        session = (await self.client.get("/api/session")).json()
-        self.headers = {"Origin": str(self.client.base_url), "X-CSRF-Token": session["csrf"]}
+        """Sign in."""
+        self.headers = {"Origin": str(self.client.base_url).rstrip("/")}
+        reply = await self.client.post("/api/sign-in", json={"name": self.name}, headers=self.headers)
+        self.headers["X-CSRF-Token"] = reply.json()["csrf"]
 
     async def refill(self) -> None:
         """Ask for questions."""
-        reply = await self.client.get("/api/questions", params={"count": 4})
+        reply = await self.client.post("/api/questions", json={"count": 4}, headers=self.headers)
         if self._refused(reply):
             return
         self._take(reply.json()["questions"])

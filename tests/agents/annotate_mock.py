@@ -48,6 +48,8 @@ class AnnotateMock:
         posts: Every POST that reached the server, as (path, body), repeats included.
         outage: None, ``"refuse"`` (nothing arrives), ``"lose"`` (arrives, reply lost) or an HTTP status.
         token: Where given, a visitor without this cookie gets 401.
+        annotator: The name that the browser answers under.
+        session_id: Told in every reply; another one is another session on the same port.
         waiting: What the server says when it has no question.
         supply: How many questions it will ask in all.
     """
@@ -72,6 +74,8 @@ class AnnotateMock:
         self.posts: list[tuple[str, dict]] = []
         self.outage: str | int | None = None
         self.token: str | None = None
+        self.annotator = "me"
+        self.session_id = "session"
         self.waiting: str | None = None
         self.refresh: dict | None = None
         self.contradictions = self._invent_contradictions()
@@ -145,10 +149,22 @@ class AnnotateMock:
 
     # the API's routes
 
+    @property
+    def csrf(self) -> str:
+        return f"{self.session_id}:{self.annotator}"
+
+    def sign_in(self, body: dict) -> dict:
+        if self.token and body.get("token") != self.token:
+            raise RefusedError(401, "this token is not known; ask for another link")
+        self.annotator = body.get("name", self.annotator)
+        return self.session()
+
     def session(self) -> dict:
         return {
-            "annotator": "me",
-            "csrf": "csrf-token",
+            "session": self.session_id,
+            "annotator": self.annotator,
+            "needs_token": self.token is not None,
+            "csrf": self.csrf,
             "run": "run",
             "data": "synthetic:pedestrians-source?seed=5",
             "languages": ["en", "de"],
@@ -373,7 +389,6 @@ class AnnotateMock:
             "/api/status": self.status,
             "/api/progress": self.progress,
             "/api/contradictions": lambda: {"items": self.contradictions},
-            "/api/questions": lambda: self.questions(int(query["count"]), query["layout"]),
             "/api/identities": lambda: self.identities(
                 int(query["offset"]), int(query["limit"]), query["sort"]
             ),
@@ -382,6 +397,8 @@ class AnnotateMock:
     def post(self, path: str, body: dict) -> object:
         self.posts.append((path, body))
         return {
+            "/api/sign-in": self.sign_in,
+            "/api/questions": lambda wanted: self.questions(wanted["count"], wanted["layout"]),
             "/api/answers": self.answer,
             "/api/undo": self.undo,
             "/api/contradictions/settle": self.settle,
@@ -418,7 +435,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers["X-CSRF-Token"] != "csrf-token":
+        if self.path != "/api/sign-in" and self.headers["X-CSRF-Token"] != self.mock.csrf:
             return self._json(403, {"error": "the token is missing"})
         return self._api(lambda: self.mock.post(self.path, json.loads(body)))
 
@@ -428,7 +445,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._hang_up()
         if isinstance(mock.outage, int):
             return self._json(mock.outage, {"error": "out of order"})
-        if mock.token and mock.token not in (self.headers["Cookie"] or ""):
+        signed_in = mock.token is None or mock.token in (self.headers["Cookie"] or "")
+        if not signed_in and self.path != "/api/sign-in":
             return self._json(401, {"error": "open the link that you were given"})
         try:
             with mock.lock:
@@ -455,7 +473,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Reid-Session", self.mock.session_id)
         self.send_header("Content-Security-Policy", POLICY)
+        if self.path == "/api/sign-in" and status == 200:
+            self.send_header("Set-Cookie", f"reid_al_session={self.mock.token}; HttpOnly; SameSite=Strict")
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "max-age=3600" if kind == "image/png" else "no-store")
         self.end_headers()

@@ -16,6 +16,8 @@ from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.data import ImageSet
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
+from reid_al_agents.workspace.folder import Folder
+from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, synthetic_features
 
@@ -42,7 +44,7 @@ def drawn(features):
     )
 
 
-def session(store, features=None, *, planner=None, clock=None, seed=0, grouping=None, **settings):
+def session(store, features=None, *, executor=None, clock=None, seed=0, grouping=None, **settings):
     features = pool() if features is None else features
     more = {} if clock is None else {"clock": clock}
     made = {"gold_share": 0.0, "refresh_every": None, **settings}
@@ -52,7 +54,7 @@ def session(store, features=None, *, planner=None, clock=None, seed=0, grouping=
         "run",
         lambda: make_selector("gain"),
         settings=AnnotationSettings(**made),
-        planner=planner,
+        executor=executor,
         seed=seed,
         grouping=grouping,
         **more,
@@ -60,20 +62,25 @@ def session(store, features=None, *, planner=None, clock=None, seed=0, grouping=
 
 
 def opened(
-    folder, features=None, *, url=None, adapt=False, refresh="cluster", worker=FAKE_WORKER, **settings
+    folder, features=None, *, url=None, adapt=False, refresh="cluster", process=FAKE_WORKER, **settings
 ):
-    """All that a server needs, with a worker that trains nothing."""
+    """All that a server needs, with a refresh process that trains nothing."""
     features = pool() if features is None else features
-    store = EventStore(folder / "events.sqlite" if url is None else url)
-    planner = ThreadPoolExecutor(1)
-    made = session(store, features, planner=planner, **settings)
+    lock = FolderLock(folder)
+    address = str(folder / "events.sqlite") if url is None else url
+    store = EventStore(address)
+    executor = ThreadPoolExecutor(1)
+    made = session(store, features, executor=executor, **settings)
     config = RunConfig(data="memory", backbone="small_cnn", evaluate_on="none", adapt=adapt, refresh=refresh)
     return OpenSession(
         made,
-        Refreshes(made, config, folder, worker=worker),
+        Refreshes(made, config, Folder(folder), address, process=process),
         Pictures(drawn(features), (64, 32)),
         store,
-        planner,
+        Folder(folder),
+        "memory",
+        executor,
+        lock,
     )
 
 

@@ -13,6 +13,6 @@ features = pool(int(sys.argv[4]) if len(sys.argv) > 4 else 150, 6, noise=0.7)
 if not (folder / "features.npz").exists():
     np.savez(folder / "features.npz", features=features.features)
 url = sys.argv[3] if len(sys.argv) > 3 and sys.argv[3] else None
-access, _ = make_access(folder, "127.0.0.1", port, (), ())
+access, _ = make_access(folder, "127.0.0.1", (), ())
 with opened(folder, features, url=url, overlap=1.0) as made:
     serve(made, access, "127.0.0.1", port, "test pool", lambda: print("ready", flush=True))

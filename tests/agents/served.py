@@ -63,8 +63,8 @@ class Person:
         self.sign_in()
 
     def sign_in(self):
-        self._open(f"{self._base}/?as={self._name}").read()
-        self.csrf = self.get("/api/session")["csrf"]
+        self.csrf = ""
+        self.csrf = self.post("/api/sign-in", {"name": self._name})["csrf"]
 
     @property
     def cookie(self):

@@ -7,10 +7,11 @@ import pytest
 pytest.importorskip("fastapi")
 sync_api = pytest.importorskip("playwright.sync_api", reason='needs playwright; pip install -e ".[dev]"')
 
-from reid_al_agents.annotate.exports import EXPORTS  # noqa: E402
 from served import Server  # noqa: E402
 
+from reid_al_agents.log.events import Event  # noqa: E402
 from reid_al_agents.log.store import EventStore  # noqa: E402
+from reid_al_agents.workspace.export import EXPORTS  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -37,14 +38,15 @@ def server(tmp_path):
 class Page:
     """One person's page; whatever it complains about ends in ``complaints``."""
 
-    def __init__(self, chromium, server, name):
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    def __init__(self, chromium, server, name, context=None):
+        self.context = context or chromium.new_context(viewport={"width": 1280, "height": 800})
         self.page = self.context.new_page()
         self.complaints = []
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.base = server.base
         self.page.goto(f"{server.base}/?as={name}")
+        self.page.click(f"text=I am {name}")
         self.wait_for_pair()
 
     def _note(self, kind, text):
@@ -100,6 +102,19 @@ def test_a_whole_session_by_keyboard_and_mouse(chromium, server, tmp_path):
     assert anna.complaints == []
 
 
+def test_two_sessions_in_one_browser_do_not_sign_each_other_out(chromium, server, tmp_path):
+    (tmp_path / "other").mkdir()
+    with Server(tmp_path / "other", identities=12) as other:
+        anna = Page(chromium, server, "anna")
+        ben = Page(chromium, other, "ben", anna.context)
+        anna.press("y")
+        ben.press("n")
+        anna.press("n")
+        assert {event.annotator for event in stored(tmp_path)} == {"anna"}
+        assert {event.annotator for event in stored(tmp_path / "other")} == {"ben"}
+        assert not anna.complaints + ben.complaints
+
+
 def test_two_people_at_once_and_a_refresh_in_between(chromium, server, tmp_path):
     anna, ben = Page(chromium, server, "anna"), Page(chromium, server, "ben")
     anna.press("y", "n")
@@ -119,15 +134,32 @@ def test_two_people_at_once_and_a_refresh_in_between(chromium, server, tmp_path)
     assert not anna.complaints + ben.complaints
 
 
-def test_a_contradiction_is_shown_and_settled_and_files_are_handed_out(chromium, server, tmp_path):
+def test_a_contradiction_is_shown_and_settled_and_files_are_exported(chromium, tmp_path):
+    said = [(0, 1, "same"), (1, 2, "same"), (0, 2, "different")]
+    with EventStore(tmp_path / "events.sqlite") as store:
+        store.append_many(answer_event(number, *pair) for number, pair in enumerate(said))
+    with Server(tmp_path, identities=30) as server:
+        settle_and_export(chromium, server, tmp_path)
+
+
+def answer_event(number, query, candidate, answer):
+    names = [f"crop{image:05d}.png" for image in (query, candidate)]
+    return Event(
+        f"triangle-{number}",
+        "run",
+        "answer",
+        "anna",
+        1.7e9 + number,
+        query=query,
+        candidate=candidate,
+        query_name=names[0],
+        candidate_name=names[1],
+        answer=answer,
+    )
+
+
+def settle_and_export(chromium, server, tmp_path):
     anna = Page(chromium, server, "anna")
-    csrf = anna.api("/api/session")["csrf"]
-    triangle = [(0, 1, "same"), (1, 2, "same"), (0, 2, "different")]
-    for number, (query, candidate, answer) in enumerate(triangle):
-        body = {"key": f"triangle-{number}", "query": query, "candidate": candidate, "answer": answer}
-        headers = {"X-CSRF-Token": csrf, "Origin": server.base}
-        done = anna.page.request.post(f"{server.base}/api/contradictions/settle", data=body, headers=headers)
-        assert done.ok, done.text()
     anna.go("Contradictions")
     sync_api.expect(anna.page.get_by_text("anna").nth(1)).to_be_visible(timeout=30_000)
     assert len(anna.api("/api/contradictions")["items"]) == 1

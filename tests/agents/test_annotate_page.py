@@ -54,7 +54,7 @@ def visit(browser, mock) -> Iterator[Callable]:
         if message.type == "error" and not expected:
             failures.append(message.text)
 
-    def open_page(options=DESK, *, ready: str | None = ".pane-picture img", **more):
+    def open_page(options=DESK, *, path="/", ready: str | None = ".pane-picture img", **more):
         context = browser.new_context(**options, **more)
         contexts.append(context)
         context.set_default_timeout(15_000)
@@ -64,7 +64,7 @@ def visit(browser, mock) -> Iterator[Callable]:
         page = context.new_page()
         page.on("console", note_console)
         page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(mock.url)
+        page.goto(mock.url + path)
         if ready:
             page.wait_for_selector(ready)
         return page
@@ -449,10 +449,90 @@ def test_waiting_is_said_and_ends_by_itself(visit, mock, waiting, words):
         page.wait_for_selector(".pane-picture img")
 
 
-def test_a_visitor_without_a_token(visit, mock):
+def test_a_visitor_without_a_token_signs_in_with_one(visit, mock):
     mock.token = "secret"
     page = visit(ready="text=Open the link that you were given")
-    assert page.locator("input[name=token]").is_visible()
+    page.fill("input[name=token]", "wrong")
+    page.click("#gate button[type=submit]")
+    page.wait_for_selector("text=this token is not known")
+    page.fill("input[name=token]", "secret")
+    page.click("#gate button[type=submit]")
+    page.wait_for_selector(".pane-picture img")
+    assert page.locator("#who").inner_text() == "You are me"
+    assert page.locator("#who button").count() == 0  # a token has one name
+
+
+def test_the_token_of_a_link_does_not_stay_in_the_address(visit, mock):
+    mock.token = "secret"
+    page = visit(path="/?token=wrong", ready="text=this token is not known")
+    page.goto(f"{mock.url}/?token=secret")
+    page.wait_for_selector(".pane-picture img")
+    assert urlsplit(page.url).query == ""
+
+
+def test_a_name_is_chosen_on_the_page(visit, mock):
+    page = visit()
+    page.click("text=You are me")
+    page.fill("#name input", "anna")
+    page.click("text=Use this name")
+    page.wait_for_selector("text=You are anna")
+    assert ("/api/sign-in", {"name": "anna"}) in mock.posts
+
+
+def test_the_name_of_a_link_is_taken_only_when_one_says_so(visit, mock):
+    page = visit(path="/?as=ben", ready="text=Are you ben?")
+    assert mock.annotator == "me"
+    page.click("text=Go on as me")
+    page.wait_for_selector("text=You are me")
+    page.goto(f"{mock.url}/?as=ben")
+    page.click("text=I am ben")
+    page.wait_for_selector("text=You are ben")
+    assert urlsplit(page.url).query == ""
+
+
+def test_a_page_whose_session_has_gone_says_so_and_keeps_its_answers(visit, mock):
+    page = visit()
+    page.on("dialog", lambda dialog: dialog.accept())
+    mock.outage = 503
+    press(page, "y", "n")
+    page.wait_for_selector("#saved[data-state=failing]")
+    mock.outage, mock.session_id = None, "another"
+    page.wait_for_selector("[data-lost=other_session]")
+    assert "2 answers are not saved yet" in page.locator("#gate").inner_text()
+    page.reload()
+    page.wait_for_selector(".pane-picture img")
+    assert mock.log == []  # they are no answers of this session
+    mock.session_id = "session"
+    page.reload()
+    until(page, lambda: len(mock.log) == 2)
+    assert answers(mock) == ["same", "different"]
+
+
+def test_a_page_whose_name_was_changed_elsewhere_says_so_and_keeps_its_answers(visit, mock):
+    page = visit()
+    page.on("dialog", lambda dialog: dialog.accept())
+    mock.annotator = "ben"
+    press(page, "y")
+    page.wait_for_selector("text=This browser now answers as ben")
+    assert "1 answer is not saved yet" in page.locator("#gate").inner_text()
+    page.click("text=Go on as ben")
+    page.wait_for_selector("text=You are ben")
+    assert mock.log == []  # it is none of ben's
+    page.goto(f"{mock.url}/?as=me")
+    page.click("text=I am me")
+    until(page, lambda: answers(mock) == ["same"])
+
+
+def test_a_page_that_was_signed_out_says_so(visit, mock):
+    mock.token = "secret"
+    page = visit(path="/?token=secret")
+    page.context.clear_cookies()
+    press(page, "y")
+    page.wait_for_selector("[data-lost=signed_out]")
+    page.fill("input[name=token]", "secret")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("#gate button[type=submit]")
+    until(page, lambda: answers(mock) == ["same"])
 
 
 def test_of_a_picture_that_is_missing_nobody_says_who_is_on_it(visit, mock):
@@ -551,7 +631,7 @@ def test_words_are_true(visit, mock):
     page.wait_for_selector("text=There is nothing left to undo.")
     assert page.locator(".notice > .icon").count() == 0
     page.keyboard.press("?")
-    assert "Everywhere" not in page.locator("dialog").inner_text()
+    assert "Everywhere" not in page.locator("#help").inner_text()
     page.keyboard.press("Escape")
     page.evaluate("location.hash = '#/progress'")
     page.wait_for_selector("a[href='/api/export/labelstudio.xml']")

@@ -60,6 +60,7 @@ class OpenSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.refreshing.close()
+        self.pictures.close()
         self.executor.shutdown(wait=True, cancel_futures=True)
         self.store.close()
         self.lock.release()
@@ -112,7 +113,7 @@ def open_session(
         lock.release()
         raise
     refreshes = Refreshes(session, config, folder, address, device=device, process=process)
-    pictures = Pictures(images, config.size)
+    pictures = Pictures(images, config.size, folder.path / "thumbnails")
     return OpenSession(session, refreshes, pictures, opened, folder, config.data, executor, lock)
 
 

@@ -1,68 +1,89 @@
-"""The pool's images as a browser takes them, by number and never by path."""
+"""The pool's images as browsers and terminals show them, by number and never by path."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.annotate.picture_cache import PictureCache
 from reid_al_agents.data import ImageSet
 from reid_al_env import InputError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Exif, Image
 
-_KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
+Reduction: TypeAlias = Literal["small", "large"]
+
+LONGEST_SIDE: dict[Reduction, int] = {"small": 320, "large": 1600}
+"""Pixels of a picture's longest side: ``small`` in lists and strips, ``large`` in a question."""
+
+_SHOWN_BY_BROWSERS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
+_QUALITY = 85
+_GROUND = (128, 128, 128)  # behind transparent pictures
 _REMEMBERED = 100_000
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 class Pictures:
-    """Images of a set as encoded files.
+    """Encoded images of a set, in their own size or reduced.
 
     Args:
-        images: The images; those that are files are handed out as they are.
+        images: The images.
         size: Height and width in pixels that images in memory are shown at.
+        cache: Folder for reduced pictures; ``None`` makes them again each time.
 
     Attributes:
         images: The images.
     """
 
-    def __init__(self, images: ImageSet, size: tuple[int, int]) -> None:
+    def __init__(self, images: ImageSet, size: tuple[int, int], cache: Path | None = None) -> None:
         self.images, self._memory_size = images, size
+        self._cache = None if cache is None else PictureCache(cache)
         self._header = lru_cache(_REMEMBERED)(self._read_header)
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="pictures")
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def encoded(self, image: int) -> tuple[bytes, str]:
-        """An image's bytes and media type.
+    def encoded(self, image: int, reduction: Reduction | None = None) -> tuple[bytes, str]:
+        """Bytes and media type of an image.
+
+        Args:
+            image: Its index.
+            reduction: Reduces an image that is larger than this; ``None`` leaves it as it is.
 
         Raises:
-            InputError: If the file is missing or is no image that browsers show.
+            InputError: If the file is missing or is not an image.
         """
-        from PIL import Image
-
         path = self._path(image)
         if path is None:
-            buffer = io.BytesIO()
-            Image.fromarray(self.images.read([image], self._memory_size)[0]).save(buffer, "PNG")
-            return buffer.getvalue(), "image/png"
+            return self._from_memory(image)
         try:
-            content = path.read_bytes()
-            with Image.open(io.BytesIO(content)) as opened:
-                kind = opened.format or ""
-                if kind not in _KINDS:
-                    buffer = io.BytesIO()
-                    opened.convert("RGB").save(buffer, "PNG")
-                    return buffer.getvalue(), "image/png"
+            if reduction is not None and self.is_reduced(image, reduction):
+                return self._reduced(path, reduction), "image/jpeg"
+            return _as_browsers_take_it(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
-        return content, _KINDS[kind]
+
+    def prepare(self, images: Iterable[int], reduction: Reduction) -> None:
+        """Make reduced pictures in the background, as they will be asked for soon."""
+        if self._cache is not None:
+            for image in images:
+                if self.is_reduced(image, reduction):
+                    self._ahead.submit(self._prepare, image, reduction)
+
+    def is_reduced(self, image: int, reduction: Reduction) -> bool:
+        """Whether an image is larger than the reduction allows."""
+        return self._path(image) is not None and max(self.size(image)) > LONGEST_SIDE[reduction]
 
     def thumbnail(self, image: int, width: int) -> NDArray[np.uint8]:
         """An image (H, W, 3) of that width and an even height, for terminals."""
@@ -72,30 +93,62 @@ class Pictures:
         return pixels
 
     def size(self, image: int) -> tuple[int, int]:
-        """Width and height, pixels.
+        """Width and height in pixels, as shown (turned as EXIF says).
 
         Raises:
-            InputError: If the file is missing or is no image.
+            InputError: If the file is missing or is not an image.
         """
         return self._header(image)[0]
 
     def taken(self, image: int) -> str | None:
-        """When an image was taken, as ISO 8601 without a zone, where its EXIF tells; else ``None``.
+        """Time of exposure by EXIF, as ISO 8601 without a zone; ``None`` if unknown.
 
         Raises:
-            InputError: If the file is missing or is no image.
+            InputError: If the file is missing or is not an image.
         """
         return self._header(image)[1]
 
-    def _read_header(self, image: int) -> tuple[tuple[int, int], str | None]:
+    def close(self) -> None:
+        """Stop preparing pictures."""
+        self._ahead.shutdown(wait=True, cancel_futures=True)
+
+    def _prepare(self, image: int, reduction: Reduction) -> None:
+        path = self._path(image)
+        assert path is not None  # images in memory are never reduced
+        try:
+            if self._cache is not None and not self._cache.has(_cache_name(path, reduction)):
+                self._reduced(path, reduction)
+        except (OSError, ValueError):  # reported when the picture is asked for
+            return
+
+    def _reduced(self, path: Path, reduction: Reduction) -> bytes:
+        name = _cache_name(path, reduction)
+        content = None if self._cache is None else self._cache.get(name)
+        if content is None:
+            content = _reduce(path, LONGEST_SIDE[reduction])
+            if self._cache is not None:
+                self._cache.put(name, content)
+        return content
+
+    def _from_memory(self, image: int) -> tuple[bytes, str]:
         from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(self.images.read([image], self._memory_size)[0]).save(buffer, "PNG")
+        return buffer.getvalue(), "image/png"
+
+    def _read_header(self, image: int) -> tuple[tuple[int, int], str | None]:
+        from PIL import ExifTags, Image
 
         path = self._path(image)
         if path is None:
             return (self._memory_size[1], self._memory_size[0]), None
         try:
             with Image.open(path) as opened:
-                return opened.size, _time_of(opened)
+                width, height = opened.size
+                exif = _exif(opened)
+                turned = exif is not None and exif.get(ExifTags.Base.Orientation) in _TURNED
+                return (height, width) if turned else (width, height), _time_taken(exif)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
@@ -103,14 +156,59 @@ class Pictures:
         return None if self.images.paths is None else Path(str(self.images.paths[image]))
 
 
-def _time_of(picture: Image) -> str | None:
-    """EXIF's time of exposure, or else of the file, if it is a time at all."""
+def _as_browsers_take_it(path: Path) -> tuple[bytes, str]:
+    """A file as it is, or as PNG where browsers do not show its format."""
+    from PIL import Image, ImageOps
+
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content)) as opened:
+        if opened.format in _SHOWN_BY_BROWSERS:
+            return content, _SHOWN_BY_BROWSERS[opened.format]
+        buffer = io.BytesIO()
+        ImageOps.exif_transpose(opened).convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue(), "image/png"
+
+
+def _reduce(path: Path, longest: int) -> bytes:
+    """A file as JPEG whose longest side is at most ``longest`` pixels."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        opened.thumbnail(
+            (longest, longest), reducing_gap=2.0
+        )  # JPEG decodes straight to a fraction of its size
+        picture = ImageOps.exif_transpose(opened)
+        if picture.has_transparency_data:
+            ground = Image.new("RGBA", picture.size, _GROUND)
+            picture = Image.alpha_composite(ground, picture.convert("RGBA"))
+        buffer = io.BytesIO()
+        picture.convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def _cache_name(path: Path, reduction: Reduction) -> str:
+    """Name of a reduced picture; it changes with the file."""
+    status = path.stat()
+    version = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{LONGEST_SIDE[reduction]}"
+    return hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"
+
+
+def _exif(picture: Image) -> Exif | None:
+    try:
+        return picture.getexif()
+    except (ValueError, SyntaxError):
+        return None  # broken EXIF is a SyntaxError
+
+
+def _time_taken(exif: Exif | None) -> str | None:
+    """EXIF's time of exposure, or else that of the file, if it is a time at all."""
     from PIL import ExifTags
 
+    if exif is None:
+        return None
     try:
-        exif = picture.getexif()
         exposed = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
-        told = exposed or exif.get(ExifTags.Base.DateTime)
-        return datetime.strptime(str(told), "%Y:%m:%d %H:%M:%S").isoformat()
+        written = exposed or exif.get(ExifTags.Base.DateTime)
+        return datetime.strptime(str(written), "%Y:%m:%d %H:%M:%S").isoformat()
     except (ValueError, SyntaxError):
-        return None  # cameras without a clock write zeros; broken EXIF is a SyntaxError
+        return None  # cameras without a clock write zeros

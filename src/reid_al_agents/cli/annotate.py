@@ -112,7 +112,7 @@ def annotate(
             answer_here(opened, terminal)
         else:
             names = opt.parse_names(hosts)
-            access, tokens = make_access(place.folder, host, port, opt.parse_names(annotators), names, https)
+            access, tokens = make_access(place.folder, host, opt.parse_names(annotators), names, https)
             urls = addresses(host, port, tokens, names)
             serve(opened, access, host, port, place.config.data, lambda: _announce(urls, browser))
         count = opened.session.state.beliefs.answers

@@ -1,4 +1,4 @@
-"""Serving the page: addresses, tokens and the web server."""
+"""Addresses, tokens, and the web server itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_al_agents.annotate.begin import OpenSession
-from reid_al_agents.annotate.server.access import LOOPBACK, Access, check_name, keep_secret
+from reid_al_agents.annotate.server.access import LOOPBACK, Access, check_name, load_secret
 from reid_al_env import InputError
 
 _TOKENS = "tokens.json"
@@ -20,17 +20,15 @@ _TOKENS = "tokens.json"
 def make_access(
     folder: Path,
     host: str,
-    port: int,
     annotators: tuple[str, ...],
     hosts: tuple[str, ...],
     secure: bool = False,
 ) -> tuple[Access, dict[str, str] | None]:
-    """Who may in: anybody on this machine, or those with a token.
+    """Decide who is let in: everybody on this machine, or annotators with a token.
 
     Args:
         folder: Where the secret and the tokens are kept.
         host: Address that is listened on.
-        port: Its port.
         annotators: Names that get a token; they keep the one they have.
         hosts: Names that the page is reached by.
         secure: Whether it is reached over HTTPS, by a proxy.
@@ -39,7 +37,7 @@ def make_access(
         The access, and the tokens by name (``None`` where none are needed).
 
     Raises:
-        InputError: The page would be open to others without tokens, or a name is none.
+        InputError: The page would be open to others without tokens, or a name is not valid.
     """
     if host not in LOOPBACK and not annotators:
         raise InputError(
@@ -47,11 +45,11 @@ def make_access(
         )
     tokens = _tokens(folder, tuple(check_name(name) for name in annotators)) if annotators else None
     names = hosts if host in ("0.0.0.0", "::") else (*hosts, host)
-    return Access(keep_secret(folder), tokens, names, port, secure), tokens
+    return Access(load_secret(folder), tokens, names, secure), tokens
 
 
 def addresses(host: str, port: int, tokens: dict[str, str] | None, hosts: tuple[str, ...]) -> dict[str, str]:
-    """The address to open, by annotator; the empty name where nobody needs a token."""
+    """The address to open, by annotator; under the empty name where no token is needed."""
     shown = (hosts or (host,))[0]
     shown = f"[{shown}]" if ":" in shown else shown
     base = f"http://{shown}:{port}/"
@@ -92,10 +90,18 @@ def serve(
     import uvicorn
 
     from reid_al_agents.annotate.server.app import create_app
+    from reid_al_agents.annotate.server.slow_peers import DeadlineProtocol
 
     app = create_app(opened.session, opened.refreshing, opened.pictures, access, data=data)
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
+        app,
+        host=host,
+        port=port,
+        http=DeadlineProtocol,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=access.secure,  # without a proxy, these headers would let peers choose their address
+        timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
     started: Any = server.startup

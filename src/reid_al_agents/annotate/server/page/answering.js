@@ -35,7 +35,7 @@ export class Answering {
       onStatus: handlers.onStatus,
       unsent: () => this.outbox.questions,
     });
-    this.outbox = new Outbox(`${session.run}:${session.annotator}`, {
+    this.outbox = new Outbox(`${session.session}:${session.annotator}`, {
       send: (entry) => this.#send(entry),
       onReply: (entry, reply) => this.#replied(entry, reply),
       onRefused: (entry, error) => this.#refused(entry, error),

@@ -1,5 +1,6 @@
 // Talking to the server. Every failure is an ApiError: status 0 where nothing came back.
 
+const SIGN_IN = "/api/sign-in";
 const PATIENCE = 20_000; // milliseconds until a request counts as failed
 
 /** A request that failed: `status` is the server's, or 0; the message is one line for a person. */
@@ -16,19 +17,40 @@ export class ApiError extends Error {
   }
 }
 
-let csrf = "";
-let whenLockedOut = () => {};
+let session = null; // as the server described it when this page signed in
+let whenLost = () => {};
 
-/** @param {() => void} listener called whenever the server does not know who this is (401) */
-export function onLockedOut(listener) {
-  whenLockedOut = listener;
+/**
+ * @param {(why: "signed_out"|"other_session"|"other_name", now: object|null) => void} listener called when the
+ *   server no longer knows this page: it is signed out, another session is served here, or the browser goes by
+ *   another name; `now` is the session as it is
+ */
+export function onLost(listener) {
+  whenLost = listener;
 }
 
-/** @returns {Promise<object>} who this is, and what the run is called */
+/** @returns {Promise<object>} the session, and who this is */
 export async function openSession() {
-  const session = await get("/api/session");
-  csrf = session.csrf;
-  return session;
+  return adopt(await get("/api/session"));
+}
+
+/** @param {{token: string}|{name: string}} who @returns {Promise<object>} the session */
+export async function signIn(who) {
+  session = null;
+  return adopt(await request(SIGN_IN, posting(who, {})));
+}
+
+/** The CSRF token is renewed for the same annotator of the same session only. */
+function adopt(found) {
+  const why = session && (found.session !== session.session ? "other_session" : found.annotator !== session.annotator && "other_name");
+  if (why) lose(why, found);
+  session = found;
+  return found;
+}
+
+function lose(why, now) {
+  whenLost(why, now);
+  throw new ApiError(401, "");
 }
 
 /** @param {string} path @returns {Promise<any>} */
@@ -48,8 +70,12 @@ export async function post(path, body) {
 }
 
 function send(path, body) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrf };
-  return request(path, { method: "POST", headers, body: JSON.stringify(body), keepalive: true });
+  return request(path, posting(body, { "X-CSRF-Token": session?.csrf ?? "" }));
+}
+
+function posting(body, more) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...more };
+  return { method: "POST", headers, body: JSON.stringify(body), keepalive: true };
 }
 
 async function request(path, options) {
@@ -62,8 +88,10 @@ async function request(path, options) {
     if (!response || response.ok) throw new ApiError(0, "");
     reply = {};
   }
+  const served = response.headers.get("Reid-Session");
+  if (session && served && served !== session.session) lose("other_session", null);
   if (response.ok) return reply;
-  if (response.status === 401) whenLockedOut();
+  if (response.status === 401 && path !== SIGN_IN) lose("signed_out", null);
   throw new ApiError(response.status, typeof reply.error === "string" ? reply.error : "");
 }
 

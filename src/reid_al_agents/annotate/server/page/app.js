@@ -1,18 +1,19 @@
 // Puts the page together: who is here, which view is shown, and what is the same in all of them.
 
-import { get, onLockedOut, openSession } from "./api.js";
+import { get, onLost, openSession, signIn } from "./api.js";
 import { Answering } from "./answering.js";
 import { Contradictions } from "./contradictions.js";
-import { h, icon } from "./dom.js";
+import { button, h, icon } from "./dom.js";
 import { openHelp } from "./help.js";
 import { currentLanguage, preferredLanguage, t, useLanguage } from "./i18n.js";
 import { Identities } from "./identities.js";
 import { listen } from "./keys.js";
 import { errorWords, notice } from "./notices.js";
 import { Progress } from "./progress.js";
+import { askName, lostView, nameView, tokenView } from "./sign_in.js";
 import { SavedMark, StatusPanel } from "./status.js";
 import { theme, turnTheme } from "./theme.js";
-import { gateView, waitingView } from "./waiting_view.js";
+import { waitingView } from "./waiting_view.js";
 
 const LANGUAGES = ["en", "de"];
 const STATUS_EVERY = 5000; // milliseconds
@@ -82,8 +83,12 @@ function drawTheme() {
 }
 
 function tellWho() {
-  at("who").textContent = present ? t("shell.who", { who: present.annotator }) : "";
-  at("who").title = present ? `${present.run} · ${present.data} · ${present.version}` : "";
+  const words = present ? t("shell.who", { who: present.annotator }) : "";
+  const details = present ? `${present.run} · ${present.data} · ${present.version}` : "";
+  const named = present && !present.needs_token;
+  at("who").replaceChildren(named
+    ? button({ class: "link", text: words, title: details, on: { click: () => askName(at("name"), present.annotator) } })
+    : h("span", { text: words, title: details }));
 }
 
 async function changeLanguage(code) {
@@ -110,11 +115,19 @@ function wireBar() {
   });
 }
 
-function lockOut() {
+function showGate(...nodes) {
   document.body.dataset.view = "gate";
   for (const name of Object.keys(views)) at(`view-${name}`).hidden = true;
-  at("gate").replaceChildren(gateView());
+  at("gate").replaceChildren(...nodes);
   at("gate").hidden = false;
+  at("main").focus({ preventScroll: true });
+}
+
+/** The server no longer knows this page: say why, and how many answers wait in this browser. */
+function lose(why, now) {
+  if (!present) return showGate(tokenView());
+  if (document.body.dataset.view === "gate") return undefined;
+  return showGate(lostView(why, { unsent: views.answer?.outbox.size ?? 0, before: present, now }));
 }
 
 // start
@@ -139,7 +152,7 @@ function build(session) {
 }
 
 async function start() {
-  onLockedOut(lockOut);
+  onLost(lose);
   wireBar();
   await useLanguage(preferredLanguage(LANGUAGES));
   drawTheme();
@@ -147,17 +160,32 @@ async function start() {
   await enter();
 }
 
+/** Sign in by the token of a link, or as the browser is known already. */
+async function arrive() {
+  const token = new URLSearchParams(location.search).get("token");
+  if (token === null) return openSession();
+  const session = await signIn({ token });
+  history.replaceState(null, "", `/${location.hash}`); // no token stays in the address
+  return session;
+}
+
 async function enter() {
   let session;
   try {
-    session = await openSession();
+    session = await arrive();
   } catch (error) {
-    if (error.status === 401) return;
-    document.body.dataset.view = "gate";
-    at("gate").replaceChildren(waitingView(null, error, enter));
-    at("gate").hidden = false;
-    return;
+    if (error.status === 401) return error.message && showGate(tokenView(error.message));
+    return showGate(waitingView(null, error, enter));
   }
+  const name = new URLSearchParams(location.search).get("as");
+  if (name !== null) history.replaceState(null, "", `/${location.hash}`);
+  if (name && !session.needs_token && name !== session.annotator) {
+    return showGate(nameView(name, session.annotator));
+  }
+  return begin(session);
+}
+
+async function begin(session) {
   at("gate").hidden = true;
   languages = session.languages;
   fillLanguages();

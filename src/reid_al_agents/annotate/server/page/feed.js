@@ -2,7 +2,7 @@
 //
 // A card is what is shown together: a query and one candidate (layout "pair") or up to five ("row").
 
-import { get } from "./api.js";
+import { post } from "./api.js";
 import { decoded, warm } from "./pictures.js";
 
 const AHEAD = { pair: 6, row: 15 }; // questions held
@@ -133,7 +133,7 @@ export class Feed {
     const { layout } = this;
     try {
       const stamp = this.stamp();
-      const reply = await get(`/api/questions?count=${Math.max(AHEAD[layout], count)}&layout=${layout}`);
+      const reply = await post("/api/questions", { count: Math.max(AHEAD[layout], count), layout });
       this.error = null;
       if (layout === this.layout) this.take(reply, stamp);
       this.#dropExpired();

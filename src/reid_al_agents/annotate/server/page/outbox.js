@@ -20,7 +20,7 @@ export class Outbox {
   #made = 0;
 
   /**
-   * @param {string} name run and annotator: whose entries these are
+   * @param {string} name session and annotator: whose entries these are
    * @param {object} handlers
    * @param {(entry: Entry) => Promise<any>} handlers.send
    * @param {(entry: Entry, reply: any) => void} handlers.onReply

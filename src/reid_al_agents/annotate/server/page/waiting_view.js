@@ -25,14 +25,3 @@ function finishedLinks() {
     h("a.primary", { href: "#/identities", text: t("waiting.see_identities") }),
     h("a.secondary", { href: "#/progress", text: t("waiting.see_progress") }));
 }
-
-/** What a visitor sees whom the server does not know. */
-export function gateView() {
-  const field = h("input", { name: "token", type: "password", autocomplete: "off", required: true, id: "gate-token" });
-  return h("div.empty", {},
-    h("h1", { id: "gate-title", text: t("gate.title") }),
-    h("p", { text: t("gate.text") }),
-    h("form", { method: "get", action: "/" },
-      h("label", { for: "gate-token", text: t("gate.token") }), field,
-      h("button.primary", { type: "submit", text: t("gate.enter") })));
-}

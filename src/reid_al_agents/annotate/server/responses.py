@@ -1,14 +1,20 @@
-"""What pages are told, as JSON."""
+"""The JSON of replies, made from the session.
+
+This is the only module of the server that reads the session's parts; routes call its public methods.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from reid_al_agents.annotate.identity_list import IdentityList
-from reid_al_agents.annotate.messages import Json
+from reid_al_agents.annotate.candidate_rows import ROW
+from reid_al_agents.annotate.identity_list import IdentityList, Order
+from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, table
@@ -17,36 +23,75 @@ from reid_al_agents.beliefs.contradictions import Contradiction
 from reid_al_agents.beliefs.evidence import Evidence
 from reid_al_agents.log.events import Event, StoredQuestion
 
-SHOWN = 6
+GROUP_IMAGES = 6
 """Typical images of a group beside a question."""
 
-ON_SHEET = 8
-"""Images of an identity on the contact sheet."""
+LISTED_IMAGES = 8
+"""Images of an identity in the list of identities."""
 
 _RETURNS = 500
 _TOTALS_EVERY = 1.0  # seconds between two counts over the whole pool
 
 
-class Views:
-    """Turns the session into what pages show.
+class Responses:
+    """Makes the JSON that pages show.
 
     Args:
         session: The session.
         refreshing: Its refreshes.
         pictures: Its images.
+        version: Put into the addresses of images, which browsers keep: another session on the same port has
+            other images.
     """
 
-    def __init__(self, session: AnnotationSession, refreshing: Refreshes, pictures: Pictures) -> None:
+    def __init__(
+        self, session: AnnotationSession, refreshing: Refreshes, pictures: Pictures, version: str
+    ) -> None:
         self._session, self._refreshing, self._pictures = session, refreshing, pictures
+        self._version = version
         self._totals: tuple[tuple[int, int], float, Json] = ((-1, -1), 0.0, {})
 
+    @property
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Held over several calls, it keeps other annotators' requests from coming between them."""
+        return self._session.state.lock
+
+    def session(self) -> Json:
+        """The session's name and settings."""
+        state = self._session.state
+        return {
+            "run": state.run,
+            "overlap": state.settings.overlap,
+            "lease_seconds": state.settings.lease_seconds,
+        }
+
+    def check_images(self, images: Iterable[int]) -> None:
+        """Raise :class:`Unknown` unless the pool has all the images."""
+        count = len(self._session.state.features)
+        if not all(0 <= image < count for image in images):
+            raise Unknown(f"image: expected a number from 0 to {count - 1}")
+
+    def questions(self, annotator: str, count: int, layout: str) -> Json:
+        """Lease up to ``count`` questions to an annotator; in the layout ``row``, in rows of one query."""
+        session = self._session
+        with self.lock:
+            if layout == "row":
+                rows = session.rows(annotator, -(-count // ROW))
+                waiting = None if rows else session.questions(annotator, 1).waiting
+                return {"rows": [self.row(row) for row in rows], "questions": [], "waiting": waiting}
+            found = session.questions(annotator, count)
+            return {"questions": [self.question(each) for each in found.questions], "waiting": found.waiting}
+
     def image(self, image: int) -> Json:
-        """An image."""
+        """An image with its address, size, and what is known about it."""
         features = self._session.state.features
         width, height = self._pictures.size(image)
+        url = f"/api/images/{image}?v={self._version}"
         return {
             "id": image,
-            "url": f"/api/images/{image}",
+            "url": f"{url}&size=large",
+            "small": f"{url}&size=small",
+            "original": url if self._pictures.is_reduced(image, "large") else None,
             "name": str(features.names[image]),
             "camera": None if features.cameras is None else int(features.cameras[image]),
             "time": self._pictures.taken(image),
@@ -54,15 +99,15 @@ class Views:
             "height": height,
         }
 
-    def group(self, sheet: IdentityList | None, image: int, count: int | None) -> Json:
+    def group(self, groups: IdentityList | None, image: int, count: int | None) -> Json:
         """The group that holds an image, with its most typical images."""
-        if sheet is None:
+        if groups is None:
             images, members, size, key, name = [image], [image], 1, f"g{image}", None
         else:
-            group = sheet.of_image(image)
-            members = sheet.images(group)
-            images, size = members[:count], sheet.size(group)
-            key, name = sheet.key(group), sheet.name(group)
+            group = groups.of_image(image)
+            members = groups.images(group)
+            images, size = members[:count], groups.size(group)
+            key, name = groups.key(group), groups.name(group)
         cameras = self._session.state.features.cameras
         seen = [] if cameras is None else sorted({int(cameras[each]) for each in members})
         return {
@@ -74,37 +119,41 @@ class Views:
         }
 
     def question(self, question: StoredQuestion) -> Json:
-        """A question, without telling why it is asked where that would give the answer away."""
-        sheet = self._session.planner.groups
+        """A question; a gold question does not say that it is one, as that would give its answer away."""
+        groups = self._session.planner.groups
+        sides = [self.group(groups, image, GROUP_IMAGES) for image in (question.query, question.candidate)]
+        self._pictures.prepare((question.query, question.candidate), "large")
+        self._pictures.prepare((image["id"] for side in sides for image in side["images"]), "small")
         return {
             "id": question.id,
             "kind": "policy" if question.kind == "hidden" else question.kind,
             "query": self.image(question.query),
             "candidate": self.image(question.candidate),
-            "query_group": self.group(sheet, question.query, SHOWN),
-            "candidate_group": self.group(sheet, question.candidate, SHOWN),
+            "query_group": sides[0],
+            "candidate_group": sides[1],
             "probability": question.probability,
         }
 
     def row(self, questions: list[StoredQuestion]) -> Json:
         """Questions that share their query."""
-        sheet = self._session.planner.groups
+        groups = self._session.planner.groups
         query = questions[0].query
         items = [self.question(question) for question in questions]
         names = ("id", "kind", "candidate", "candidate_group", "probability")
         return {
             "query": self.image(query),
-            "query_group": self.group(sheet, query, SHOWN),
+            "query_group": self.group(groups, query, GROUP_IMAGES),
             "items": [{name: item[name] for name in names} for item in items],
         }
 
     def status(self, annotator: str) -> Json:
-        """What is always to be seen."""
+        """The figures of the status panel, for one annotator."""
         session = self._session
         with session.state.lock:
             now = session.state.clock()
-            answers, browsed = session.state.beliefs.answers, session.state.beliefs.policy_answers
-            mine = session.state.beliefs.answers_of(annotator)
+            beliefs = session.state.beliefs
+            answers, browsed = beliefs.answers, beliefs.policy_answers
+            mine = beliefs.answers_of(annotator)
             speed = answers_per_minute([event.at for event in mine], now)
             totals = self._count()
             goal = session.state.settings.answers
@@ -128,18 +177,16 @@ class Views:
             "round": session.state.round,
             "refresh": self._refreshing.state,
             "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
-            "stop_chance": session.state.beliefs.monitor.chance_of_change
-            if session.state.beliefs.monitor.answers
-            else None,
-            "annotators": len(session.state.beliefs.annotators),
+            "stop_chance": beliefs.monitor.chance_of_change if beliefs.monitor.answers else None,
+            "annotators": len(beliefs.annotators),
         }
 
     def contradictions(self) -> Json:
-        """All that is contradicted, with its evidence."""
+        """All contradictions between answers, with the answers on both sides."""
         return {"items": [self._contradiction(item) for item in self._session.contradictions()]}
 
     def progress(self) -> Json:
-        """How good the groups are, whether it is worth going on, and how the people do."""
+        """Quality of the groups, the stop rule, the rounds, and each annotator's figures."""
         session = self._session
         with session.state.lock:
             events = list(session.state.beliefs.events.values())
@@ -167,22 +214,22 @@ class Views:
             "refresh": self._refreshing.state,
         }
 
-    def identities(self, offset: int, limit: int, order: str) -> Json:
-        """A page of the contact sheet."""
-        sheet = self._session.identities()
-        wanted: list[int] = sheet.ordered(order)[offset : offset + limit]  # type: ignore[arg-type]
-        items = [self.group(sheet, sheet.images(group, 1)[0], ON_SHEET) for group in wanted]
-        return {"total": len(sheet), "items": items}
+    def identities(self, offset: int, limit: int, order: Order) -> Json:
+        """A page of the list of identities."""
+        found = self._session.identities()
+        wanted = found.ordered(order)[offset : offset + limit]
+        items = [self.group(found, found.images(group, 1)[0], LISTED_IMAGES) for group in wanted]
+        return {"total": len(found), "items": items}
 
     def identity(self, identity: str) -> Json:
         """One identity with all its images."""
-        sheet = self._session.identities()
-        return self.group(sheet, sheet.images(sheet.find(identity), 1)[0], None)
+        found = self._session.identities()
+        return self.group(found, found.images(found.find(identity), 1)[0], None)
 
     def _picks(self, annotator: str, mine: list[Event], now: float) -> Json:
-        """Answers about the query that a person has before them, of those that it may ask for.
+        """Answers given about the present query, of those that may be asked about it.
 
-        In a row these are its candidates; otherwise the group's K_max, the answers of one question.
+        In a row these are its candidates; otherwise the query's budget (K_max).
         """
         board = self._session.dispatch.leases
         current = next(iter(board.leased(annotator, now)), None)
@@ -197,10 +244,10 @@ class Views:
         return {"used": used, "budget": max(self._session.episode.budget, used + open_)}
 
     def _count(self) -> Json:
-        """Totals over the pool, counted anew when something has changed, but not for every answer."""
+        """Totals over the pool, counted again after changes, but not for every answer."""
         session = self._session
-        sheet = session.planner.identities
-        state = (session.state.beliefs.changes, -1 if sheet is None else sheet.changes)
+        found = session.planner.identities
+        state = (session.state.beliefs.changes, -1 if found is None else found.changes)
         counted, counted_at, totals = self._totals
         fresh = time.monotonic() - counted_at < _TOTALS_EVERY and counted_at > 0
         if counted == state or fresh:
@@ -213,7 +260,7 @@ class Views:
         implied += int((sizes[conflicts[:, 0]] * sizes[conflicts[:, 1]]).sum())
         told = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
         totals = {
-            "groups": int(np.count_nonzero(sizes > 1)) if sheet is None else sheet.identities,
+            "groups": int(np.count_nonzero(sizes > 1)) if found is None else found.identities,
             "images_known": int(sizes[sizes > 1].sum()),
             "saved": max(0, implied - told),
             "contradictions": len(session.contradictions()),
@@ -247,6 +294,6 @@ class Views:
 
 
 def _shares(line: Json) -> Json:
-    """A refresh's line with its scores, which are in percent, as shares like all else on the page."""
+    """A refresh's figures, with its scores as shares instead of percent."""
     scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}

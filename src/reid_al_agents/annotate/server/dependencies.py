@@ -1,0 +1,31 @@
+"""The annotator behind a request, as FastAPI's dependencies."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, HTTPException, Request
+
+from reid_al_agents.annotate.server.access import Access
+
+
+def _annotator(request: Request) -> str:
+    access: Access = request.app.state.access
+    name = access.annotator(request.cookies.get(access.cookie_name))
+    if name is None:
+        raise HTTPException(401, "not signed in; open the link that you were given")
+    return name
+
+
+def _verified_annotator(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
+    access: Access = request.app.state.access
+    if not access.is_csrf(annotator, request.headers.get("x-csrf-token", "")):
+        raise HTTPException(403, "the page is out of date (CSRF token); load it again")
+    return annotator
+
+
+Annotator: TypeAlias = Annotated[str, Depends(_annotator)]
+"""Name of the signed-in annotator; enough to read."""
+
+VerifiedAnnotator: TypeAlias = Annotated[str, Depends(_verified_annotator)]
+"""Name of the annotator whose request carries the page's CSRF token; needed to change something."""

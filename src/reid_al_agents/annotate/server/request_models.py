@@ -1,0 +1,96 @@
+"""The JSON bodies of requests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Key = Annotated[
+    str,
+    Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", description="Unique; counted once."),
+]
+QuestionId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+ImageId = Annotated[int, Field(ge=0, lt=2**31, description="Index of an image in the pool.")]
+IdentityId = Annotated[str, Field(max_length=16, pattern=r"^g[0-9]+$")]
+Layout = Literal["pair", "row"]
+
+
+class RequestModel(BaseModel):
+    """Strict types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SignIn(RequestModel):
+    """Sign in by token, or under a name where no token is needed."""
+
+    token: Annotated[str, Field(max_length=200)] | None = None
+    name: Annotated[str, Field(max_length=40)] | None = None
+
+
+class QuestionsWanted(RequestModel):
+    """Ask for questions; those asked for are leased to the annotator."""
+
+    count: Annotated[int, Field(ge=1, le=50)] = 6
+    layout: Layout = "pair"
+
+
+class Answer(RequestModel):
+    """An answer, with a request for further questions."""
+
+    question: QuestionId
+    answer: Literal["same", "different", "cannot_tell", "incomparable", "bad_query", "bad_candidate"]
+    key: Key
+    seconds: (
+        Annotated[float, Field(ge=0, le=86_400, description="Seconds that the pair was looked at.")] | None
+    ) = None
+    want: Annotated[int, Field(ge=0, le=50, description="Questions that the page wants to hold.")] = 0
+    have: Annotated[list[QuestionId], Field(max_length=100, description="Questions that it holds.")] = []
+    layout: Layout = "pair"
+
+
+class Once(RequestModel):
+    """An act without further data."""
+
+    key: Key
+
+
+class Settle(RequestModel):
+    """A deliberate answer about a pair whose answers contradict one another."""
+
+    key: Key
+    query: ImageId
+    candidate: ImageId
+    answer: Literal["same", "different"]
+
+
+class Retract(RequestModel):
+    """Take back one event of any annotator."""
+
+    key: Key
+    event: Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Merge(RequestModel):
+    """Merge two identities."""
+
+    key: Key
+    a: IdentityId
+    b: IdentityId
+
+
+class Split(RequestModel):
+    """Split images off an identity."""
+
+    key: Key
+    identity: IdentityId
+    images: Annotated[list[ImageId], Field(min_length=1, max_length=5000)]
+
+
+class Name(RequestModel):
+    """Name an identity; an empty name removes the name."""
+
+    key: Key
+    identity: IdentityId
+    name: Annotated[str, Field(max_length=100)]

@@ -1,0 +1,77 @@
+"""Routes that sign annotators in and tell a page where it is."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Response
+
+from reid_al_agents.annotate.messages import Json
+from reid_al_agents.annotate.server import request_models as models
+from reid_al_agents.annotate.server.access import Access, check_name
+from reid_al_agents.annotate.server.dependencies import Annotator
+from reid_al_agents.annotate.server.responses import Responses
+
+_COOKIE_SECONDS = 30 * 86_400
+
+
+def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) -> APIRouter:
+    """Make the routes.
+
+    Args:
+        access: Who is let in.
+        responses: The session's figures.
+        data: Name of the data set, shown on the page.
+        page: Folder of the page's files.
+    """
+    routes = APIRouter()
+    languages = sorted(path.stem for path in (page / "i18n").glob("*.json"))
+
+    def described(annotator: str) -> Json:
+        return {
+            "session": access.session_id,
+            "annotator": annotator,
+            "needs_token": access.needs_token,
+            "csrf": access.csrf(annotator),
+            "data": data,
+            "languages": languages,
+            "layouts": ["pair", "row"],
+            "version": _version(),
+            **responses.session(),
+        }
+
+    @routes.get("/api/session")
+    def session(annotator: Annotator) -> Json:
+        return described(annotator)
+
+    @routes.post("/api/sign-in")
+    def sign_in(body: models.SignIn, response: Response) -> Json:
+        name = _name(access, body)
+        response.set_cookie(
+            access.cookie_name,
+            access.cookie(name),
+            max_age=_COOKIE_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=access.secure,
+        )
+        return described(name)
+
+    return routes
+
+
+def _name(access: Access, body: models.SignIn) -> str:
+    if not access.needs_token:
+        return check_name(body.name or "")
+    name = access.name_for_token(body.token or "")
+    if name is None:
+        raise HTTPException(401, "this token is not known; ask for another link")
+    return name
+
+
+def _version() -> str:
+    try:
+        return version("reid-active-learning")
+    except PackageNotFoundError:
+        return "0"
