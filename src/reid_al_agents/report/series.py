@@ -16,7 +16,7 @@ class Series:
     """One line of a figure.
 
     Attributes:
-        name: The selector, with the refresh where there are several.
+        name: The selector, with the refresh where it has several.
         answers: Numbers of answers, ascending.
         mean: Mean over seeds at each.
         half_width: Half the width of the 95 % t interval at each; NaN for one seed.
@@ -71,9 +71,12 @@ def reference_levels(rows: Sequence[ResultRow], measure: str) -> list[Series]:
 
 def _by_name(rows: Sequence[ResultRow], measure: str) -> dict[str, list[ResultRow]]:
     measured = [row for row in rows if row.as_dict()[measure] is not None]
-    several = len({row.refresh for row in measured if row.answers > 0}) > 1
+    refreshes: dict[str, set[str]] = {}
+    for row in measured:
+        refreshes.setdefault(row.selector, set()).add(row.refresh)
     named: dict[str, list[ResultRow]] = {}
     for row in measured:
+        several = len(refreshes[row.selector]) > 1
         name = f"{row.selector}, {row.refresh}" if several and row.answers > 0 else row.selector
         named.setdefault(name, []).append(row)
     return named
