@@ -328,7 +328,7 @@ def environment() -> str:
             f"{goals['batched by our single in SyncVectorEnv']:.0f}",
         ],
         [
-            "answers a second where every query's first graph is built anew",
+            "answers a second where no query's first graph is remembered",
             f"{steps['batched, SameStep, cold']:,.0f}",
         ],
         ["time of a step by that of copying its observation", f"{goals['floor by batched']:.1f}"],

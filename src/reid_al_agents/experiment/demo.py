@@ -16,6 +16,7 @@ from reid_al_agents.training import TripletSettings, pretrain
 from reid_al_agents.training.pool import Progress
 from reid_al_agents.vision import build_backbone, save_weights
 from reid_al_agents.workspace.assembly import assemble
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 
 SIZE = (64, 32)
@@ -152,7 +153,7 @@ def _run_way(
     )
     folder = out / way.folder
     pool = assemble(config, progress=progress)
-    begun = (folder / "config.json").exists()
+    begun = Folder.holds(folder)
     return run(config, pool, folder, resume=begun, command=command, progress=progress).rounds
 
 

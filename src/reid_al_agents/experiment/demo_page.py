@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from reid_al_agents.data import ImageSet, load_split
 from reid_al_agents.data.synthetic import load_synthetic
 from reid_al_agents.experiment.demo import DEFAULT, PAPER, DemoSettings
-from reid_al_agents.experiment.run import RUN_ID
 from reid_al_agents.files import write_text
-from reid_al_agents.log.pair_log import PairLog
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.report.gallery import Identity, Question, draw_identities, draw_questions
 from reid_al_agents.report.html import KeyFigure, PageFigure, render_page
 from reid_al_agents.report.machine import Provenance
@@ -64,14 +63,18 @@ def questions_asked(out: Path, images: ImageSet) -> list[Question]:
         out: The demo's folder.
         images: The pool.
     """
-    with PairLog(Folder(out / DEFAULT.folder).pairs) as log:
-        answers = [one for one in log.answers(run=RUN_ID) if one.probability is not None]
+    folder = Folder(out / DEFAULT.folder)
+    with EventStore(folder.events) as log:
+        answers = [one for one in log.events(folder.kept().run, kind="answer") if one.probability is not None]
     answers.sort(key=lambda one: abs((one.probability or 0.0) - 0.5))
-    by_answer = {sign: [one for one in answers if one.answer == sign] for sign in (1, -1)}
-    signs = [1 if place % 2 == 0 else -1 for place in range(QUESTIONS)]
-    chosen = [by_answer[sign].pop(0) for sign in signs if by_answer[sign]]
-    pairs = [images.read([one.query, one.candidate], _PIXELS) for one in chosen]
-    return [Question(pixels[0], pixels[1], one.answer > 0) for pixels, one in zip(pairs, chosen, strict=True)]
+    by_answer = {said: [one for one in answers if one.answer == said] for said in ("same", "different")}
+    turns = [("same", "different")[place % 2] for place in range(QUESTIONS)]
+    chosen = [by_answer[said].pop(0) for said in turns if by_answer[said]]
+    pairs = [images.read([one.query or 0, one.candidate or 0], _PIXELS) for one in chosen]
+    return [
+        Question(pixels[0], pixels[1], one.answer == "same")
+        for pixels, one in zip(pairs, chosen, strict=True)
+    ]
 
 
 def identities_formed(out: Path, images: ImageSet) -> list[Identity]:
@@ -81,8 +84,8 @@ def identities_formed(out: Path, images: ImageSet) -> list[Identity]:
         out: The demo's folder.
         images: The pool.
     """
-    groups = Folder(out / DEFAULT.folder).groups()
-    assert groups is not None  # the run has ended
+    with np.load(Folder(out / DEFAULT.folder).groups, allow_pickle=False) as kept:
+        groups = kept["groups"]
     sizes = np.bincount(groups)
     several = [group for group in np.argsort(-sizes, kind="stable") if sizes[group] > 2]
     places = (np.array([1, 3, 5]) * len(several) // 6).tolist()

@@ -88,7 +88,7 @@ class PageFigure:
     Attributes:
         title: Its heading.
         draw: Draws it in the colours given; called once for light and once for dark.
-        description: What it shows, for those who do not see it.
+        description: What it shows, read out by screen readers.
         wide: Whether it has panels side by side, and so is given the page's whole width.
     """
 

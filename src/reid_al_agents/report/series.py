@@ -31,7 +31,7 @@ class Series:
 
 
 def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
-    """Take the selectors that asked something, each line beginning at the model without answers.
+    """Take the selectors with answers, each line beginning at the model without answers.
 
     Args:
         rows: The results.
@@ -39,7 +39,7 @@ def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
 
     Returns:
         A line for each, in order of first appearance. Where there is a row trained without answers, lines
-        begin there: what the images alone teach is not what answers bought.
+        begin there, so that what the images alone teach is not counted for the answers.
     """
     starts = [row for row in rows if row.selector == NO_ANSWERS] or [
         row for row in rows if row.selector == START
@@ -54,7 +54,7 @@ def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
 
 
 def reference_levels(rows: Sequence[ResultRow], measure: str) -> list[Series]:
-    """Take what stands without answers (`start`, `all labels`): levels to compare the lines with.
+    """Take the results without answers (`start`, `all labels`): levels to compare the lines with.
 
     Args:
         rows: The results.
