@@ -1,8 +1,8 @@
 """Runs of ``reid-al`` that kill themselves (SIGKILL) at a chosen step of their way to the disk.
 
 A step is a file opened for writing, renamed or deleted, a folder made, the moments before and after an event
-is appended to the log, and a step of an optimizer. So kills hit any two neighbouring operations, in a round, in
-a refresh or while results are written, and the same number always hits the same place.
+is appended to the log, and a step of an optimizer. So kills hit any two neighbouring operations, in a round,
+in a refresh or while results are written, and the same number always hits the same place.
 """
 
 from __future__ import annotations

@@ -16,24 +16,22 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
-from reid_al_agents.report import (
-    Provenance,
-    ResultRow,
-    TextTable,
-    as_rich,
+from reid_al_agents.report.drawing import moving_average, spread
+from reid_al_agents.report.gallery import Identity, Question, draw_identities, draw_questions
+from reid_al_agents.report.machine import Provenance
+from reid_al_agents.report.pages import write_comparison_page, write_run_page
+from reid_al_agents.report.plots import (
+    figure_bytes,
+    headline,
+    new_figure,
     plot_by_answers,
-    plot_overview,
     plot_return_by_query,
     plot_run,
-    results_table,
-    rounds_table,
     save_figure,
-    write_comparison_page,
-    write_run_page,
 )
-from reid_al_agents.report.drawing import moving_average, spread
-from reid_al_agents.report.plots import figure_bytes, headline
+from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import reference_levels, series_of
+from reid_al_agents.report.table import TextTable, as_rich, results_table, rounds_table
 from reid_al_agents.report.theme import DARK, LIGHT, series_styles
 from reid_al_env.errors import InputError
 
@@ -155,6 +153,12 @@ def test_lines_of_several_refreshes_are_told_apart() -> None:
     assert [line.name for line in series_of(rows, "map")] == ["dqn, triplet", "dqn, cluster"]
 
 
+def test_a_refresh_is_named_only_where_a_selector_has_several() -> None:
+    ways = (("default way", "cluster"), ("paper's way", "triplet"))
+    rows = [ResultRow(name, refresh, 0, 10, map=1.0) for name, refresh in ways]
+    assert [line.name for line in series_of(rows, "map")] == ["default way", "paper's way"]
+
+
 def test_the_headline_is_the_first_that_was_measured() -> None:
     assert headline(example_rows()) == "map"
     assert headline([ResultRow("dqn", "none", 0, 5, return_=1.0)]) == "return"
@@ -214,7 +218,7 @@ def test_text_can_be_read_and_lines_be_seen(theme: object) -> None:
 
 def test_figures_are_written_and_the_same_each_time(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "a.svg", "b.svg"):
-        save_figure(plot_overview(example_rows(), RETURNS, title="Both"), tmp_path / name)
+        save_figure(plot_run(ROUNDS, np.linspace(1, 2, 40), title="Title"), tmp_path / name)
     with Image.open(tmp_path / "a.png") as image:
         assert image.size[0] > 2 * image.size[1]
         assert np.asarray(image.convert("L")).std() > 5  # something was drawn
@@ -249,7 +253,6 @@ def test_figures_of_little_data_are_drawn(seeds: int, theme: object) -> None:
     assert figure_bytes(plot_return_by_query({"dqn": [[1.0]]}, theme=theme), "svg")  # type: ignore[arg-type]
     assert len(plot_run(ROUNDS[:1], [], theme=theme).axes) == 1  # type: ignore[arg-type]
     assert len(plot_run(ROUNDS, [1.0, 2.0], theme=theme).axes) == 2  # type: ignore[arg-type]
-    assert len(plot_overview(one_budget, {}, theme=theme).axes) == 1  # type: ignore[arg-type]
 
 
 def test_nothing_to_draw_is_said() -> None:
@@ -260,6 +263,30 @@ def test_nothing_to_draw_is_said() -> None:
             plot_return_by_query(returns)
     with pytest.raises(InputError, match="nothing to draw"):
         plot_run([{"round": 0, "answers": 0}], [])
+
+
+def painted(value: int) -> np.ndarray:
+    return np.full((4, 2, 3), value, dtype=np.uint8)
+
+
+def test_questions_are_drawn_with_their_answers() -> None:
+    _, axes = new_figure((4, 2), LIGHT)
+    asked = [Question(painted(1), painted(2), True), Question(painted(3), painted(4), False)]
+    draw_questions(axes, asked, LIGHT)
+    assert [image.get_array()[0, 0, 0] for image in axes.get_images()] == [1, 2, 3, 4]
+    assert [text.get_text() for text in axes.texts] == ["same person", "different people"]
+    frames = [patch.get_edgecolor() for patch in axes.patches]
+    assert frames[0] == frames[1] != frames[2] == frames[3]
+
+
+def test_identities_are_drawn_with_their_errors() -> None:
+    _, axes = new_figure((4, 2), LIGHT)
+    images = np.stack([painted(1), painted(2), painted(3)])
+    draw_identities(axes, [Identity(images, np.array([True, True, False]), 5)], LIGHT)
+    frames = [patch.get_edgecolor() for patch in axes.patches]
+    assert frames[0] == frames[1] != frames[2]
+    assert [text.get_text() for text in axes.texts] == ["+ 2"]  # two that are not shown
+    assert np.diff([image.get_extent()[0] for image in axes.get_images()]).min() > 1  # none over another
 
 
 class Page(HTMLParser):

@@ -14,20 +14,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reid_al_agents.files import atomic_write, write_text
-from reid_al_agents.report import (
-    Provenance,
-    ResultRow,
-    current_commit,
-    describe_machine,
-    estimate,
-    machine,
-    package_versions,
-    read_json,
-    results_object,
-    summarise,
-    write_csv,
-    write_json,
-)
+from reid_al_agents.report import machine
+from reid_al_agents.report.machine import Provenance, current_commit, describe_machine, package_versions
+from reid_al_agents.report.rows import ResultRow, read_json, results_object, write_csv, write_json
+from reid_al_agents.report.summary import estimate, summarise
 from reid_al_env.errors import InputError
 
 ROW = ResultRow("dqn", "triplet", 3, 5000, 120, 0.41, 2.35, 58.4, 37.6, 88.25)

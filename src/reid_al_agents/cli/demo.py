@@ -1,14 +1,14 @@
-"""``reid-al demo``: the whole loop on rendered pedestrians, nothing downloaded, in under three minutes."""
+"""``reid-al demo``: the default way and the paper's on rendered people; nothing is downloaded."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages, progress
-from reid_al_agents.cli.results import ResultsFolder
 from reid_al_agents.workspace.settings import RunConfig
 
 
@@ -20,29 +20,33 @@ def demo(
     ),
     json: opt.Json = False,
 ) -> None:
-    """Pretrain a small CNN on rendered people, move to new cameras, and compare ways to choose questions."""
-    started = time.perf_counter()
-    seed = RunConfig(data="", **typed).seed
-    from reid_al_agents.experiment.benchmark import compare
-    from reid_al_agents.experiment.demo import demo_plan, pretrained_weights, target_subject
-    from reid_al_agents.report.rows import results_object
+    """Run the default way and the paper's way on rendered people, with one answer per image."""
+    from reid_al_agents.experiment.demo import DEFAULT, WAYS, DemoSettings, run_demo
+    from reid_al_agents.experiment.demo_page import gained, write_demo_page
+    from reid_al_agents.files import make_folder
+    from reid_al_agents.report.machine import Provenance
+    from reid_al_agents.report.rows import results_object, write_csv, write_json
     from reid_al_agents.report.table import as_rich, results_table
 
-    plan = demo_plan(seed)
-    results = ResultsFolder(out, plan)
-    with progress() as report:
-        messages.print("A small CNN learns from labelled people at the source cameras ...")
-        start = pretrained_weights(seed, out, report)
-        messages.print("... and meets unlabelled people at other cameras. Three ways to choose questions:")
-        comparison = compare(
-            plan, lambda s: target_subject(plan, start, s, report), report, on_row=results.write_rows
-        )
-    results.write_all(comparison, title="Demo: rendered pedestrians at new cameras")
+    started = time.perf_counter()
+    seed = RunConfig(data="", **typed).seed
+    make_folder(out)
+    settings, command = DemoSettings(seed), opt.typed_command()
+    with progress() as bars:
+        rows = run_demo(out, settings, command=command, progress=bars, on_step=messages.print)
+    ways = {way.name: {"nodes": way.nodes, "refresh": way.refresh, "rounds": way.rounds} for way in WAYS}
+    provenance = Provenance.of_this_process(command, (seed,), {**asdict(settings), "ways": ways})
+    write_json(out / "results.json", rows, provenance)
+    write_csv(out / "results.csv", rows)
+    write_demo_page(out, rows, settings, provenance)
     seconds = time.perf_counter() - started
     if json:
-        rows = results_object(comparison.rows, results.provenance)
-        emit_json({"out": str(out), "seconds_in_all": round(seconds, 1), **rows})
+        found = {"out": str(out), "seconds_in_all": round(seconds, 1), "gained": gained(rows)}
+        emit_json({**found, **results_object(rows, provenance)})
         return
-    table = results_table(comparison.rows, "Rendered pedestrians at new cameras")
-    messages.print(as_rich(table, messages.width))
-    messages.print(f"{seconds:.0f} s. Plot: {out / 'results.png'}. Page: {out / 'report.html'}.")
+    messages.print(as_rich(results_table(rows, "Rendered people at new cameras"), messages.width))
+    messages.print(gained(rows))
+    messages.print(
+        f"{seconds:.0f} s. Page: {out / 'report.html'}. The identities as files: "
+        f"reid-al export {out / DEFAULT.folder}"
+    )

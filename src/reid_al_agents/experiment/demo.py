@@ -1,68 +1,168 @@
-"""The demo's plan: a small CNN from labelled people at some cameras, asked to work at others."""
+"""The demo: the default way of asking beside the paper's, on rendered people."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reid_al_agents.data import make_split
+from reid_al_agents.data import make_split, save_split
 from reid_al_agents.data.synthetic import load_synthetic
-from reid_al_agents.experiment.benchmark import Plan
-from reid_al_agents.training.image_pool import ImagePool
+from reid_al_agents.experiment.loop import Metrics
+from reid_al_agents.experiment.run import run
+from reid_al_agents.report.rows import ResultRow
+from reid_al_agents.report.series import START
 from reid_al_agents.training.pool import Progress
 from reid_al_agents.training.triplet.refresher import pretrain
 from reid_al_agents.training.triplet.settings import TripletSettings
-from reid_al_agents.vision import build_backbone, load_weights, save_weights
-from reid_al_agents.workspace.assembly import make_refreshers
+from reid_al_agents.vision import build_backbone, save_weights
+from reid_al_agents.workspace.assembly import assemble
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 
 SIZE = (64, 32)
-SOURCE = "pedestrians-source"
-TARGET = "pedestrians-target"
-SELECTORS = ("random", "entropy", "dqn")
-BUDGETS = (150, 300, 600)
-PRETRAINING = TripletSettings(size=SIZE, steps=300, learning_rate=2e-3, identity_loss_weight=1.0, jitter=0.25)
-REFRESH_STEPS = 80
+PRETRAINING = TripletSettings(size=SIZE, learning_rate=2e-3, identity_loss_weight=1.0, jitter=0.25)
 
 
-def demo_plan(seed: int) -> Plan:
-    """What the demo compares; people, cameras, weights and questions all differ by seed."""
-    base = RunConfig(
-        data=f"synthetic:{TARGET}?seed={seed}",
-        backbone="small_cnn",
-        nodes="images",
-        refresh="triplet",
-        size=SIZE,
-        refresh_steps=REFRESH_STEPS,
-        seed=seed,
-    )
-    return Plan(base, SELECTORS, BUDGETS, (seed,))
+@dataclass(frozen=True)
+class DemoSettings:
+    """Settings of the demo.
+
+    Attributes:
+        seed: Of the people, the cameras, the training and the questions.
+        identities: People at the source cameras, and as many others at the target cameras.
+        pretraining_steps: Training steps on the labelled source.
+        refresh_steps: Training steps of a full refresh.
+    """
+
+    seed: int = 0
+    identities: int = 150
+    pretraining_steps: int = 300
+    refresh_steps: int = 80
+
+    @property
+    def source(self) -> str:
+        """Labelled people, by whom the start weights are trained."""
+        return f"pedestrians-source?seed={self.seed}&identities={self.identities}"
+
+    @property
+    def target(self) -> str:
+        """People at other cameras; half of them are asked about."""
+        return f"pedestrians-target?seed={self.seed}&identities={self.identities}"
 
 
-def pretrained_weights(seed: int, folder: Path, progress: Progress) -> Path:
-    """Train the small CNN on the labelled source domain.
+@dataclass(frozen=True)
+class Way:
+    """A way to ask and to learn.
+
+    Attributes:
+        name: What it is called in tables and figures.
+        folder: Its run's folder, inside the demo's.
+        nodes: What asks and is asked about.
+        refresh: How answers become a model.
+        rounds: Parts of the asking. The default way trains in full after the last one only.
+    """
+
+    name: str
+    folder: str
+    nodes: str
+    refresh: str
+    rounds: int
+
+
+DEFAULT = Way("default way", "default", "groups", "cluster", 6)
+PAPER = Way("paper's way", "paper", "images", "triplet", 3)
+WAYS = (DEFAULT, PAPER)
+
+
+def run_demo(
+    out: Path,
+    settings: DemoSettings,
+    *,
+    command: str,
+    progress: Progress,
+    on_step: Callable[[str], None],
+) -> list[ResultRow]:
+    """Train the start weights, then run both ways with one answer per image of the pool.
+
+    Each way is an ordinary run with a folder of its own. A demo that was stopped goes on.
 
     Args:
-        seed: Of the people, the cameras and the training.
-        folder: Where ``start.safetensors`` is written.
-        progress: Told of the steps.
+        out: The demo's folder: ``start.safetensors``, ``split.json`` and a folder for each way.
+        settings: The demo's.
+        command: The command line, for the reports.
+        progress: Told of long work.
+        on_step: Told in words what is being done.
 
     Returns:
-        The weights' file.
+        The start and every round of both ways. A round that ends in a quick refresh, whose model only chooses
+        the next questions, has no scores of the model.
+
+    Raises:
+        InputError: The folder holds something else.
     """
-    images = load_synthetic(f"{SOURCE}?seed={seed}")
-    model = build_backbone("small_cnn", seed=seed)
+    on_step("A small network learns from labelled people at the source cameras.")
+    answers = _prepare(out, settings, progress)
+    rows: list[ResultRow] = []
+    for way in WAYS:
+        on_step(f"{answers} answers about unlabelled people at other cameras: the {way.name}.")
+        rounds = _run_way(way, out, settings, answers, command, progress)
+        if not rows:
+            rows.append(_start_row(rounds[0]))
+        rows += [_row(way, metrics) for metrics in rounds]
+    return rows
+
+
+def _prepare(out: Path, settings: DemoSettings, progress: Progress) -> int:
+    """Train the start weights on the labelled source domain, and make half of the target the pool.
+
+    Returns:
+        Number of images in the pool.
+    """
+    images = load_synthetic(settings.source)
+    model = build_backbone("small_cnn", seed=settings.seed)
+    training = replace(PRETRAINING, steps=settings.pretraining_steps)
     pretrain(
-        model, images, PRETRAINING, seed=seed, progress=lambda done, total: progress("pretrain", done, total)
+        model,
+        images,
+        training,
+        seed=settings.seed,
+        progress=lambda done, total: progress("pretrain", done, total),
     )
-    path = folder / "start.safetensors"
-    save_weights(model, path, {"size": f"{SIZE[0]}x{SIZE[1]}", "data": images.source})
-    return path
+    save_weights(model, out / "start.safetensors", {"size": f"{SIZE[0]}x{SIZE[1]}", "data": images.source})
+    target = load_synthetic(settings.target)
+    split = make_split(target, settings.seed, pool_share=0.5)
+    save_split(split, out / "split.json")
+    return len(split.pool(target))
 
 
-def target_subject(plan: Plan, weights: Path, seed: int, progress: Progress) -> ImagePool:
-    """The unlabelled target domain as the pretrained network sees it; half its people are the pool."""
-    images = load_synthetic(plan.base.data.removeprefix("synthetic:"))
-    model = build_backbone("small_cnn", seed=seed)
-    load_weights(model, weights)
-    split = make_split(images, seed, pool_share=0.5)
-    return ImagePool(model, images, split, plan.base.evaluate_on, SIZE, *make_refreshers(plan.base), progress)
+def _run_way(
+    way: Way, out: Path, settings: DemoSettings, answers: int, command: str, progress: Progress
+) -> list[Metrics]:
+    config = RunConfig(
+        data=f"synthetic:{settings.target}",
+        split=str(out / "split.json"),
+        weights=str(out / "start.safetensors"),
+        backbone="small_cnn",
+        size=SIZE,
+        nodes=way.nodes,
+        refresh=way.refresh,
+        refresh_steps=settings.refresh_steps,
+        rounds=way.rounds,
+        answers=answers,
+        seed=settings.seed,
+    )
+    folder = out / way.folder
+    pool = assemble(config, progress=progress)
+    begun = Folder.holds(folder)
+    return run(config, pool, folder, resume=begun, command=command, progress=progress).rounds
+
+
+def _start_row(first: Metrics) -> ResultRow:
+    """The model as it was given, before the label-free start."""
+    return ResultRow(START, "none", first["seed"], 0, rank1=first["start_rank1"], map=first["start_map"])
+
+
+def _row(way: Way, metrics: Metrics) -> ResultRow:
+    row = ResultRow.from_dict({**metrics, "selector": way.name, "return": None})
+    return replace(row, rank1=None, map=None, minp=None) if metrics.get("quick") else row

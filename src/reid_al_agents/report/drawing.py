@@ -31,7 +31,7 @@ def draw_by_answers(
     Args:
         axes: Where to draw.
         curves: Lines, with their intervals as bands and their seeds as faint dots.
-        levels: What stands without answers, drawn as grey level lines.
+        levels: Results without answers, drawn as grey level lines.
         y_label: What is measured.
         decimals: Digits after the point of the values named at the lines' ends.
         theme: The colours.
@@ -49,7 +49,7 @@ def draw_by_answers(
     for number, level in enumerate(levels):
         dashes = (0, (5, 3)) if number == 0 else (0, (1, 2 + number))
         axes.axhline(level.mean[0], color=theme.muted, linewidth=1.2, linestyle=dashes, zorder=1.5)
-        if level.name == START:  # every line begins here, so the point is nobody's
+        if level.name == START:  # every line begins at this point, so it has none of their colours
             axes.plot(
                 [0], level.mean, color=theme.muted, marker="o", markersize=7.5, zorder=4, **_edge(theme)
             )

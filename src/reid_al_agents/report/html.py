@@ -42,6 +42,7 @@ section { padding: 22px 24px; margin: 0 0 20px; }
   margin: 0 0 20px; }
 .plots section { margin: 0; }
 picture img { display: block; width: 100%; max-width: 820px; height: auto; margin: 0 auto; }
+.wide { grid-column: 1 / -1; }
 .wide img { max-width: none; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
@@ -87,8 +88,8 @@ class PageFigure:
     Attributes:
         title: Its heading.
         draw: Draws it in the colours given; called once for light and once for dark.
-        description: What it shows, for those who do not see it.
-    wide: Whether it has panels side by side, and so is given the page's whole width.
+        description: What it shows, read out by screen readers.
+        wide: Whether it has panels side by side, and so is given the page's whole width.
     """
 
     title: str

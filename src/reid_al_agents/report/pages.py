@@ -19,7 +19,7 @@ from reid_al_agents.report.summary import Summary, summarise
 from reid_al_agents.report.table import results_table, rounds_table
 
 _SURE = "Bands and ± are 95 % t intervals over seeds; differences smaller than their interval count as equal."
-_UNSURE = "This is one seed: what looks like a difference may be chance, which only more seeds can tell."
+_UNSURE = "One seed only: differences may be chance; run more seeds to find out."
 
 
 def write_comparison_page(
@@ -57,10 +57,10 @@ def write_comparison_page(
             PageFigure(
                 "Return by query",
                 lambda theme: plot_return_by_query(returns, theme=theme),
-                "Moving average of the return of an episode, one line for each selector",
+                "Moving average of the return of an episode, one line per selector",
             )
         )
-    lead = "Every selector begins at the same model and gets the same number of answers. "
+    lead = "Every selector starts from the same model and gets the same number of answers. "
     lead += _SURE if max(summary.seeds for summary in summaries) > 1 else _UNSURE
     key_figures = _comparison_key_figures(rows, summaries, measure)
     table = results_table(rows, "Results")
@@ -101,7 +101,7 @@ def write_run_page(
         ),
         wide=np.size(returns) > 0,
     )
-    lead = "From the model as it was given to the model that learned from the answers, round by round."
+    lead = "The model before the first answer and after each round of answers."
     page = render_page(title, lead, _run_key_figures(rounds), [figure], [rounds_table(rounds)], provenance)
     write_text(path, page)
 

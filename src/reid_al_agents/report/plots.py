@@ -72,36 +72,6 @@ def plot_return_by_query(
     return figure
 
 
-def plot_overview(
-    rows: Sequence[ResultRow], returns: Returns, *, title: str = "", theme: Theme = LIGHT
-) -> "Figure":
-    """Draw mAP by answers and return by query side by side.
-
-    Without a model to score, as on bare features, pairwise F1 or else the mean return takes mAP's place.
-
-    Args:
-        rows: As for `plot_by_answers`.
-        returns: As for `plot_return_by_query`; the right panel is left out for none.
-        title: Heading over both.
-        theme: The colours.
-
-    Returns:
-        The figure.
-
-    Raises:
-        InputError: There is nothing to draw, or matplotlib is not installed.
-    """
-    figure, panels = _figure(2 if returns else 1, theme)
-    measure = headline(rows)
-    _draw_rows(panels[0], rows, measure, theme)
-    _set_title(panels[0], f"{MEASURES[measure].heading} by answers", theme)
-    if returns:
-        draw_return_by_query(panels[1], returns, window=None, theme=theme)
-        _set_title(panels[1], "Return by query", theme)
-    _set_heading(figure, title, theme)
-    return figure
-
-
 def plot_run(
     rounds: Sequence[Mapping[str, Any]], returns: ArrayLike, *, title: str = "", theme: Theme = LIGHT
 ) -> "Figure":
@@ -137,6 +107,23 @@ def plot_run(
         _set_title(panels[1], "Return by query", theme)
     _set_heading(figure, title, theme)
     return figure
+
+
+def new_figure(inches: tuple[float, float], theme: Theme) -> tuple["Figure", "Axes"]:
+    """Make a figure with one empty panel, without a display or global state.
+
+    Args:
+        inches: Width and height.
+        theme: The colours.
+
+    Returns:
+        The figure and its panel.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    figure = _blank(inches, theme)
+    return figure, figure.subplots()
 
 
 def headline(rows: Sequence[ResultRow]) -> str:
@@ -218,15 +205,19 @@ def _run_series(rounds: Sequence[Mapping[str, Any]], measure: str) -> Series | N
 
 
 def _figure(panels: int, theme: Theme) -> tuple["Figure", list["Axes"]]:
+    figure = _blank((_PANEL_INCHES[0] * panels, _PANEL_INCHES[1]), theme)
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+
+
+def _blank(inches: tuple[float, float], theme: Theme) -> "Figure":
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError('figures need matplotlib; pip install "reid-active-learning[agents]"') from error
-    size = (_PANEL_INCHES[0] * panels, _PANEL_INCHES[1])
-    figure = Figure(figsize=size, layout="constrained", facecolor=theme.background)
+    figure = Figure(figsize=inches, layout="constrained", facecolor=theme.background)
     FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+    return figure
 
 
 def _set_title(axes: "Axes", title: str, theme: Theme) -> None:

@@ -16,7 +16,7 @@ class Series:
     """One line of a figure.
 
     Attributes:
-        name: The selector, with the refresh where there are several.
+        name: The selector, with the refresh where it has several.
         answers: Numbers of answers, ascending.
         mean: Mean over seeds at each.
         half_width: Half the width of the 95 % t interval at each; NaN for one seed.
@@ -31,7 +31,7 @@ class Series:
 
 
 def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
-    """Take the selectors that asked something, each line beginning at the model without answers.
+    """Take the selectors with answers, each line beginning at the model without answers.
 
     Args:
         rows: The results.
@@ -39,7 +39,7 @@ def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
 
     Returns:
         A line for each, in order of first appearance. Where there is a row trained without answers, lines
-        begin there: what the images alone teach is not what answers bought.
+        begin there, so that what the images alone teach is not counted for the answers.
     """
     starts = [row for row in rows if row.selector == NO_ANSWERS] or [
         row for row in rows if row.selector == START
@@ -54,7 +54,7 @@ def series_of(rows: Sequence[ResultRow], measure: str) -> list[Series]:
 
 
 def reference_levels(rows: Sequence[ResultRow], measure: str) -> list[Series]:
-    """Take what stands without answers (`start`, `all labels`): levels to compare the lines with.
+    """Take the results without answers (`start`, `all labels`): levels to compare the lines with.
 
     Args:
         rows: The results.
@@ -71,9 +71,12 @@ def reference_levels(rows: Sequence[ResultRow], measure: str) -> list[Series]:
 
 def _by_name(rows: Sequence[ResultRow], measure: str) -> dict[str, list[ResultRow]]:
     measured = [row for row in rows if row.as_dict()[measure] is not None]
-    several = len({row.refresh for row in measured if row.answers > 0}) > 1
+    refreshes: dict[str, set[str]] = {}
+    for row in measured:
+        refreshes.setdefault(row.selector, set()).add(row.refresh)
     named: dict[str, list[ResultRow]] = {}
     for row in measured:
+        several = len(refreshes[row.selector]) > 1
         name = f"{row.selector}, {row.refresh}" if several and row.answers > 0 else row.selector
         named.setdefault(name, []).append(row)
     return named

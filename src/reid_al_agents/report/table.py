@@ -66,7 +66,7 @@ def results_table(rows: Sequence[ResultRow], title: str = "Results") -> TextTabl
         InputError: A row is there twice.
     """
     summaries = summarise(rows)
-    # What stands without answers was refreshed by nothing, which tells nobody anything.
+    # The refresh of a row without answers is not of interest.
     refreshes = list(dict.fromkeys(summary.refresh for summary in summaries if summary.answers > 0))
     names = [name for name in MEASURES if any(name in summary.estimates for summary in summaries)]
     words = ("selector", "refresh")[: 1 + (len(refreshes) > 1)]

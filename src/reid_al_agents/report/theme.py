@@ -10,7 +10,7 @@ class Theme:
 
     Attributes:
         text: Titles and labels.
-        muted: Ticks, reference lines and what stands back.
+        muted: Ticks, reference lines and other things in the background.
         grid: Grid lines.
         background: Behind everything.
         series: Colours of series; Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which people of

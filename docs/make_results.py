@@ -1,0 +1,412 @@
+"""Fill the tables of ``docs/results.md`` and ``README.md``: ``python docs/make_results.py``.
+
+A page marks a table by ``<!-- table: NAME -->`` and ``<!-- end -->``. Every figure in it is computed here
+from the files in ``benchmarks/results`` that the table names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reid_al_agents.report.summary import estimate
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+
+Row = dict[str, Any]
+
+
+@cache
+def result(name: str) -> Row:
+    """One kept result."""
+    content: Row = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def select(rows: Iterable[Row], **wanted: object) -> list[Row]:
+    """The rows with these values."""
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def mean(values: Iterable[float | None], decimals: int = 1, *, interval: bool = True) -> str:
+    """Mean ± half of the 95 % t interval over seeds; the value alone for one seed."""
+    found = estimate(values)
+    if found is None:
+        return ""
+    if found.half_width is None or not interval:
+        return f"{found.mean:.{decimals}f}"
+    return f"{found.mean:.{decimals}f} ± {found.half_width:.{decimals}f}"
+
+
+def table(heads: Sequence[str], lines: Iterable[Sequence[str]], *files: str) -> str:
+    """A Markdown table and, under it, the files that its figures are from."""
+    text = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
+    text += ["| " + " | ".join(line) + " |" for line in lines]
+    links = ", ".join(f"[`{name}.json`](BENCHMARKS/results/{name}.json)" for name in files)
+    return "\n".join([*text, "", f"From {links}."])
+
+
+def headline() -> str:
+    """Market-1501, test identities: the default way at three budgets between its references."""
+    five, paper = result("market_test_five_seeds"), result("market_test_paper_way")
+    heads = (
+        "test identities",
+        "answers",
+        "rank-1",
+        "mAP",
+        "gap closed",
+        "precision / recall of the identities",
+    )
+    kinds = (
+        ("start weights", "start", 0),
+        ("no answers: label-free start and training", "no answers", 0),
+        ("**default**: groups, cluster refresh", "gain", 2500),
+        ("", "gain", 5000),
+        ("", "gain", 8400),
+        ("the same training on all labels", "all labels", 0),
+    )
+    lines = [_headline_line(five, *kind) for kind in kinds]
+    last = paper["rounds"][-1]
+    lines.append(
+        [
+            "paper's way: images, DQN, triplet refresh (one seed)",
+            f"{last['answers']:,}",
+            f"{last['rank1']:.1f}",
+            f"{last['map']:.1f}",
+            "",
+            f"{last['pairwise_precision']:.2f} / {last['pairwise_recall']:.2f}",
+        ]
+    )
+    return table(heads, lines, "market_test_five_seeds", "market_test_paper_way")
+
+
+def _headline_line(five: Row, name: str, selector: str, answers: int) -> list[str]:
+    rows = select(five["rows"], selector=selector, answers=answers)
+    same = len({row["map"] for row in rows}) == 1  # the start weights are the same for every seed
+    quality = ""
+    if answers:
+        quality = " / ".join(
+            mean((row[f"pairwise_{side}"] for row in rows), 2, interval=False)
+            for side in ("precision", "recall")
+        )
+    gap = {"no answers": "0", "all labels": "1"}.get(selector, mean((row["gap"] for row in rows), 2))
+    return [
+        name,
+        "all" if selector == "all labels" else f"{answers:,}",
+        mean((row["rank1"] for row in rows), interval=not same),
+        mean((row["map"] for row in rows), interval=not same),
+        gap,
+        quality,
+    ]
+
+
+def recheck() -> str:
+    """Gap closed with the audit asking again, by the ends of the five seeds: the program as it is now."""
+    before = result("market_test_five_seeds")["rows"]
+    now = [
+        row
+        for name in ("market_test_recheck_and_noise", "market_test_recheck_seeds23")
+        for row in result(name)["rows"]
+    ]
+    lines = []
+    for answers in (2500, 5000, 16800):
+        rows = select(now, selector="gain", answers=answers)
+        seeds = {row["seed"] for row in rows}
+        old = [row for row in select(before, selector="gain", answers=answers) if row["seed"] in seeds]
+        lines.append(
+            [
+                f"{answers:,}",
+                ", ".join(map(str, sorted(seeds))),
+                mean((row["map"] for row in rows), interval=False),
+                mean(map(_gap, rows), 2, interval=False),
+                mean(map(_gap, old), 2, interval=False),
+            ]
+        )
+    heads = ("answers", "seeds", "mAP", "gap closed", "gap closed by the five seeds' program")
+    files = ("market_test_recheck_and_noise", "market_test_recheck_seeds23", "market_test_five_seeds")
+    return table(heads, lines, *files)
+
+
+def noise() -> str:
+    """What wrong answers cost: the gain in mAP over no answers, by that of right answers of the same seed."""
+    rows = result("market_test_recheck_and_noise")["rows"]
+    lines = []
+    for rate in ("0.02", "0.05"):
+        for answers in (2500, 5000):
+            wrong = select(rows, selector=f"gain, noise {rate}", answers=answers)
+            right = {row["seed"]: row for row in select(rows, selector="gain", answers=answers)}
+            shares = [_gap(row) / _gap(right[row["seed"]]) for row in wrong]
+            f1 = [mean([row["pairwise_f1"]], 2) for row in wrong]
+            lines.append(
+                [
+                    f"{100 * float(rate):.0f} %",
+                    f"{answers:,}",
+                    mean((row["map"] for row in wrong), interval=False),
+                    mean(shares, 2, interval=False),
+                    ", ".join(f1),
+                ]
+            )
+    heads = ("wrong answers", "answers", "mAP", "gain by that of right answers", "pairwise F1, seeds 0 and 1")
+    return table(heads, lines, "market_test_recheck_and_noise", "market_test_five_seeds")
+
+
+def _gap(row: Row) -> float:
+    """Share of the gap between no answers and all labels that a row closed, by the ends of its seed."""
+    ends = {
+        one["selector"]: one["map"]
+        for one in select(result("market_test_five_seeds")["rows"], seed=row["seed"], answers=0)
+    }
+    share: float = (row["map"] - ends["no answers"]) / (ends["all labels"] - ends["no answers"])
+    return share
+
+
+def asking() -> str:
+    """Pairwise F1 of the identities formed, one part of the asking changed at a time."""
+    summary = result("asking_one_part_changed")["summary"]
+    names = {
+        "default": "**default**",
+        "random": "selector random",
+        "nearest": "selector nearest",
+        "entropy": "selector entropy",
+        "groups ask in random order": "groups ask in random order",
+        "probability not learned": "match probability not learned",
+        "single images": "single images instead of micro-clusters",
+        "no label-free start": "features of the start weights",
+        "images, closure": "images ask, as in the paper",
+        "images, no closure": "images ask, and implied answers are asked too",
+        "wrong answers 0.02": "2 % wrong answers",
+        "wrong answers 0.02, none asked again": "2 % wrong answers, no recheck",
+        "wrong answers 0.05": "5 % wrong answers",
+        "wrong answers 0.05, none asked again": "5 % wrong answers, no recheck",
+    }
+    lines = []
+    for variant, name in names.items():
+        (few,), (many,) = (select(summary, variant=variant, budget=budget) for budget in (2500, 5000))
+        f1 = (mean([line["pairwise_f1"]["mean"]], 3) for line in (few, many))
+        lines.append([name, *f1, f"{100 * many['match_rate']:.0f} %"])
+    heads = ("what differs", "F1 after 2,500", "F1 after 5,000", "matches among 5,000")
+    return table(heads, lines, "asking_one_part_changed")
+
+
+def rivals() -> str:
+    """Pairwise F1 of groups formed under the same answers, each method at its best setting."""
+    rows = [row for row in result("groups_against_rivals")["rows"] if row["pairs"] in ("near", "none")]
+    kinds = {
+        "ours": lambda name: name.startswith("ours"),
+        "DBSCAN, answers ignored": lambda name: name.startswith("DBSCAN") and "ignored" in name,
+        "DBSCAN, merged by the answers": lambda name: name.startswith("DBSCAN") and "naive" in name,
+        "DBSCAN, cleaned up by NP3": lambda name: name.startswith("DBSCAN") and "NP3" in name,
+        "FINCH, cleaned up by NP3": lambda name: name.startswith("FINCH") and "NP3" in name,
+    }
+    budgets = (0, 1000, 2500, 5000, 8400)
+    lines = []
+    for kind, belongs in kinds.items():
+        best = [
+            max(row["pairwise_f1"] for row in select(rows, answers=answers) if belongs(row["method"]))
+            for answers in budgets
+        ]
+        lines.append([kind, *(f"{value:.3f}" for value in best)])
+    heads = ("groups formed by", *(f"{budget:,} answers" for budget in budgets))
+    return table(heads, lines, "groups_against_rivals")
+
+
+def errors() -> str:
+    """What errors of the groups cost the model that learns from them."""
+    names = {
+        "groups": "the groups that 5,000 answers made",
+        "groups, no wrong image": "without their wrong images",
+        "groups, no fragment": "without their fragments",
+        "all labels": "all labels",
+    }
+    lines = []
+    for row in result("training_one_error_removed")["rows"]:
+        quality = row["groups"]
+        lines.append(
+            [
+                names[row["row"]],
+                f"{row['rank1']:.1f}",
+                f"{row['map']:.1f}",
+                f"{quality['pairwise_precision']:.2f} / {quality['pairwise_recall']:.2f}",
+            ]
+        )
+    lines.sort(key=lambda line: list(names.values()).index(line[0]))
+    heads = ("trained on", "rank-1", "mAP", "precision / recall of the groups")
+    return table(heads, lines, "training_one_error_removed")
+
+
+def returns() -> str:
+    """Mean return of the paper's reward over the first 5,000 answers, learning included."""
+    rows = result("returns_by_selector")["rows"]
+    names = {
+        "random": "random",
+        "nearest": "nearest",
+        "farthest": "farthest",
+        "entropy": "entropy",
+        "dqn-mlp": "DQN, the paper's MLP",
+        "dqn": "**DQN, graph policy**",
+        "greedy": "greedy on the true reward (sees labels)",
+    }
+    lines = [
+        [name, mean((row["return"] for row in select(rows, selector=selector)), 2)]
+        for selector, name in names.items()
+    ]
+    return table(("selector", "return of a query"), lines, "returns_by_selector")
+
+
+def images() -> str:
+    """Selectors between images with the triplet refresh: whether a better return buys a better model."""
+    rows = result("market_validation_selectors_on_images")["rows"]
+    names = {
+        "start": "start weights",
+        "random": "random",
+        "entropy": "entropy",
+        "dqn": "DQN, graph policy",
+        "all labels": "all labels",
+    }
+    lines = []
+    for selector, name in names.items():
+        found = select(rows, selector=selector)
+        figures = (
+            mean((row[column] for row in found), decimals, interval=False)
+            for column, decimals in (("return", 2), ("rank1", 1), ("map", 1))
+        )
+        lines.append([name, *figures])
+    return table(("selector", "return", "rank-1", "mAP"), lines, "market_validation_selectors_on_images")
+
+
+def audit() -> str:
+    """How often the audit's interval holds the truth."""
+    lines = []
+    for line in select(result("audit_coverage")["summary"], judged="audit"):
+        lines.append(
+            [
+                f"{100 * line['noise']:.0f} %",
+                f"{line['answers']:,}",
+                line["measure"],
+                f"{line['truth']:.3f}",
+                f"{line['estimate']:.3f}",
+                f"{line['holds']} of {line['runs']}",
+            ]
+        )
+    heads = ("wrong answers", "answers", "measure", "truth", "mean estimate", "interval holds the truth")
+    return table(heads, lines, "audit_coverage")
+
+
+def label_free() -> str:
+    """What the label-free start learns from."""
+    names = {
+        "label_free_start_plain": "groups as for training, nothing erased",
+        "label_free_start_dense": "**dense groups, parts of the images erased** (the default)",
+    }
+    lines = []
+    for file, name in names.items():
+        rounds = result(file)["rounds"]
+        lines.append([name, f"{rounds[0]['map']:.1f}", f"{rounds[-1]['map']:.1f}"])
+    heads = ("label-free start from", "mAP before the first answer", "mAP after 5,000 answers")
+    return table(heads, lines, *names)
+
+
+def environment() -> str:
+    """Speed of the environment."""
+    found = result("environment_speed")
+    goals = {name: goal["measured"] for name, goal in found["goals"].items()}
+    steps, exponent = found["steps_per_second"], goals["kernel's exponent in n_s"]
+    lines = [
+        ["answers a second, batched", f"{steps['batched, SameStep, warm']:,.0f}"],
+        [
+            "the same by the steps of `CartPole-v1` in `SyncVectorEnv`",
+            f"{goals['batched by CartPole-v1 in SyncVectorEnv']:.1f}",
+        ],
+        [
+            "the same by our single environment in `SyncVectorEnv`",
+            f"{goals['batched by our single in SyncVectorEnv']:.0f}",
+        ],
+        [
+            "answers a second where no query's first graph is remembered",
+            f"{steps['batched, SameStep, cold']:,.0f}",
+        ],
+        ["time of a step by that of copying its observation", f"{goals['floor by batched']:.1f}"],
+        ["exponent of the time in `n_s`", f"{exponent:.2f}"],
+        [
+            "dearest by cheapest reset, 10³ to 10⁶ images",
+            f"{goals['dearest by cheapest reset, by number of images']:.2f}",
+        ],
+    ]
+    return table(("one thread, 256 sub-environments", "measured"), lines, "environment_speed")
+
+
+def speed() -> str:
+    """Speed of the parts around the environment."""
+    crowd = result("annotation_server_load")["crowd"]
+    jaccard = result("jaccard_speed_100k")["stages"]["Jaccard + linkage"]
+    training = result("training_speed")
+    lines = [
+        [
+            f"annotation server: answers a second from {crowd['people']} people at once",
+            f"{crowd['answers_per_second']:.1f}",
+        ],
+        ["annotation server: 99 % of the waits are shorter than", f"{crowd['p99_ms'] / 1000:.1f} s"],
+        ["groups among 100,000 images (Jaccard similarities and linkage)", f"{jaccard['seconds']:.0f} s"],
+        ["the same, memory", f"{jaccard['peak_mib'] / 1024:.1f} GiB"],
+        [
+            "images a second in training, OSNet-x0.25, 128 by 64 pixels",
+            f"{training['images_per_second']['refresh']:.0f}",
+        ],
+        ["the same by the network's own steps", f"{training['refresh_by']['network']:.2f}"],
+    ]
+    files = ("annotation_server_load", "jaccard_speed_100k", "training_speed")
+    return table(("two cores", "measured"), lines, *files)
+
+
+def demo() -> str:
+    """Rendered pedestrians: the default way beside the paper's."""
+    lines = []
+    for row in result("demo_seed0")["rows"]:
+        quality = "" if row["pairwise_f1"] is None else f"{row['pairwise_f1']:.2f}"
+        lines.append(
+            [row["selector"], f"{row['answers']:,}", f"{row['rank1']:.1f}", f"{row['map']:.1f}", quality]
+        )
+    heads = ("rendered pedestrians", "answers", "rank-1", "mAP", "pairwise F1 of the identities")
+    return table(heads, lines, "demo_seed0")
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    function.__name__: function
+    for function in (
+        headline,
+        recheck,
+        noise,
+        asking,
+        rivals,
+        errors,
+        returns,
+        images,
+        audit,
+        label_free,
+        environment,
+        speed,
+        demo,
+    )
+}
+_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(path: Path) -> str:
+    """The text of a page with its tables as the kept results give them."""
+    benchmarks = "benchmarks" if path.parent == ROOT else "../benchmarks"
+
+    def fill(block: re.Match[str]) -> str:
+        return f"{block[1]}{TABLES[block[2]]().replace('BENCHMARKS', benchmarks)}\n{block[3]}"
+
+    return _BLOCK.sub(fill, path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(filled(page), encoding="utf-8")
