@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from reid_al_agents.data import load_data, make_split
-from reid_al_agents.data.synthetic import DOMAINS, DomainSettings, render_pedestrians, save_images
+from reid_al_agents.data.synthetic import DOMAINS, DomainSettings, render_pedestrians
 from reid_al_agents.data.synthetic.camera import expose, sample_camera
 from reid_al_agents.data.synthetic.figure import draw_person
 from reid_al_agents.data.synthetic.person import sample_appearance

@@ -6,6 +6,7 @@ import typer
 
 from reid_al_agents.cli.annotate import annotate
 from reid_al_agents.cli.benchmark import benchmark
+from reid_al_agents.cli.datasets import datasets
 from reid_al_agents.cli.demo import demo
 from reid_al_agents.cli.embed import embed
 from reid_al_agents.cli.evaluate import evaluate
@@ -20,5 +21,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (demo, embed, train, run, benchmark, evaluate, annotate, export):
+for command in (demo, embed, train, run, benchmark, evaluate, annotate, export, datasets):
     app.command()(command)
