@@ -290,22 +290,6 @@ def test_images_too_small_to_draw():
         replace(DOMAINS["tiny"], size=(64, 4))
 
 
-def test_saved_images_load_as_market1501(tmp_path):
-    images = load_data("synthetic:tiny?identities=4")
-    root = save_images(images, tmp_path / "data")
-    loaded = load_data(f"market1501:{root}")
-    assert loaded.names.tolist() == images.names.tolist()
-    assert np.array_equal(loaded.identities, images.identities)
-    assert np.array_equal(loaded.cameras, images.cameras)
-    assert np.array_equal(_all_pixels(loaded), _all_pixels(images))
-
-
-def test_saving_where_it_cannot_be_saved(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        save_images(load_data("synthetic:tiny"), tmp_path / "file")
-
-
 # How hard it is
 
 

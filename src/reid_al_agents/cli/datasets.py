@@ -152,4 +152,5 @@ def _groups(what: str, groups: tuple[tuple[str, ...], ...]) -> str:
     if not groups:
         return f"{what}: none"
     told = "; ".join(" = ".join(names) for names in groups[:_SHOWN])
-    return f"{what}: {len(groups)} group{'s' * (len(groups) > 1)} ({told}{'; ...' if len(groups) > _SHOWN else ''})"
+    many = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+    return f"{what}: {many} ({told}{'; ...' if len(groups) > _SHOWN else ''})"
