@@ -39,6 +39,7 @@ def test_market1501_reads_identity_and_camera(tmp_path):
     assert images.cameras.tolist() == [1, 3]
     assert images.source == f"market1501:{tmp_path}"
     assert images.paths[0] == str(tmp_path / "bounding_box_train" / "0002_c1s1_000451_03.jpg")
+    assert images.notes == ()
 
 
 def test_market1501_drops_junk_and_keeps_distractors_as_unknown(tmp_path):
@@ -48,6 +49,14 @@ def test_market1501_drops_junk_and_keeps_distractors_as_unknown(tmp_path):
     images = load_data(f"market1501:{tmp_path}")
     assert images.names.tolist() == list(names[1:])
     assert images.identities.tolist() == [-1, 5]
+    assert images.notes == ("left out: 1 .db files (no images), 1 junk images (identity -1)",)
+
+
+def test_market1501_of_one_camera_has_no_cameras(tmp_path):
+    _write(tmp_path, "0001_c1s1_000001_00.jpg", "0001_c1s1_000002_00.jpg", "0002_c1s1_000003_00.jpg")
+    images = load_data(f"market1501:{tmp_path}")
+    assert images.cameras is None
+    assert "one camera number" in images.notes[0]
 
 
 def test_market1501_reads_all_three_folders_and_tells_equal_names_apart(tmp_path):
@@ -92,6 +101,7 @@ def test_csv_keeps_order_and_reads_cameras(tmp_path):
     assert images.identity_names is None
     assert images.cameras.tolist() == [3, 1]
     assert images.read([1], (8, 4))[0, 0, 0].tolist() == [1, 0, 0]
+    assert images.notes == ("columns that are not used: colour",)
 
 
 def test_csv_images_of_one_sequence_at_one_camera_are_known_to_match(tmp_path):
@@ -133,14 +143,13 @@ def test_csv_with_byte_order_mark_and_absolute_paths(tmp_path):
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("file,identity\n0.png,1\n", "no column path, found file, identity"),
-        ("path,camera\n0.png,1\n", "no column identity"),
-        ("", "no column path or identity, found nothing"),
+        ("thing,identity\n0.png,1\n", "no column path, found thing, identity"),
+        ("who,camera\n0.png,1\n", "no column path, found who, camera"),
+        ("", "no rows"),
         ("path,identity\n", "no rows"),
+        ("path,identity,path\n0.png,1,0.png\n", "column path comes twice"),
         ("path,identity\n0.png,1\n9.png,1\n", "row 3: no image"),
         ("path,identity\n,1\n", "row 2: 'path' is blank"),
-        ("path,identity,camera\n0.png,1,front\n", "row 2: camera 'front'"),
-        ("path,identity,camera\n0.png,1\n", "row 2: camera ''"),
         ("path,identity\n0.png,1\n0.png,1\n", "listed twice"),
     ],
 )
@@ -157,11 +166,12 @@ def test_csv_missing_or_not_text(tmp_path):
 
 
 def test_folder_per_identity(tmp_path):
-    _write(tmp_path, "012/b.png", "012/a.png", "3/a.png", "loose.png", ".hidden/a.png")
+    _write(tmp_path, "012/b.png", "012/a.png", "3/a.png", ".hidden/a.png")
     images = load_data(f"folder:{tmp_path}")
     assert images.names.tolist() == ["012/a.png", "012/b.png", "3/a.png"]
     assert images.identities.tolist() == [12, 12, 3]
     assert images.cameras is None
+    assert images.notes[0] == "left out: 1 hidden folders"
 
 
 def test_folder_with_names_for_people(tmp_path):
@@ -169,13 +179,20 @@ def test_folder_with_names_for_people(tmp_path):
     images = load_data(f"folder:{tmp_path}")
     assert images.identity_names == ("ada", "rex")
     assert images.identities.tolist() == [0, 1]
+    assert images.notes == (
+        "2 folders are taken for identities (ada, rex); if they are not, add ?identities=no",
+    )
 
 
 def test_folder_errors(tmp_path):
     _refuses(f"folder:{tmp_path / 'nowhere'}", "nowhere", "no such folder")
     _refuses(f"folder:{tmp_path}", "no images")
-    _write(tmp_path, "loose.png")
-    _refuses(f"folder:{tmp_path}", "1 images lie in it directly")
+    (tmp_path / "notes.txt").write_text("")
+    _refuses(f"folder:{tmp_path}", "no images", "1 .txt files (no images)")
+    _write(tmp_path, "train/a/1.png", "Test/a/1.png")
+    _refuses(f"folder:{tmp_path}", "Test, train, which are no identities", "imagefolder:")
+    _refuses(f"folder:{tmp_path}?identities=maybe", "identities=maybe", "yes or no")
+    _refuses(f"folder:{tmp_path}?cameras=2", "option 'cameras' is unknown", "identities=")
 
 
 def test_features_load_as_features(tmp_path):
@@ -189,7 +206,7 @@ def test_features_load_as_features(tmp_path):
 
 @pytest.mark.parametrize("spec", ["cuhk99:/data", "/data", "", "market1501", "C:/x"])
 def test_unknown_data_lists_what_is_known(spec):
-    _refuses(spec, "market1501:DIR", "csv:FILE", "folder:DIR", "synthetic:NAME", ".npz")
+    _refuses(spec, "market1501:DIR", "csv:FILE", "folder:DIR", "synthetic:NAME", ".npz", "viper:DIR")
 
 
 @pytest.mark.parametrize("spec", ["market1501:", "csv:", "folder:", "synthetic:"])

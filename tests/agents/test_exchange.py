@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from reid_al_agents.data import ImageSet
-from reid_al_agents.data.market1501 import load_market1501
+from reid_al_agents.data.layouts.market1501 import load_market1501
 from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.formats import (
     LABEL_STUDIO_CONFIG,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from reid_al_agents.data import load_data, make_split
-from reid_al_agents.data.synthetic import DOMAINS, DomainSettings, render_pedestrians, save_images
+from reid_al_agents.data.synthetic import DOMAINS, DomainSettings, render_pedestrians
 from reid_al_agents.data.synthetic.camera import expose, sample_camera
 from reid_al_agents.data.synthetic.figure import draw_person
 from reid_al_agents.data.synthetic.person import sample_appearance
@@ -288,22 +288,6 @@ def test_unknown_names_and_options(name, part):
 def test_images_too_small_to_draw():
     with pytest.raises(InputError, match="8 rows"):
         replace(DOMAINS["tiny"], size=(64, 4))
-
-
-def test_saved_images_load_as_market1501(tmp_path):
-    images = load_data("synthetic:tiny?identities=4")
-    root = save_images(images, tmp_path / "data")
-    loaded = load_data(f"market1501:{root}")
-    assert loaded.names.tolist() == images.names.tolist()
-    assert np.array_equal(loaded.identities, images.identities)
-    assert np.array_equal(loaded.cameras, images.cameras)
-    assert np.array_equal(_all_pixels(loaded), _all_pixels(images))
-
-
-def test_saving_where_it_cannot_be_saved(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        save_images(load_data("synthetic:tiny"), tmp_path / "file")
 
 
 # How hard it is

@@ -9,6 +9,7 @@ import typer.core
 
 from reid_al_agents.cli.annotate import annotate
 from reid_al_agents.cli.benchmark import benchmark
+from reid_al_agents.cli.datasets import datasets
 from reid_al_agents.cli.demo import demo
 from reid_al_agents.cli.embed import embed
 from reid_al_agents.cli.evaluate import evaluate
@@ -36,5 +37,5 @@ class Command(typer.core.TyperCommand):
         return made
 
 
-for command in (demo, annotate, run, export, evaluate, embed, benchmark, train):
+for command in (demo, annotate, run, export, evaluate, embed, benchmark, train, datasets):
     app.command(cls=Command)(command)

@@ -1,68 +1,176 @@
-"""Image files to RGB pixels, several at a time."""
+"""Image files to RGB pixels: the one place where files are decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from reid_al_env.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm"})
+from .colour import to_rgb
 
-_THREADS = 4  # Pillow decodes outside the interpreter lock; more threads than this only wait for memory
-_WORTH_THREADS = 8
+NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
+"""Formats that Pillow lists and we do not read: it would start another program (EPS), needs Windows (WMF), or
+only recognises them."""
+
+_FIRST = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
+_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises on damage, by format: SyntaxError for chunks of PNG, for example."""
+
+_CHECK_SIZE = (32, 32)
 
 
-def list_images(folder: Path) -> list[Path]:
-    """List the image files that lie directly in a folder.
+class Box(NamedTuple):
+    """A part of a photograph, in its upright position.
 
-    Args:
-        folder: An existing folder.
-
-    Returns:
-        Paths sorted by name; files that are no images (``Thumbs.db``) and hidden files are left out.
+    Attributes:
+        x: Left edge; pixels, or a share of the width where ``relative``.
+        y: Top edge; pixels, or a share of the height where ``relative``.
+        width: Of the box, in the same unit.
+        height: Of the box, in the same unit.
+        relative: Whether the numbers are shares of the photograph's sides.
     """
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+
+    x: float
+    y: float
+    width: float
+    height: float
+    relative: bool = False
+
+    def corners(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom in whole pixels within a photograph, at least one pixel each way.
+
+        Args:
+            size: (H, W) of the upright photograph.
+
+        Raises:
+            InputError: The box lies outside.
+        """
+        height, width = size
+        across, down = (width, height) if self.relative else (1, 1)
+        left, right = round(self.x * across), round((self.x + self.width) * across)
+        top, bottom = round(self.y * down), round((self.y + self.height) * down)
+        left, top = max(left, 0), max(top, 0)
+        right, bottom = min(max(right, left + 1), width), min(max(bottom, top + 1), height)
+        if left >= right or top >= bottom:
+            raise InputError(
+                f"box {self.x:g}, {self.y:g}, {self.width:g}, {self.height:g} lies outside the photograph of "
+                f"{width} x {height} pixels; correct it"
+            )
+        return left, top, right, bottom
 
 
-def read_images(paths: Sequence[str], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode image files.
+@lru_cache(1)
+def formats() -> tuple[str, ...]:
+    """Formats that are read: all that Pillow reads but :data:`NOT_READ`; common ones first."""
+    Image.init()
+    known = set(Image.OPEN) - NOT_READ
+    return (*(name for name in _FIRST if name in known), *sorted(known - set(_FIRST)))
+
+
+@lru_cache(1)
+def suffixes() -> frozenset[str]:
+    """Endings of the names of files that are read, in small letters with the dot."""
+    read = formats()
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in read)
+
+
+def open_image(file: str | Path | BinaryIO, box: Box | None = None) -> Image.Image:
+    """Decode an image as a person sees it (see :func:`~.colour.to_rgb`); of animations the first frame.
 
     Args:
-        paths: Files, n of them.
-        size: (H, W) in pixels; an image of another size is resized bilinearly, one of this size is not.
+        file: A path, or an open binary file.
+        box: The part that is wanted; None is all of it.
 
     Returns:
-        uint8 RGB of shape (n, H, W, 3).
+        An image of mode RGB.
 
     Raises:
-        InputError: A file is missing or does not decode.
+        InputError: The file is missing or does not decode, or the box lies outside.
     """
-    pixels = np.empty((len(paths), *size, 3), dtype=np.uint8)
+    try:
+        with Image.open(file, formats=formats()) as opened:
+            if opened.info.get("default_image"):
+                opened.seek(1)  # of an animated PNG: a picture for programs that do not animate
+            image = to_rgb(opened)
+            image.load()
+    except FileNotFoundError:
+        raise InputError(
+            f"{file}: no such image; it was there when the data was listed, or the table names it wrongly"
+        ) from None
+    except _DAMAGE as error:
+        raise InputError(
+            f"{file}: not an image that decodes ({_reason(error)}); replace or remove the file"
+        ) from error
+    return image if box is None else _crop(image, box, file)
 
-    def fill(row: int) -> None:
-        pixels[row] = _read_image(paths[row], size)
 
-    if len(paths) < _WORTH_THREADS:
-        for row in range(len(paths)):
-            fill(row)
-        return pixels
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(fill, range(len(paths))))
-    return pixels
+def image_size(file: str | Path | BinaryIO, box: Box | None = None) -> tuple[int, int]:
+    """Measure an image as :func:`open_image` would give it, from the file's header alone.
+
+    Args:
+        file: A path, or an open binary file.
+        box: As in :func:`open_image`.
+
+    Returns:
+        (H, W) in pixels.
+
+    Raises:
+        InputError: The file is missing or is no image, or the box lies outside.
+    """
+    try:
+        with Image.open(file, formats=formats()) as opened:
+            width, height = opened.size
+            if opened.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
+                width, height = height, width
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such image; restore the file") from None
+    except _DAMAGE as error:
+        raise InputError(f"{file}: not an image ({_reason(error)}); replace or remove the file") from error
+    if box is not None:
+        left, top, right, bottom = box.corners((height, width))
+        return bottom - top, right - left
+    return height, width
+
+
+_ORIENTATION = 0x0112
+
+
+def find_damage(file: str | Path) -> str | None:
+    """Read an image file to its end, to see whether it decodes.
+
+    Args:
+        file: The path.
+
+    Returns:
+        What is wrong with it, in words; None where nothing is.
+    """
+    try:
+        with Image.open(file, formats=formats()) as opened:
+            opened.draft("RGB", _CHECK_SIZE)  # JPEG: every byte is read, few pixels are computed
+            opened.load()
+    except FileNotFoundError:
+        return "missing"
+    except _DAMAGE as error:
+        return _reason(error)
+    return None
+
+
+def fit(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize bilinearly to (H, W) pixels, unless it has that size; (H, W, 3) uint8."""
+    height, width = size
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 def resize_pixels(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize decoded images bilinearly, exactly as :func:`read_images` does.
+    """Resize decoded images bilinearly, exactly as :func:`fit` does.
 
     Args:
         pixels: uint8 RGB of shape (n, h, w, 3).
@@ -75,28 +183,19 @@ def resize_pixels(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[n
         return pixels
     resized = np.empty((len(pixels), *size, 3), dtype=np.uint8)
     for row, image in enumerate(pixels):
-        resized[row] = np.asarray(_fit(Image.fromarray(image), size))
+        resized[row] = fit(Image.fromarray(image), size)
     return resized
 
 
-def _read_image(path: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _crop(image: Image.Image, box: Box, file: object) -> Image.Image:
     try:
-        with Image.open(path) as image:
-            return np.asarray(_fit(image.convert("RGB"), size))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such image; it was there when the data was listed, or the table names it wrongly"
-        ) from None
-    # Pillow reports damage as OSError, SyntaxError (PNG chunks), ValueError or a bomb error, by format.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: not an image that decodes ({reason}); replace or remove the file"
-        ) from error
+        return image.crop(box.corners((image.height, image.width)))
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
 
 
-def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    height, width = size
-    if image.size == (width, height):
-        return image
-    return image.resize((width, height), Image.Resampling.BILINEAR)
+def _reason(error: Exception) -> str:
+    """Say in one line why a file does not decode; Pillow's words for unknown content name the file again."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no image format that is read"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -2,51 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Sequence
 from copy import copy
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from reid_al_env.errors import InputError
 
-from .decoding import read_images, resize_pixels
+from .content import DigestCache
+from .decoding import Box
+from .known_pairs import pairs_in_photographs
+from .pixels import FilePixels, MemoryPixels, PixelSource, Progress
+from .protocol import Protocol
 
 _CACHE_BATCH = 512
-_Scalar = TypeVar("_Scalar", bound=np.generic)
+_COLUMNS: dict[str, str] = {
+    "names": "U",
+    "identities": "i8",
+    "cameras": "i8",
+    "tracklets": "i8",
+    "sides": "i8",
+    "places": "i8",
+    "times": "M8[s]",
+    "files": "U",
+    "paths": "U",
+}
 
 
 class ImageSet:
-    """Images with who is on them and which camera took them; immutable.
+    """Images with what is known of them: who, where, when and from which side; immutable.
 
-    Pixels are decoded from files when asked for, unless the set was made with ``pixels`` (rendered images)
-    or by :meth:`cached`. Subsets share the pixels.
+    Pixels are decoded when asked for, unless the set was made with ``pixels`` (rendered images) or by
+    :meth:`cached`. An image is a whole file, a box in a photograph, or an array. Subsets share the pixels.
 
     Attributes:
-        names: (N,) str, unique; relative to the data root (Market-1501: the file name).
+        names: (N,) str, unique; relative to the data root (Market-1501: the file name; boxes in one
+            photograph: its name with ``#1``, ``#2``, ...).
         identities: (N,) int64; -1 where unknown.
-        cameras: (N,) int64, or None where cameras are unknown.
-        tracklets: (N,) int64, images of equal number from 0 are known to show one identity; -1 where
-            nothing is known. None where there are no tracklets.
+        cameras: (N,) int64, -1 where unknown; None where no camera is known.
+        tracklets: (N,) int64, images of equal number from 0 are known to show one identity; -1 where nothing
+            is known. None where there are no tracklets.
         sides: (N,) int64, which side of an animal or a vehicle an image shows, from 0; -1 where unknown.
             Images of different sides cannot be compared. None where there are no sides.
-        paths: (N,) str, absolute files, or None for images that exist in memory only.
+        places: (N,) int64, where an image was taken; -1 where unknown. None where no place is known.
+        times: (N,) datetime64[s], when an image was taken; NaT where unknown. None where no time is known.
+        files: (N,) str, absolute files that hold the images, photographs of boxes included; None for images
+            that are in no file of their own.
+        paths: (N,) str, ``files`` where each file is one whole image; None otherwise.
+        boxes: The part of its photograph that each image is, None for a whole file; None where all are whole.
         source: Where the images come from, as written on the command line, for messages and configurations.
-        identity_names: What the data calls identity i, where it names people other than by number; else None.
+        identity_names: What the data calls identity i, where it names individuals other than by number; else
+            None. So for ``camera_names``, ``side_names`` and ``place_names``.
+        protocol: Training, query and gallery images that the data comes with, or None.
+        notes: What a user should know of how the data was read: files that were left out, columns that were
+            not used. One line each.
 
     Args:
         names: See attributes.
         identities: See attributes.
         cameras: See attributes.
         source: See attributes.
-        paths: See attributes; needed where ``pixels`` is not given.
+        paths: Files that hold the images; needed where neither ``pixels`` nor ``reader`` is given.
         pixels: (N, h, w, 3) uint8 RGB, for images in memory.
-        identity_names: See attributes.
+        reader: Another source of the pixels.
 
     Raises:
-        InputError: The set is empty, arrays differ in length, names repeat, or there is nothing to read.
+        InputError: The set is empty, columns differ in length, names repeat, or there is nothing to read.
     """
+
+    identities: NDArray[np.int64]
+    cameras: NDArray[np.int64] | None
+    tracklets: NDArray[np.int64] | None
+    sides: NDArray[np.int64] | None
+    places: NDArray[np.int64] | None
+    times: NDArray[np.datetime64] | None
+    names: NDArray[np.str_]
+    files: NDArray[np.str_] | None
+    paths: NDArray[np.str_] | None
+    _source: PixelSource
 
     def __init__(
         self,
@@ -57,25 +94,46 @@ class ImageSet:
         source: str,
         paths: ArrayLike | None = None,
         pixels: NDArray[np.uint8] | None = None,
+        reader: PixelSource | None = None,
+        boxes: Sequence[Box | None] | None = None,
         identity_names: Sequence[str] | None = None,
+        camera_names: Sequence[str] | None = None,
         tracklets: ArrayLike | None = None,
         sides: ArrayLike | None = None,
+        side_names: Sequence[str] | None = None,
+        places: ArrayLike | None = None,
+        place_names: Sequence[str] | None = None,
+        times: ArrayLike | None = None,
+        protocol: Protocol | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
-        self.names: NDArray[np.str_] = _frozen(names, np.str_)
-        self.identities: NDArray[np.int64] = _frozen(identities, np.int64)
-        self.cameras: NDArray[np.int64] | None = None if cameras is None else _frozen(cameras, np.int64)
-        self.tracklets: NDArray[np.int64] | None = None if tracklets is None else _frozen(tracklets, np.int64)
-        self.sides: NDArray[np.int64] | None = None if sides is None else _frozen(sides, np.int64)
-        self.paths: NDArray[np.str_] | None = None if paths is None else _frozen(paths, np.str_)
-        self.source = source
-        self.identity_names = None if identity_names is None else tuple(identity_names)
-        self._pixels = pixels
-        self._rows: NDArray[np.int64] = _frozen(
-            np.arange(len(self.names)), np.int64
-        )  # row of each in _pixels
-        self._check()
-        if pixels is not None and (pixels.ndim != 4 or len(pixels) != len(self)):
-            raise InputError(f"{source}: pixels of shape {pixels.shape}; expected ({len(self)}, H, W, 3)")
+        cameras, sides, places = (_known_or_none(column) for column in (cameras, sides, places))
+        self._set_columns(
+            names=names,
+            identities=identities,
+            cameras=cameras,
+            tracklets=tracklets,
+            sides=sides,
+            places=places,
+            times=times,
+            files=paths,
+            paths=paths if boxes is None or not any(boxes) else None,
+        )
+        self.boxes = tuple(boxes) if boxes is not None and any(boxes) else None
+        self.source, self.protocol, self.notes = source, protocol, tuple(notes)
+        self.identity_names = _names(identity_names)
+        self.camera_names = _names(camera_names)
+        self.side_names = _names(side_names)
+        self.place_names = _names(place_names)
+        self._rows = _frozen(np.arange(len(self.names)), "i8")  # row of each image in _source
+        self._check(pixels, reader)
+        if pixels is not None:
+            reader = MemoryPixels(pixels)
+        self._source = reader or FilePixels(np.asarray(self.files).tolist(), self.boxes)
+
+    def _set_columns(self, **columns: ArrayLike | None) -> None:
+        for name, column in columns.items():
+            setattr(self, name, None if column is None else _frozen(column, _COLUMNS[name]))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -86,7 +144,24 @@ class ImageSet:
     @property
     def memory_size(self) -> tuple[int, int] | None:
         """(H, W) of images that are held in memory; None where they are decoded from files of any size."""
-        return None if self._pixels is None else (self._pixels.shape[1], self._pixels.shape[2])
+        return self._source.size(0) if isinstance(self._source, MemoryPixels) else None
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(N,) bool; whether an image's identity is known."""
+        return self.identities >= 0
+
+    @property
+    def known_different(self) -> NDArray[np.int64]:
+        """Pairs of images known to show different identities: boxes in one photograph.
+
+        Boxes that cover each other by half or more (intersection over union ≥ 0.5) may be one animal found
+        twice, and say nothing; nor do boxes that the data gives one identity.
+
+        Returns:
+            (P, 2) int64 indices, ascending in each row and by rows.
+        """
+        return pairs_in_photographs(self.files, self.boxes, self.identities)
 
     def subset(self, indices: ArrayLike) -> ImageSet:
         """Choose some of the images.
@@ -101,16 +176,53 @@ class ImageSet:
             InputError: ``indices`` is empty or repeats.
         """
         chosen = np.asarray(indices, dtype=np.int64)
+        if len(np.unique(chosen)) != len(chosen):
+            repeated = self.names[chosen[np.bincount(chosen)[chosen] > 1][0]]
+            raise InputError(f"{self.source}: image {repeated} is chosen twice; choose every image once")
         part = copy(self)
-        part.names = _frozen(self.names[chosen], np.str_)
-        part.identities = _frozen(self.identities[chosen], np.int64)
-        part.cameras = None if self.cameras is None else _frozen(self.cameras[chosen], np.int64)
-        part.tracklets = None if self.tracklets is None else _frozen(self.tracklets[chosen], np.int64)
-        part.sides = None if self.sides is None else _frozen(self.sides[chosen], np.int64)
-        part.paths = None if self.paths is None else _frozen(self.paths[chosen], np.str_)
-        part._rows = _frozen(self._rows[chosen], np.int64)
-        part._check()
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        part._set_columns(
+            **{name: None if column is None else column[chosen] for name, column in columns.items()}
+        )
+        part.boxes = None if self.boxes is None else tuple(self.boxes[row] for row in chosen)
+        part.protocol = None if self.protocol is None else self.protocol.subset(chosen)
+        part._rows = _frozen(self._rows[chosen], "i8")
+        part._check(None, self._source)
         return part
+
+    def with_notes(self, *notes: str) -> ImageSet:
+        """The same images with more notes."""
+        noted = copy(self)
+        noted.notes = (*self.notes, *notes)
+        return noted
+
+    def open(self, index: int) -> Image.Image:
+        """Decode one image whole, in its own size: what a person is to be shown.
+
+        Args:
+            index: In [0, N).
+
+        Returns:
+            An image of mode RGB, upright, cropped to its box.
+
+        Raises:
+            InputError: Its file is missing or does not decode.
+        """
+        return self._source.open(int(self._rows[index]))
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Measure one image as :meth:`open` gives it, without decoding it.
+
+        Args:
+            index: In [0, N).
+
+        Returns:
+            (H, W) in pixels.
+
+        Raises:
+            InputError: Its file is missing or is no image.
+        """
+        return self._source.size(int(self._rows[index]))
 
     def read(self, indices: ArrayLike, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Decode some of the images.
@@ -125,13 +237,9 @@ class ImageSet:
         Raises:
             InputError: A file is missing or does not decode.
         """
-        chosen = np.asarray(indices, dtype=np.int64)
-        if self._pixels is not None:
-            return resize_pixels(self._pixels[self._rows[chosen]], size)
-        assert self.paths is not None  # _check saw to it
-        return read_images([str(path) for path in self.paths[chosen]], size)
+        return self._source.read(self._rows[np.asarray(indices, dtype=np.int64)], size)
 
-    def cached(self, size: tuple[int, int], progress: Callable[[int, int], None] | None = None) -> ImageSet:
+    def cached(self, size: tuple[int, int], progress: Progress | None = None) -> ImageSet:
         """Decode all images once, for training that reads them again and again.
 
         Args:
@@ -152,33 +260,71 @@ class ImageSet:
             if progress is not None:
                 progress(stop, len(self))
         decoded = copy(self)
-        decoded._pixels, decoded._rows = pixels, _frozen(np.arange(len(self)), np.int64)
+        decoded._source, decoded._rows = MemoryPixels(pixels), _frozen(np.arange(len(self)), "i8")
         return decoded
 
-    def _check(self) -> None:
-        if len(self.names) == 0:
+    def content_hashes(
+        self, cache: DigestCache | None = None, progress: Progress | None = None
+    ) -> tuple[str, ...]:
+        """What each image is, whatever it is called: SHA-256 of its file's bytes.
+
+        The digest of a box is that of its photograph and its corners; of an image in no file of its own, that
+        of its pixels.
+
+        Args:
+            cache: Digests computed before; None computes all.
+            progress: Called with (files done, files).
+
+        Returns:
+            Hexadecimal digits per image; empty text for a file that cannot be read.
+        """
+        if self.files is None:
+            return tuple(_digest_pixels(self.open(index)) for index in range(len(self)))
+        files = [str(file) for file in self.files]
+        of_file = (cache or DigestCache()).digests(files, progress)
+        boxes = self.boxes or [None] * len(self)
+        return tuple(_digest_box(of_file[file], box) for file, box in zip(files, boxes, strict=True))
+
+    def _check(self, pixels: NDArray[np.uint8] | None, reader: PixelSource | None) -> None:
+        count = len(self.names)
+        if count == 0:
             raise InputError(f"{self.source}: no images; expected at least one")
-        for what, column in (
-            ("identities", self.identities),
-            ("cameras", self.cameras),
-            ("tracklets", self.tracklets),
-            ("sides", self.sides),
-            ("paths", self.paths),
-        ):
-            if column is not None and column.shape != self.names.shape:
-                raise InputError(
-                    f"{self.source}: {len(column)} {what} for {len(self.names)} images; give one each"
-                )
+        for name in _COLUMNS:
+            column = getattr(self, name)
+            if column is not None and column.shape != (count,):
+                raise InputError(f"{self.source}: {len(column)} {name} for {count} images; give one each")
         names, counts = np.unique(self.names, return_counts=True)
-        if len(names) != len(self.names):
+        if len(names) != count:
             raise InputError(
                 f"{self.source}: image {names[counts.argmax()]} is listed twice; list every image once"
             )
-        if self.paths is None and self._pixels is None:
+        if self.files is None and pixels is None and reader is None:
             raise InputError(f"{self.source}: neither files nor pixels; give paths= or pixels=")
+        if pixels is not None and (pixels.ndim != 4 or len(pixels) != count):
+            raise InputError(f"{self.source}: pixels of shape {pixels.shape}; expected ({count}, H, W, 3)")
 
 
-def _frozen(values: ArrayLike, dtype: type[_Scalar]) -> NDArray[_Scalar]:
-    array: NDArray[_Scalar] = np.array(values, dtype=dtype, ndmin=1)
+def _known_or_none(column: ArrayLike | None) -> NDArray[np.int64] | None:
+    """A column of numbers; None where all are unknown, so that a blank column is no column."""
+    numbers = None if column is None else np.asarray(column, dtype=np.int64)
+    return None if numbers is None or (numbers.size and (numbers < 0).all()) else numbers
+
+
+def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _digest_pixels(image: Image.Image) -> str:
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+
+
+def _digest_box(digest: str, box: Box | None) -> str:
+    if box is None or not digest:
+        return digest
+    return hashlib.sha256(f"{digest} {tuple(box)}".encode()).hexdigest()
+
+
+def _frozen(values: ArrayLike, dtype: str) -> NDArray[Any]:
+    array: NDArray[Any] = np.array(values, dtype=dtype, ndmin=1)
     array.setflags(write=False)
     return array

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_al_env.errors import InputError
 
-from .csv_table import load_csv
-from .folder import load_folder
+from .catalogue import LAYOUTS
+from .damage import find_damaged, save_damaged, without_damaged
 from .images import ImageSet
-from .market1501 import load_market1501
+from .pixels import Progress
+from .settings import DataSettings
 from .synthetic import load_synthetic
 
 if TYPE_CHECKING:
     from reid_al_env.feature_set import FeatureSet
 
-_LOADERS: dict[str, Callable[[str], ImageSet]] = {
-    "market1501": load_market1501,
-    "csv": load_csv,
-    "folder": load_folder,
-    "synthetic": load_synthetic,
-}
-_KNOWN = "market1501:DIR, csv:FILE, folder:DIR, synthetic:NAME or FILE.npz"
+FORMS = ", ".join(f"{layout.prefix}:{layout.place.split('[')[0]}" for layout in LAYOUTS.values())
+"""All forms of DATA that name images on disk, for help texts and messages."""
+
+_KNOWN = f"{FORMS}, synthetic:NAME or FILE.npz"
 
 
-def load_data(spec: str) -> ImageSet | FeatureSet:
-    """Load images or features by their name on the command line.
+def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | FeatureSet:
+    """Load images or features by their name on the command line; no image is decoded yet.
 
     Args:
-        spec: ``market1501:DIR``, ``csv:FILE``, ``folder:DIR``, ``synthetic:NAME`` (see
+        spec: A layout's prefix and a place, as ``reid-al datasets`` lists them (``folder:DIR``, ``csv:FILE``,
+            ``market1501:DIR``, ...), ``synthetic:NAME`` (see
             :func:`reid_al_agents.data.synthetic.load_synthetic`) or the path of a features ``.npz``.
+        settings: How data are read.
 
     Returns:
         Images, or features where ``spec`` is an ``.npz``.
@@ -39,12 +39,46 @@ def load_data(spec: str) -> ImageSet | FeatureSet:
         InputError: The prefix is unknown, or the data cannot be read.
     """
     prefix, colon, place = spec.partition(":")
-    if colon and prefix in _LOADERS:
+    if colon and prefix in (*LAYOUTS, "synthetic"):
         if not place:
             raise InputError(f"{spec}: nothing after the colon; expected {_KNOWN}")
-        return _LOADERS[prefix](place)
+        if prefix == "synthetic":
+            return load_synthetic(place)
+        return LAYOUTS[prefix].load(place, settings or DataSettings())
     if spec.endswith(".npz"):
         from reid_al_env.feature_set import FeatureSet
 
         return FeatureSet.load(spec)
     raise InputError(f"{spec}: unknown kind of data; expected {_KNOWN}")
+
+
+def load_checked(
+    spec: str,
+    settings: DataSettings | None = None,
+    *,
+    listing: Path | None = None,
+    progress: Progress | None = None,
+) -> ImageSet | FeatureSet:
+    """Load images or features and see that every image decodes, before any work begins.
+
+    Args:
+        spec: As in :func:`load_data`.
+        settings: How data are read; ``skip_damaged`` goes on without images that do not decode.
+        listing: CSV file in which those are kept; None keeps no list.
+        progress: Called with (files read, files).
+
+    Returns:
+        The images, all of them sound, or features.
+
+    Raises:
+        InputError: The data cannot be read, or images do not decode and are not to be skipped: all are named.
+    """
+    settings = settings or DataSettings()
+    data = load_data(spec, settings)
+    if not isinstance(data, ImageSet):
+        return data
+    damaged = find_damaged(data, progress)
+    sound = without_damaged(data, damaged, skip=settings.skip_damaged)
+    if damaged and listing is not None:
+        save_damaged(damaged, listing)
+    return sound

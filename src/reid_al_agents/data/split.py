@@ -1,4 +1,4 @@
-"""A split by identity: a pool to be annotated, a validation and a test set with no person in common."""
+"""Splits: a pool to be annotated, a validation and a test set, by identity or as a data set comes."""
 
 from __future__ import annotations
 
@@ -33,14 +33,23 @@ class QueryGallery:
 
 @dataclass(frozen=True)
 class Split:
-    """Who is in which set.
+    """Which images are annotated, and which are searched for among which.
+
+    Images are called by name (of a feature set: by its paths, or the indices as text where it has none).
+    Without the last four fields a split is by identity alone, and the gallery of the validation and of the
+    test set are the set's images that are no query. With them, the pool and the test set are those that the
+    data set comes with (see :class:`~.protocol.Protocol`), image by image.
 
     Attributes:
-        pool_identities: People whose images are to be annotated.
-        validation_identities: People on whom everything is chosen; may be empty.
-        test_identities: People on whom the result is measured.
-        query: Names of the query images of the validation and test sets (of a feature set: its paths, or the
-            indices as text where it has none). The other images of a set are its gallery.
+        pool_identities: Identities whose images are to be annotated; -1 stands for all images of unknown
+            identity.
+        validation_identities: Identities on which everything is chosen; may be empty.
+        test_identities: Identities on which the result is measured.
+        query: Names of the query images of the validation and test sets.
+        pool_images: Names of the images to be annotated.
+        test_queries: Names of the test set's query images.
+        test_gallery: Names of the images that these are searched for among, distractors included.
+        protocol: What the data set calls this test set, for messages.
 
     Raises:
         InputError: An identity is in two sets.
@@ -50,6 +59,10 @@ class Split:
     validation_identities: tuple[int, ...]
     test_identities: tuple[int, ...]
     query: tuple[str, ...]
+    pool_images: tuple[str, ...] = ()
+    test_queries: tuple[str, ...] = ()
+    test_gallery: tuple[str, ...] = ()
+    protocol: str = ""
 
     def __post_init__(self) -> None:
         for a, b in ((0, 1), (0, 2), (1, 2)):
@@ -72,6 +85,8 @@ class Split:
         Raises:
             InputError: None of the pool's identities is in the data.
         """
+        if self.pool_images:
+            return np.sort(self._rows_of(data, self.pool_images, "pool image"))
         return self._members(data, "pool_identities")
 
     def validation(self, data: ImageSet | FeatureSet) -> QueryGallery:
@@ -91,6 +106,9 @@ class Split:
     def test(self, data: ImageSet | FeatureSet) -> QueryGallery:
         """Find the test set.
 
+        Distractors that the data set comes with (images in its gallery whose identity is unknown) are in the
+        gallery, whatever the split says.
+
         Args:
             data: Images or features.
 
@@ -100,19 +118,44 @@ class Split:
         Raises:
             InputError: The set is empty, has no query or no gallery, or the query names do not fit the data.
         """
-        return self._query_gallery(data, "test_identities")
+        if not self.test_queries:
+            return self._query_gallery(data, "test_identities")
+        query = self._rows_of(data, self.test_queries, "test query")
+        gallery = self._rows_of(data, self.test_gallery, "test gallery image")
+        return QueryGallery(np.sort(query), np.sort(gallery))
+
+    def describe(self, data: ImageSet | FeatureSet, which: str) -> str:
+        """Say in one line what is scored.
+
+        Args:
+            data: Images or features.
+            which: ``validation`` or ``test``.
+
+        Returns:
+            For example ``Market-1501's own test set: 3368 queries among 15913 images, 2793 distractors``.
+        """
+        sides = self.test(data) if which == "test" else self.validation(data)
+        own = which == "test" and self.test_queries
+        name = self.protocol if own else f"{which} identities of the split"
+        distractors = int((data.identities[sides.gallery] < 0).sum())
+        more = f", {distractors} of them distractors" if distractors else ""
+        return f"{name}: {len(sides.query)} queries among {len(sides.gallery)} images{more}"
 
     def _members(self, data: ImageSet | FeatureSet, which: str) -> NDArray[np.int64]:
-        members = np.flatnonzero(np.isin(data.identities, getattr(self, which)))
-        if not getattr(self, which):
+        wanted = getattr(self, which)
+        if not wanted:
             raise InputError(
                 f"split: has no {which}; add them to the file, or use the other set (--final, --on)"
             )
+        members = np.flatnonzero(np.isin(data.identities, wanted)).astype(np.int64)
         if len(members) == 0:
             raise InputError(
                 f"split: none of the {which} is in the data ({len(data)} images); use a split made for it"
             )
-        return members.astype(np.int64)
+        if self.test_queries:
+            # A data set may search for images of individuals that it also trains on: not for these images.
+            members = np.setdiff1d(members, self._rows_of(data, self.test_queries, "test query"))
+        return members
 
     def _query_gallery(self, data: ImageSet | FeatureSet, which: str) -> QueryGallery:
         members = self._members(data, which)
@@ -122,27 +165,41 @@ class Split:
             raise InputError(
                 f"split: the {which} have no {lacking} image; list one query per identity and camera"
             )
-        return QueryGallery(query=members[is_query], gallery=members[~is_query])
+        gallery = members[~is_query]
+        if which == "test_identities":
+            gallery = np.union1d(gallery, _distractors(data))
+        return QueryGallery(query=members[is_query], gallery=gallery)
 
-    def _query_rows(self, data: ImageSet | FeatureSet) -> list[int]:
-        names = image_names(data)
-        row_of = {name: row for row, name in enumerate(names)}
-        searchable = {*self.validation_identities, *self.test_identities}
-        rows = []
-        for name in self.query:
-            row = row_of.get(name)
-            if row is None:
-                raise InputError(
-                    f"split: query {name} is not in the data, where names are like {names[0]}; "
-                    "use a split made for this data"
-                )
+    def _query_rows(self, data: ImageSet | FeatureSet) -> NDArray[np.int64]:
+        rows = self._rows_of(data, self.query, "query")
+        searchable = [*self.validation_identities, *self.test_identities]
+        for row, name in zip(rows, self.query, strict=True):
             if int(data.identities[row]) not in searchable:
                 raise InputError(
                     f"split: query {name} shows identity {data.identities[row]}, which is in neither "
                     "validation_identities nor test_identities; remove it from 'query'"
                 )
-            rows.append(row)
         return rows
+
+    @staticmethod
+    def _rows_of(data: ImageSet | FeatureSet, wanted: tuple[str, ...], what: str) -> NDArray[np.int64]:
+        names = image_names(data)
+        row_of = {name: row for row, name in enumerate(names)}
+        missing = next((name for name in wanted if name not in row_of), None)
+        if missing is not None:
+            raise InputError(
+                f"split: {what} {missing} is not in the data, where names are like {names[0]}; "
+                "use a split made for this data"
+            )
+        return np.array([row_of[name] for name in wanted], dtype=np.int64)
+
+
+def _distractors(data: ImageSet | FeatureSet) -> NDArray[np.int64]:
+    """Images that the data set itself puts into its gallery as matching no query."""
+    protocol = data.protocol if isinstance(data, ImageSet) else None
+    if protocol is None:
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(protocol.gallery & (data.identities < 0)).astype(np.int64)
 
 
 def image_names(data: ImageSet | FeatureSet) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
+from reid_al_agents.files import write_text
 from reid_al_env.errors import InputError
 
 from .split import IDENTITY_SETS, Split
+
+_OWN = ("pool_images", "test_queries", "test_gallery")
 
 
 def load_split(path: str | Path) -> Split:
@@ -17,7 +19,8 @@ def load_split(path: str | Path) -> Split:
 
     Args:
         path: A JSON object with ``pool_identities``, ``test_identities`` and ``query``, optionally
-            ``validation_identities``; identities are whole numbers (or text of digits), queries are names.
+            ``validation_identities``, ``pool_images``, ``test_queries``, ``test_gallery`` and ``protocol``;
+            identities are whole numbers (or text of digits), images are names.
 
     Returns:
         The split.
@@ -27,7 +30,7 @@ def load_split(path: str | Path) -> Split:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{path}: cannot be read as a split ({reason}); expected a JSON object") from error
     if not isinstance(content, dict):
@@ -41,13 +44,20 @@ def load_split(path: str | Path) -> Split:
             f"{path}: no {', '.join(missing)}; a split needs pool_identities, test_identities and query"
         )
     pool, validation, test = (_read_identities(path, content.get(key, []), key) for key in IDENTITY_SETS)
-    query = content["query"]
-    if not isinstance(query, list) or not all(isinstance(name, str) for name in query):
-        raise InputError(f"{path}: 'query' is not a list of names; give the query images' names as text")
+    query, images, queries, gallery = (
+        _read_names(path, content.get(key, []), key) for key in ("query", *_OWN)
+    )
     try:
-        return Split(pool, validation, test, tuple(query))
+        name = str(content.get("protocol", ""))
+        return Split(pool, validation, test, query, images, queries, gallery, name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _read_names(path: str | Path, values: object, key: str) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
+        raise InputError(f"{path}: '{key}' is not a list of names; give the images' names as text")
+    return tuple(values)
 
 
 def _read_identities(path: str | Path, values: object, key: str) -> tuple[int, ...]:
@@ -71,12 +81,5 @@ def save_split(split: Split, path: str | Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(asdict(split), indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, target)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); choose a folder that exists and is yours"
-        ) from error
+    content = {key: value for key, value in asdict(split).items() if value or key not in (*_OWN, "protocol")}
+    write_text(path, json.dumps(content, indent=1) + "\n")

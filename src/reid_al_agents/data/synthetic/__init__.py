@@ -6,8 +6,7 @@ badly and a network has something to learn.
 """
 
 from .domain import DOMAINS, DomainSettings
-from .export import save_images
 from .named import load_synthetic
 from .render import render_pedestrians
 
-__all__ = ["DOMAINS", "DomainSettings", "load_synthetic", "render_pedestrians", "save_images"]
+__all__ = ["DOMAINS", "DomainSettings", "load_synthetic", "render_pedestrians"]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images import ImageSet
-from ..market1501 import market1501_name
+from ..layouts.market1501 import market1501_name
 from .camera import Camera, expose, sample_camera
 from .domain import DomainSettings
 from .person import sample_appearance

@@ -1,0 +1,89 @@
+"""Layouts in which identity and camera stand in the file name, and the part in the folder's name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from reid_al_env.errors import InputError
+
+from ..images import ImageSet
+from ..listing import LeftOut, list_images
+from ..names import UNKNOWN
+from ..protocol import Protocol, Published, own_protocol
+
+_NAME = re.compile(r"(?P<identity>-?\d{1,18})_c(?P<camera>\d{1,18})(s\d+)?_f?\d+(_\d+)?\.\w+")
+_JUNK = -1
+_DISTRACTOR = 0
+
+
+def load_named_files(
+    folder: str, folders: Mapping[str, str], *, prefix: str, title: str, expected: str, published: Published
+) -> ImageSet:
+    """Load images whose file names begin with ``IDENTITY_cCAMERA``.
+
+    A folder without those of the layout that holds the image files itself is read as it is. A name is the
+    file name (with its folder in front where two folders have a file of that name). Junk boxes (identity -1)
+    are dropped, distractors (identity 0) are kept with identity -1: they match nobody. Identities and cameras
+    are the numbers in the names; where all images have one camera number, cameras are unknown, since nobody
+    could be found at another one.
+
+    Args:
+        folder: The data set's root.
+        folders: Name of each folder, and its part of the data set: ``train``, ``gallery`` or ``query``.
+        prefix: What the layout is called on the command line.
+        title: What the data set is called.
+        expected: How a file name must look.
+        published: What the data set's authors counted.
+
+    Returns:
+        The images, sorted by folder and file name.
+
+    Raises:
+        InputError: The folder is missing, holds no images, or a file name does not fit.
+    """
+    source, first = f"{prefix}:{folder}", next(iter(folders))
+    root = Path(folder).resolve()
+    if not root.is_dir():
+        raise InputError(f"{source}: no such folder; expected one that holds {first}")
+    left_out = LeftOut()
+    parts = [root / name for name in folders if (root / name).is_dir()] if (root / first).is_dir() else [root]
+    files = [path for part in parts for path in list_images(part, left_out)]
+    if not files:
+        raise InputError(f"{source}: no images there or in {first}; expected {expected}")
+    labels = [_parse(path, title, expected) for path in files]
+    kept = [row for row, (identity, _) in enumerate(labels) if identity != _JUNK]
+    if not kept:
+        raise InputError(f"{source}: all {len(files)} images are junk (identity -1); expected others")
+    if len(kept) < len(files):
+        left_out.add("junk images (identity -1)", len(files) - len(kept))
+    cameras = [labels[row][1] for row in kept]
+    one_camera = len(set(cameras)) == 1 < len(kept)
+    repeated = {name for name, count in Counter(path.name for path in files).items() if count > 1}
+    names = [f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in files]
+    return ImageSet(
+        names=[names[row] for row in kept],
+        identities=[UNKNOWN if labels[row][0] == _DISTRACTOR else labels[row][0] for row in kept],
+        cameras=None if one_camera else cameras,
+        paths=[str(files[row]) for row in kept],
+        source=source,
+        protocol=_protocol(title, [folders.get(files[row].parent.name, "") for row in kept], published),
+        notes=(
+            *left_out.notes(),
+            *(["all images have one camera number: cameras are taken as unknown"] if one_camera else []),
+        ),
+    )
+
+
+def _protocol(title: str, parts: list[str], published: Published) -> Protocol | None:
+    """The parts that the folders are; None where the images lie in none of them."""
+    return own_protocol(f"{title}'s own test set", parts, published) if any(parts) else None
+
+
+def _parse(path: Path, title: str, expected: str) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        raise InputError(f"{path}: file name does not fit the {title} layout; expected {expected}")
+    return int(match["identity"]), int(match["camera"])
