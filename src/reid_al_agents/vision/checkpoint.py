@@ -122,7 +122,11 @@ def _load_inert(path: Path) -> Any:
 _UNKNOWN = re.compile(r"Unsupported global: GLOBAL (\S+) was not an allowed global")
 _FILLED = re.compile(r"Can only (SETITEMS?|append)\b.*but got <class '(?:[^']*checkpoint\.)?([^']+)'>")
 
-_OTHER_REASONS = re.compile(r"Trying to load unsupported GLOBAL \S+|Can only [^.]*|Unsupported operand \d+")
+_OTHER_REASONS = re.compile(
+    r"Trying to load unsupported GLOBAL \S+|Trying to call reduce for unrecognized function|Can only [^.]*|"
+    r"Unsupported operand \d+"
+)
+"""What PyTorch's loader refuses whatever is declared inert."""
 
 
 def _refused(message: str) -> tuple[str, type[_Inert]] | None:
