@@ -11,10 +11,10 @@ from reid_al_agents.data import ImageSet, load_data, load_split
 from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.vision import (
     build_backbone,
+    describe_weights,
     embed,
     load_weights,
     normalise,
-    read_metadata,
     save_weights,
     to_pixels,
 )
@@ -43,7 +43,9 @@ def test_saved_weights_load_bit_for_bit_with_their_metadata(tmp_path):
     save_weights(model, path, {"size": "64x32"})
     load_weights(other, path)
     assert equal_states(model, other)
-    assert read_metadata(path) == {"size": "64x32", "backbone": "small_cnn"}
+    info = describe_weights(path)
+    assert (info.backbone, info.size, info.trained_on) == ("small_cnn", (64, 32), None)
+    assert info.normalisation == model.normalisation
     with safe_open(path, framework="pt") as file:
         assert "trunk.fc.weight" not in file.keys()  # noqa: SIM118
     assert [entry.name for entry in path.parent.iterdir()] == ["w.safetensors"]
@@ -169,7 +171,7 @@ def test_safetensors_that_are_none_are_refused(tmp_path):
     with pytest.raises(InputError, match="not a readable safetensors"):
         load_weights(build_backbone("small_cnn"), path)
     with pytest.raises(InputError, match="not a readable safetensors"):
-        read_metadata(tmp_path / "none.safetensors")
+        describe_weights(path)
 
 
 def test_normalisation_is_imagenets():

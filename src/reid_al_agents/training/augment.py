@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reid_al_agents.vision.extraction import normalise
+from reid_al_agents.vision.normalisation import normalise
 
 MEAN_PIXEL = (124, 116, 104)
 """ImageNet's mean colour, which fills the uncovered pixels of a shifted crop; about zero once normalised."""

@@ -1,17 +1,71 @@
-"""Backbones, their weights on disk, and the extraction of features."""
+"""Backbones, their weights on disk, and the extraction of features.
 
-from reid_al_agents.vision.backbones import EmbeddingNet, backbone_names, build_backbone
-from reid_al_agents.vision.extraction import embed, normalise, to_pixels
-from reid_al_agents.vision.weights import load_weights, read_metadata, save_weights
+Names are imported when they are first used, so that this package loads without torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reid_al_agents.vision.backbones import EmbeddingNet, build_backbone
+    from reid_al_agents.vision.catalogue import backbone_names, find_backbone, resolve_size
+    from reid_al_agents.vision.description import Choice, WeightsInfo, choose, describe_weights
+    from reid_al_agents.vision.extraction import embed, to_pixels
+    from reid_al_agents.vision.normalisation import Normalisation, normalise
+    from reid_al_agents.vision.weights import (
+        LoadReport,
+        check_weights,
+        load_published_weights,
+        load_weights,
+        save_weights,
+    )
+
+_MODULE_OF = {
+    "EmbeddingNet": "backbones",
+    "build_backbone": "backbones",
+    "backbone_names": "catalogue",
+    "find_backbone": "catalogue",
+    "resolve_size": "catalogue",
+    "Choice": "description",
+    "WeightsInfo": "description",
+    "choose": "description",
+    "describe_weights": "description",
+    "embed": "extraction",
+    "to_pixels": "extraction",
+    "Normalisation": "normalisation",
+    "normalise": "normalisation",
+    "LoadReport": "weights",
+    "check_weights": "weights",
+    "load_published_weights": "weights",
+    "load_weights": "weights",
+    "save_weights": "weights",
+}
 
 __all__ = [
+    "Choice",
     "EmbeddingNet",
+    "LoadReport",
+    "Normalisation",
+    "WeightsInfo",
     "backbone_names",
     "build_backbone",
+    "check_weights",
+    "choose",
+    "describe_weights",
     "embed",
+    "find_backbone",
+    "load_published_weights",
     "load_weights",
     "normalise",
-    "read_metadata",
+    "resolve_size",
     "save_weights",
     "to_pixels",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

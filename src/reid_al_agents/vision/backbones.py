@@ -1,66 +1,119 @@
-"""The backbones by name: networks that turn a crop into a feature vector."""
+"""Networks that turn an image into a feature vector, built by name."""
 
-from collections.abc import Callable
+from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
-from reid_al_agents.vision.osnet import FEATURE_DIM as OSNET_DIM
-from reid_al_agents.vision.osnet import OSNet
-from reid_al_agents.vision.small_cnn import FEATURE_DIM as SMALL_CNN_DIM
-from reid_al_agents.vision.small_cnn import SmallCNN
+from reid_al_agents.vision.catalogue import ONNX, TIMM, Size, find_backbone, size_text
+from reid_al_agents.vision.normalisation import IMAGENET, Normalisation
 from reid_al_env.errors import InputError
-
-OSNET_WIDTHS = {"osnet_x1_0": 1.0, "osnet_x0_75": 0.75, "osnet_x0_5": 0.5, "osnet_x0_25": 0.25}
-"""Width multiplier of each OSNet."""
-
-TORCHVISION: dict[str, tuple[Callable[..., nn.Module], str, int]] = {
-    "resnet18": (models.resnet18, "fc", 512),
-    "resnet34": (models.resnet34, "fc", 512),
-    "resnet50": (models.resnet50, "fc", 2048),
-    "mobilenet_v3_small": (models.mobilenet_v3_small, "classifier", 576),
-    "mobilenet_v3_large": (models.mobilenet_v3_large, "classifier", 960),
-    "efficientnet_b0": (models.efficientnet_b0, "classifier", 1280),
-}
-"""Constructor, name of the classifier, and length of the pooled feature of each torchvision backbone."""
 
 
 class EmbeddingNet(nn.Module):
-    """A backbone with its name and the length of its features.
+    """A backbone with its name, the length of its features and the images that it was made for.
 
     Weights are saved and loaded by the names of ``trunk``, which are those of published checkpoints.
+
+    Args:
+        name: See attributes.
+        trunk: See attributes.
+        feature_dim: See attributes.
+        size: See attributes.
+        normalisation: Of the pixels that ``trunk`` was trained with.
+        fixed_size: Whether ``trunk`` takes images of ``size`` only.
 
     Attributes:
         name: Name of the backbone, as ``build_backbone`` takes it.
         trunk: The network itself, without a classifier.
         feature_dim: Length D of a feature.
-        head: Name that the classifier has in published checkpoints; it is left out when they are loaded.
+        size: Height and width of the images that it was made for, or was prepared for by ``fit_to``.
     """
 
-    def __init__(self, name: str, trunk: nn.Module, feature_dim: int, head: str = "classifier") -> None:
+    _scale: Tensor
+    _shift: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        trunk: nn.Module,
+        feature_dim: int,
+        size: Size,
+        normalisation: Normalisation = IMAGENET,
+        *,
+        fixed_size: bool = False,
+    ) -> None:
         super().__init__()
         self.name = name
         self.trunk = trunk
         self.feature_dim = feature_dim
-        self.head = head
+        self.size = size
+        self._fixed_size = fixed_size
+        self.register_buffer("_scale", torch.ones(3, 1, 1), persistent=False)
+        self.register_buffer("_shift", torch.zeros(3, 1, 1), persistent=False)
+        self.normalisation = normalisation
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Statistics of the pixels that the network was trained with."""
+        return self._normalisation
+
+    @normalisation.setter
+    def normalisation(self, value: Normalisation) -> None:
+        self._normalisation = value
+        for channel in range(3):  # (x · σ_imagenet + μ_imagenet − μ) / σ
+            self._scale[channel] = IMAGENET.std[channel] / value.std[channel]
+            self._shift[channel] = (IMAGENET.mean[channel] - value.mean[channel]) / value.std[channel]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether answers can improve it; a network in an ONNX file gives features only."""
+        return not self.name.startswith(ONNX)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that it runs on."""
+        return self._scale.device
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features (B, D) float32 of images ``x`` (B, 3, H, W) float32 from ``normalise``."""
+        if self._normalisation != IMAGENET:
+            x = x * self._scale + self._shift
         features: Tensor = self.trunk(x)
         return features
 
+    def fit_to(self, size: Size) -> None:
+        """Prepare for images of another size; convolutional networks take any and stay as they are.
 
-def backbone_names() -> tuple[str, ...]:
-    """Return the names that ``build_backbone`` takes."""
-    return ("small_cnn", *OSNET_WIDTHS, *TORCHVISION)
+        Args:
+            size: Height and width in pixels.
+
+        Raises:
+            InputError: The network takes images of one size only, or cannot be prepared for this one.
+        """
+        if size == self.size:
+            return
+        if self._fixed_size:
+            raise InputError(
+                f"--size: {self.name} takes images of {size_text(self.size)} only, not {size_text(size)}"
+            )
+        if self.name.startswith(TIMM):
+            from reid_al_agents.vision.timm_backbone import set_size
+
+            try:
+                set_size(self.trunk, size)
+            except (AssertionError, RuntimeError, ValueError) as error:
+                raise InputError(f"--size: {self.name} cannot take {size_text(size)} ({error})") from error
+        self.size = size
 
 
 def build_backbone(name: str, *, seed: int = 0) -> EmbeddingNet:
-    """Build a backbone with random weights; nothing is downloaded.
+    """Build a backbone with random weights.
+
+    Nothing is downloaded, but for the settings of a model that ``timm:hf-hub:...`` names.
 
     Args:
-        name: One of ``backbone_names()``.
+        name: One of ``backbone_names()``, ``timm:NAME`` or ``onnx:FILE``.
         seed: Seed of the random weights; the same seed gives the same bytes. PyTorch's own generator is
             left as it was.
 
@@ -68,21 +121,18 @@ def build_backbone(name: str, *, seed: int = 0) -> EmbeddingNet:
         The network in evaluation mode, on the CPU.
 
     Raises:
-        InputError: There is no backbone of that name.
+        InputError: There is no backbone of that name, or the library that it needs is missing.
     """
+    backbone = find_backbone(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _build(name).eval()
-
-
-def _build(name: str) -> EmbeddingNet:
-    if name == "small_cnn":
-        return EmbeddingNet(name, SmallCNN(), SMALL_CNN_DIM)
-    if name in OSNET_WIDTHS:
-        return EmbeddingNet(name, OSNet(OSNET_WIDTHS[name]), OSNET_DIM)
-    if name in TORCHVISION:
-        constructor, head, feature_dim = TORCHVISION[name]
-        trunk = constructor(weights=None)
-        setattr(trunk, head, nn.Identity())
-        return EmbeddingNet(name, trunk, feature_dim, head)
-    raise InputError(f"backbone '{name}' is not known; choose one of {', '.join(backbone_names())}")
+        trunk, feature_dim = backbone.build()
+    net = EmbeddingNet(
+        name,
+        trunk,
+        feature_dim,
+        backbone.default_size,
+        backbone.normalisation,
+        fixed_size=backbone.fixed_size,
+    )
+    return net.eval()

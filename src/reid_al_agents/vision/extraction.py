@@ -1,4 +1,4 @@
-"""From images to features: normalisation, and a batched pass through a backbone."""
+"""From images to features: batches of images through a backbone."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,31 +10,11 @@ from torch import Tensor
 
 from reid_al_agents.data.images import ImageSet
 from reid_al_agents.vision.backbones import EmbeddingNet
+from reid_al_agents.vision.normalisation import normalise
 from reid_al_env.errors import InputError
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``."""
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Mean of each channel over ImageNet, for pixels in [0, 1]; what published checkpoints were trained with."""
-
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Standard deviation of each channel over ImageNet, for pixels in [0, 1]."""
-
-
-def normalise(pixels: Tensor) -> Tensor:
-    """Turn pixels into what a backbone takes: ``(pixels / 255 − mean) / std`` by ImageNet's statistics.
-
-    Args:
-        pixels: (B, 3, H, W), uint8 or float, RGB in [0, 255].
-
-    Returns:
-        (B, 3, H, W) float32 in the memory format of ``pixels``.
-    """
-    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(3, 1, 1) * 255
-    std = torch.tensor(IMAGENET_STD, device=pixels.device).view(3, 1, 1) * 255
-    values = pixels.to(torch.float32, copy=True)  # in place from here: fresh memory costs more than the sums
-    return values.sub_(mean).div_(std)
 
 
 def to_pixels(images: NDArray[np.uint8]) -> Tensor:
@@ -72,8 +52,10 @@ def embed(
         (n, D) float32, in the order of ``indices``.
 
     Raises:
-        InputError: A feature holds a value that is not finite, or is zero; the message names the image.
+        InputError: The model takes images of another size only; or a feature holds a value that is not
+            finite, or is zero, and the message names the image.
     """
+    model.fit_to(size)
     wanted = np.arange(len(images)) if indices is None else np.asarray(indices, dtype=np.int64)
     features = np.empty((len(wanted), model.feature_dim), dtype=np.float32)
     was_training = model.training
@@ -109,8 +91,7 @@ def _decoded_batches(
 
 @torch.inference_mode()
 def _forward(model: EmbeddingNet, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    device = next(model.parameters()).device
-    features: NDArray[np.float32] = model(normalise(to_pixels(batch).to(device))).float().cpu().numpy()
+    features: NDArray[np.float32] = model(normalise(to_pixels(batch).to(model.device))).float().cpu().numpy()
     return features
 
 

