@@ -12,10 +12,11 @@ from live_world import pool, session, truth
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.match_model import PAIR_FEATURES
-from reid_al_agents.beliefs.suspected_errors import MOST_WRONG, Checked, SuspectedError, SuspectedErrors
+from reid_al_agents.beliefs.beliefs import Beliefs
+from reid_al_agents.beliefs.suspected_errors import MAX_ERROR_RATE
 from reid_al_agents.beliefs.weights import weigh
 from reid_al_agents.experiment.run import run
+from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
 from reid_al_agents.training.feature_pool import FeaturePool
@@ -64,41 +65,6 @@ def test_what_cannot_be_told_and_what_nobody_held_likely_weighs_one():
     assert weigh(graph, 0, 1, 1, None, 0.02) == 1.0
 
 
-def doubt(number, answer=1, reach=1.0):
-    described = np.full(len(PAIR_FEATURES), float(number))
-    return SuspectedError((number, number + 1), (number + 2, number + 3), answer, reach, described)
-
-
-def test_doubts_come_by_worth_and_are_weighed_by_the_model_of_now():
-    doubts = SuspectedErrors()
-    for number, probability in enumerate((0.5, 0.1, 0.9)):
-        doubts.add(doubt(number), probability, 0.1)  # wrong with 1/10, 1/2 and 1/82
-    assert [each.first[0] for each in doubts.all()] == [0, 1, 2]
-    assert doubts.pop(0.6) is None
-    assert doubts.pop(0.4).first == (1, 2)
-    doubts.weigh(lambda described: np.where(described[:, 0] == 2, 0.1, 0.9), 0.1)
-    assert doubts.pop(0.4).first == (2, 3)
-    assert len(doubts) == 1
-    assert doubts.pop(0.4) is None
-
-
-def test_what_the_checks_remember_is_restored(tmp_path):
-    checked = Checked(expected=7.5, disagreed=2, present=1)
-    for number in range(3):
-        checked.doubts.add(doubt(number, -1, number + 0.5), 0.3, 0.1)
-    np.savez(tmp_path / "state.npz", **checked.state())
-    again = Checked()
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as kept:
-        again.restore(kept)
-    assert (again.expected, again.disagreed, again.present) == (7.5, 2, 1)
-    assert again.error_rate(0.02) == pytest.approx(0.02 * 3 / 8.5)
-    for one, other in zip(checked.doubts.all(), again.doubts.all(), strict=True):
-        assert (one.first, one.second, one.answer, one.reach) == (
-            other.first, other.second, other.answer, other.reach,
-        )  # fmt: skip
-        assert (one.described == other.described).all()
-
-
 @pytest.fixture
 def _no_page(monkeypatch):
     monkeypatch.setattr("reid_al_agents.experiment.run.write_run_page", lambda *args, **options: None)
@@ -145,7 +111,7 @@ def test_a_run_that_was_killed_before_its_first_question_can_be_resumed(tmp_path
         pass
 
     class Dying(FeaturePool):
-        def pool(self):
+        def features(self):
             raise Killed
 
     features = synthetic_features(12, 5, seed=0)
@@ -153,7 +119,7 @@ def test_a_run_that_was_killed_before_its_first_question_can_be_resumed(tmp_path
         run(config(answers=20, rounds=1), Dying(features), tmp_path / "r")
     resumed = run(config(answers=20, rounds=1), FeaturePool(features), tmp_path / "r", resume=True)
     whole = run(config(answers=20, rounds=1), FeaturePool(features), tmp_path / "w")
-    assert (resumed.folder.groups() == whole.folder.groups()).all()
+    assert resumed.folder.groups.read_bytes() == whole.folder.groups.read_bytes()
     assert resumed.rounds[-1]["answers"] == 20
 
 
@@ -240,14 +206,33 @@ def test_the_third_answer_that_breaks_a_tie_is_asked_for(store):
         seen[pair] += 1
         said = wrong.answer(np.array([question.query]), np.array([question.candidate]))[0]
         live.answer("anna", question.id, "same" if said > 0 else "different", f"key-{number:04d}")
-    assert live.planning.asking.report.disagreed > 0
+    assert live.planner.engine.report.disagreed > 0
     assert again > 0
 
 
-def test_answers_that_nobody_checked_do_not_speak_for_the_others():
+def rechecked(*wrong):
+    """Beliefs after rechecks of answers with a chance of error of 1/2; which disagreed."""
+    graph = lambda _: ConstraintGraph(2 * len(wrong) + 2)  # noqa: E731
+    events = [
+        Event(
+            f"{number}", "run", "answer", "anna", 0.0, question=f"q{number}", query=2 * number,
+            candidate=2 * number + 1, answer="different" if each else "same", id=number + 1,
+            question_kind="repeat", payload={"doubted": [2 * number, 2 * number + 1, 1, 0.5]},
+        )
+        for number, each in enumerate(wrong)
+    ]  # fmt: skip
+    return Beliefs(graph, 0.02, events)
+
+
+def test_answers_that_were_not_rechecked_say_nothing_of_the_rate_of_errors():
     """The rate once fell with every answer, so that in the end none was asked again."""
-    assert Checked().error_rate(0.02) == 0.02
-    assert Checked(expected=4.0).error_rate(0.02) == pytest.approx(0.02 / 5)
-    assert Checked(expected=4.0, disagreed=4).error_rate(0.02) == pytest.approx(0.02)
-    assert Checked(expected=1.0, disagreed=9).error_rate(0.02) == pytest.approx(0.1)
-    assert Checked(expected=0.0, disagreed=900).error_rate(0.02) == MOST_WRONG
+    assert rechecked().error_rate == 0.02
+    assert rechecked(*[False] * 8).error_rate == pytest.approx(0.02 / 5)
+    assert rechecked(*[True] * 4, *[False] * 4).error_rate == pytest.approx(0.02)
+    assert rechecked(True, True).error_rate == pytest.approx(0.02 * 3 / 2)
+    assert Beliefs(lambda _: ConstraintGraph(2), 0.3).error_rate == 0.3
+    assert replace_rate(rechecked(*[True] * 40), 0.3) == MAX_ERROR_RATE
+
+
+def replace_rate(beliefs, rate):
+    return Beliefs(lambda _: ConstraintGraph(82), rate, beliefs.events.values()).error_rate

@@ -1,25 +1,20 @@
 """What the audit says of groups that took its answers in, as they do in a run and in a live session."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from asking_world import Simulation
 from live_world import session, truth
-from reid_al_agents.experiment.modes import GroupMode
 
-from reid_al_agents.asking.browsing import AskingLimits
-from reid_al_agents.asking.engine import Engine
+from reid_al_agents.asking.audit import audited_quality
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.audit_events import heard_by_audit
-from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.beliefs.suspected_errors import Checked
-from reid_al_agents.clustering.visual_similarity import compare_visually
+from reid_al_agents.beliefs.audit_events import AuditNote
 from reid_al_agents.evaluation.grouping import evaluate_groups
+from reid_al_agents.identities import Identities
 from reid_al_agents.log.store import EventStore
-from reid_al_agents.selection import make_selector
-from reid_al_agents.workspace.settings import RunConfig
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, synthetic_features
+from reid_al_env import FeatureSet, synthetic_features
 
 LOOKS, IMAGES = 24, 8
 
@@ -39,48 +34,45 @@ def precision(groups, features):
 
 def asked(seed, answers):
     features = twins(seed)
-    config = RunConfig("memory", refresh="none", evaluate_on="none", pool_size=12, k=6, audit=0.45, seed=seed)
-    constraints = ConstraintGraph(len(features))
-    mode = GroupMode(config, constraints, LabelOracle(features.identities), lambda: make_selector("gain"))
-    mode.see(features)
-    mode.ask(AskingLimits(answers=answers), np.random.default_rng(seed), None)
-    return features, mode
+    return features, Simulation(features, audit_share=0.45, seed=seed).ask(answers)
+
+
+def estimate(simulation):
+    heard, thresholds = simulation.beliefs.heard, simulation.settings.thresholds("deliver")
+    judged = Identities.form(simulation.visual.similarities, heard, thresholds).groups
+    return audited_quality(simulation.beliefs, judged, simulation.visual).precision
 
 
 def test_groups_that_agree_with_the_audit_are_not_taken_for_good():
     """Half of the pairs inside are wrong; those that the audit met are told apart, and only those."""
     estimates = []
     for seed in range(10):
-        features, mode = asked(seed, 60)
-        truth_of_groups = precision(mode.groups(), features)
+        features, simulation = asked(seed, 60)
+        truth_of_groups = precision(simulation.groups(), features)
         assert 0.35 < truth_of_groups < 0.65
-        estimates.append(mode.figures()["audit_precision"])
+        estimates.append(estimate(simulation))
     middle, low, high = np.array(estimates).T
     assert abs(middle.mean() - 3 / 7) < 0.06  # of the seven others in a group three are of the same identity
     assert ((low <= 3 / 7) & (high >= 3 / 7)).sum() >= 9
     assert (high < 0.97).all()
 
 
-def test_what_is_judged_is_the_same_after_going_on_from_a_checkpoint(tmp_path):
-    features, mode = asked(3, 40)
-    mode.keep(tmp_path)
-    config = RunConfig("memory", refresh="none", evaluate_on="none", pool_size=12, k=6, audit=0.45, seed=3)
-    again = GroupMode(
-        config, mode._constraints, LabelOracle(features.identities), lambda: make_selector("gain")
-    )
-    again.resume(tmp_path, 0)
-    again.see(features)
-    assert mode._audit_figures()["audit_precision"] == again._audit_figures()["audit_precision"]
-    assert again._audit_figures()["audit_precision"][0] < 0.8
+def test_what_is_judged_is_the_same_after_a_replay():
+    features, simulation = asked(3, 40)
+    again = Simulation(features, audit_share=0.45, seed=3, before=simulation)
+    assert estimate(again) == estimate(simulation)
+    assert estimate(again)[0] < 0.8
 
 
 def test_neither_are_they_in_a_live_session(tmp_path):
     features = twins(0)
     with EventStore(tmp_path / "events.sqlite") as store:
         live = session(store, features, grouping=GroupSettings(audit_share=0.45))
-        while live.state.answers < 120:
+        while live.state.beliefs.answers < 120:
             question = live.questions("anna", 1).questions[0]
-            live.answer("anna", question.id, truth(features, question), f"key-{live.state.answers:04d}")
+            live.answer(
+                "anna", question.id, truth(features, question), f"key-{live.state.beliefs.answers:04d}"
+            )
         middle, low, high = live.audit().precision
         assert precision(live.identities().labels, features) < 0.6
         assert low <= 3 / 7 <= high < 0.9
@@ -90,36 +82,35 @@ def test_neither_are_they_in_a_live_session(tmp_path):
         assert again.audit().precision[0] == pytest.approx(middle, abs=0.1)
 
 
-def between_groups(features, constraints, checked=None, seed=0, share=0.25, **changes):
-    return Engine(
-        features,
-        compare_visually(features.features, features.cameras),
-        constraints,
-        make_selector("gain"),
-        MatchModel(),
-        ChangeMonitor(),
-        GroupSettings(audit_share=share, **changes),
-        EpisodeSettings(pool_size=30, budget=1, k=15, metric="cosine", empty_negatives="neutral"),
-        np.random.default_rng(seed),
-        checked=checked,
-    )
+def everything_asked(features, answers, audited, **options):
+    """The questions with their answers, the audit's being given by ``audited``; and the simulation."""
 
+    class Oracle:
+        kind = ""
 
-def everything_asked(asking, features, answers, audited):
-    """The questions with their answers, the audit's being given by ``audited``."""
-    said = []
+        def answer(self, queries, galleries):
+            same = features.identities[queries] == features.identities[galleries]
+            answer = np.where(same, 1, -1)
+            return np.array([audited(int(answer[0]))]) if self.kind == "audit" else answer
+
+    oracle = Oracle()
+    simulation = Simulation(features, oracle=oracle, **{"audit_share": 0.25, **options})
+    engine, said = simulation.engine, []
     while len(said) < answers:
-        asking.begin_batch(answers - len(said))
-        while (question := asking.draw()) is not None:
-            answer = 1 if features.identities[question.first] == features.identities[question.second] else -1
-            answer = audited(answer) if question.kind == "audit" else answer
-            asking.take(question, answer)
-            said.append((question.kind, question.first, question.second, answer))
-    return said
+        engine.begin_batch(answers - len(said))
+        if (question := engine.draw()) is None:
+            break
+        while question is not None:
+            oracle.kind = question.kind
+            answer = simulation.annotator.answer(question)
+            engine.take(question, answer)
+            said.append((question, answer))
+            question = engine.draw()
+    return said, simulation
 
 
 def chosen(said):
-    return [line for line in said if line[0] != "audit"]
+    return [(q.kind, q.first, q.second, answer) for q, answer in said if q.kind != "audit"]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -127,17 +118,12 @@ def test_what_is_asked_does_not_follow_from_what_the_audit_heard(seed):
     """Nothing is asked again here: pairs are drawn the later for it, and none is asked about twice."""
     features = synthetic_features(40, 6, noise=0.6, seed=seed)
     told, silent = (
-        everything_asked(
-            between_groups(features, ConstraintGraph(len(features)), seed=seed, repeat=False),
-            features,
-            160,
-            say,
-        )
+        everything_asked(features, 160, say, seed=seed, repeat=False)[0]
         for say in (lambda answer: answer, lambda _: 0)
     )
-    heard = [line for line in told if line[0] == "audit"]
+    heard = [answer for question, answer in told if question.kind == "audit"]
     assert len(heard) >= 35
-    assert {line[3] for line in heard} == {1, -1}
+    assert set(heard) == {1, -1}
     length = min(len(chosen(told)), len(chosen(silent)))
     assert length > 100
     assert chosen(told)[:length] == chosen(silent)[:length]
@@ -145,31 +131,30 @@ def test_what_is_asked_does_not_follow_from_what_the_audit_heard(seed):
 
 def test_asking_that_goes_on_elsewhere_knows_as_much_of_the_audit_as_before():
     features = synthetic_features(40, 6, noise=0.6, seed=3)
-    constraints, checked = ConstraintGraph(len(features)), Checked()
-    before = between_groups(features, constraints, checked)
-    everything_asked(before, features, 120, lambda answer: answer)
-    after = between_groups(features, constraints, checked)
-    assert checked.withheld
-    assert (after.heard.groups() == before.heard.groups()).all()
-    assert sorted(after.heard.asked_pairs().tolist()) == sorted(before.heard.asked_pairs().tolist())
-    assert len(after.heard.asked_pairs()) == len(constraints.asked_pairs()) - len(checked.withheld)
+    _, before = everything_asked(features, 120, lambda answer: answer)
+    after = Simulation(features, audit_share=0.25, before=before).beliefs
+    assert after.withheld == before.beliefs.withheld != set()
+    assert (after.heard.groups() == before.beliefs.heard.groups()).all()
+    assert sorted(after.heard.asked_pairs().tolist()) == sorted(before.beliefs.heard.asked_pairs().tolist())
+    known = len(after.constraints.asked_pairs())
+    assert len(after.heard.asked_pairs()) == known - len(after.withheld)
 
 
-def test_nobody_is_asked_again_what_the_audit_asked_and_asking_hears_it_then():
+def test_a_pair_of_the_audit_is_not_asked_about_again_and_asking_hears_it_then():
     """Two groups of one image each: the pair that the audit drew is the pair to ask about."""
     features = synthetic_features(20, 6, noise=0.6, seed=1)
-    asking = between_groups(features, ConstraintGraph(len(features)))
-    question = asking.draw() or (asking.begin_batch(10), asking.draw())[1]
-    pair, answer = (question.first, question.second), -1
-    asking.drop(question)
-    asking.constraints.add(*pair, answer)  # as if the audit had drawn just this
-    asking.checked.withheld.add((min(pair), max(pair)))
-    later = between_groups(features, asking.constraints, asking.checked)
-    assert not later.heard.asked(pair[0], np.array(pair[1:]))[0]
-    said = everything_asked(later, features, 60, lambda answer: answer)
-    assert pair not in {line[1:3] for line in said}
-    assert later.heard.relation(*pair) == answer
-    assert (min(pair), max(pair)) not in asking.checked.withheld
+    first = Simulation(features, audit_share=0.25)
+    first.engine.begin_batch(10)
+    question = first.engine.draw()
+    pair = question.first, question.second
+    first.engine.drop(question)
+    note = AuditNote(0, 1, together=False)  # as if the audit had drawn just this
+    first.annotator.answer(replace(question, kind="audit", audit=note, described=None, again=None))
+    assert not first.beliefs.heard.asked(pair[0], np.array(pair[1:]))[0]
+    first.ask(60)
+    assert [event for event in first.answers[1:] if (event.query, event.candidate) == pair] == []
+    assert first.beliefs.heard.relation(*pair) == first.beliefs.constraints.relation(*pair) != 0
+    assert question.pair not in first.beliefs.withheld
 
 
 def test_a_live_session_asks_the_same_whatever_the_audit_heard(tmp_path):
@@ -179,11 +164,11 @@ def test_a_live_session_asks_the_same_whatever_the_audit_heard(tmp_path):
         with EventStore(tmp_path / f"{name}.sqlite") as store:
             live = session(store, features, grouping=GroupSettings(audit_share=0.25, repeat=False))
             chosen_here = []
-            while live.state.answers < 100:
+            while live.state.beliefs.answers < 100:
                 question = live.questions("anna", 1).questions[0]
                 audited = question.kind == "audit"
                 word = "incomparable" if audited and silent else truth(features, question)
-                live.answer("anna", question.id, word, f"key-{live.state.answers:04d}")
+                live.answer("anna", question.id, word, f"key-{live.state.beliefs.answers:04d}")
                 if not audited:
                     chosen_here.append((question.query, question.candidate))
             asked.append(chosen_here)
@@ -206,7 +191,7 @@ def test_what_people_edit_is_heard_also_of_the_pairs_of_the_audit(tmp_path):
         while len(told) < 2:
             question = live.questions("anna", 1).questions[0]
             word = truth(features, question)
-            live.answer("anna", question.id, word, f"key-{live.state.answers:04d}")
+            live.answer("anna", question.id, word, f"key-{live.state.beliefs.answers:04d}")
             if question.kind == "audit" and word != (told[0][1] if told else None):
                 told.append((question, word))
         heard = live.state.beliefs.heard
@@ -265,30 +250,29 @@ def test_what_the_audit_heard_follows_from_the_events_whatever_people_do(tmp_pat
                 live = session(store, features, **made)
             elif luck >= 0.96:
                 live.adopt(features, live.state.round + 1)
-            kept = live.planning.asking.checked.audited.state()
-            heard = heard_by_audit(live.counting()).state()
-            for name, values in heard.items():
-                assert np.array_equal(kept[name], values, equal_nan=values.dtype.kind == "f"), (step, name)
+            beliefs = live.state.beliefs
+            replayed = session(store, features, **made).state.beliefs
+            assert replayed.audit.pairs() == beliefs.audit.pairs(), step
+            assert list(replayed.audit.doubtful()) == list(beliefs.audit.doubtful())
+            assert replayed.withheld == beliefs.withheld
+            assert (replayed.audit_draws, replayed.error_rate) == (beliefs.audit_draws, beliefs.error_rate)
+            assert replayed.suspected.keys() == beliefs.suspected.keys()
+            assert np.array_equal(replayed.heard.groups(), beliefs.heard.groups())
     assert {("audit", "same"), ("audit", "different")} <= done
 
 
 def noisy_audit(share=0.45, noise=0.1, seed=5, **changes):
-    """A spell whose audit hears wrong answers, and nothing else does."""
+    """A simulation whose audit hears wrong answers, and nothing else does."""
     features = synthetic_features(40, 6, noise=0.6, seed=seed)
-    asking = between_groups(features, ConstraintGraph(len(features)), share=share, **changes)
-    rng, said = np.random.default_rng(7), []
-    while len(said) < 400:
-        asking.begin_batch(400 - len(said))
-        if (question := asking.draw()) is None:
-            break
-        while question is not None:
-            answer = 1 if features.identities[question.first] == features.identities[question.second] else -1
-            if question.kind == "audit" and rng.random() < noise:
-                answer = -answer
-            asking.take(question, answer)
-            said.append((question, answer))
-            question = asking.draw()
-    return features, asking.checked.audited, said
+    rng = np.random.default_rng(7)
+    said, simulation = everything_asked(
+        features,
+        400,
+        lambda answer: -answer if rng.random() < noise else answer,
+        audit_share=share,
+        **changes,
+    )
+    return features, simulation.beliefs.audit, said
 
 
 def test_an_answer_against_the_groups_is_asked_for_again_and_once_more_where_they_differ():
@@ -355,15 +339,15 @@ def test_in_a_live_session_a_slip_against_the_groups_is_outvoted_also_after_a_re
     with EventStore(tmp_path / "events.sqlite") as store:
         live = session(store, features, grouping=grouping)
         seen = {}
-        while live.state.answers < 200:
+        while live.state.beliefs.answers < 200:
             question = live.questions("anna", 1).questions[0]
             said = truth(features, question)
             pair = question.query, question.candidate
             if question.kind == "audit" and pair not in seen:
                 said = "same" if said == "different" else "different"
             seen[pair] = seen.get(pair, 0) + 1
-            live.answer("anna", question.id, said, f"key-{live.state.answers:04d}")
-        trail = live.planning.asking.checked.audited
+            live.answer("anna", question.id, said, f"key-{live.state.beliefs.answers:04d}")
+        trail = live.state.beliefs.audit
         asked_thrice = {pair for pair in seen if pair in trail and seen[pair] >= 3}
         assert len(asked_thrice) > 5
         told = {(pair.i, pair.j): pair.answer for pair in trail.pairs()}
@@ -375,10 +359,8 @@ def test_in_a_live_session_a_slip_against_the_groups_is_outvoted_also_after_a_re
         assert once
         assert all(told[pair] != right[pair] for pair in once)
         again = session(store, features, grouping=grouping)
-        assert again.planning.asking.checked.audited.state().keys() == trail.state().keys()
-        for name, value in again.planning.asking.checked.audited.state().items():
-            np.testing.assert_array_equal(value, trail.state()[name])
+        assert again.state.beliefs.audit.pairs() == trail.pairs()
         before = len(trail)
         last = next(event for event in reversed(live.counting()) if event.question_kind == "audit")
         live.retract("anna", "taken-back", last.id)
-        assert len(live.planning.asking.checked.audited) <= before
+        assert len(live.state.beliefs.audit) <= before

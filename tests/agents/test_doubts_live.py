@@ -4,19 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from asking_world import Simulation
 from live_world import pool, session
 
-from reid_al_agents.asking.engine import Engine
-from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.contradictions import find_contradictions
-from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.beliefs.suspected_errors import Checked
 from reid_al_agents.beliefs.weights import answer_weight
-from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.log.store import EventStore
-from reid_al_agents.selection import make_selector
-from reid_al_env import ConstraintGraph, EpisodeSettings, LabelOracle, NoisyOracle
+from reid_al_env import LabelOracle, NoisyOracle
 
 
 @pytest.fixture
@@ -42,7 +35,8 @@ def play_wrongly(live, answers):
 
 
 def told(live):
-    return {(doubt.first, doubt.second, doubt.answer) for doubt in live.planning.asking.checked.doubts.all()}
+    suspected = live.state.beliefs.suspected.values()
+    return {(error.first, error.second, error.answer) for error in suspected}
 
 
 def test_doubts_and_the_rate_of_errors_found_outlive_a_restart(store):
@@ -50,12 +44,12 @@ def test_doubts_and_the_rate_of_errors_found_outlive_a_restart(store):
     live = session(store, features, ready=4)
     kinds = play_wrongly(live, 220)
     again = session(store, features, ready=4)
-    before, after = (each.planning.asking.checked for each in (live, again))
+    before, after = (each.state.beliefs for each in (live, again))
     assert kinds["repeat"] > 3
-    assert (after.expected, after.disagreed) == (pytest.approx(before.expected), before.disagreed)
-    assert before.disagreed > 0
-    assert vars(again.supply.monitor) == vars(live.supply.monitor)
-    assert told(live) <= told(again)
+    assert after.error_rate == pytest.approx(before.error_rate)
+    assert before.error_rate != before.assumed_error_rate
+    assert vars(again.state.beliefs.monitor) == vars(live.state.beliefs.monitor)
+    assert told(live) == told(again)
     asked_again = {tuple(e.payload["doubted"][:2]) for e in again.counting() if "doubted" in e.payload}
     assert len(asked_again) > 3
     assert not asked_again & {first for first, _, _ in told(again)}
@@ -72,39 +66,24 @@ def test_an_answer_that_was_taken_back_leaves_no_doubt(store):
     assert pair not in {first for first, _, _ in told(live)}
     live.answer("anna", question.id, "different", "key-right")
     assert [answer for first, _, answer in told(live) if first == pair] == [-1]
-    assert live.planning.asking.checked.disagreed == 0
+    assert live.state.beliefs.error_rate == live.state.beliefs.assumed_error_rate
 
 
 @pytest.mark.parametrize("excluded", [0, 1])
 def test_an_answer_is_not_asked_for_again_by_a_crop_that_was_taken_out(excluded):
     features = pool(30, 6, noise=0.45, seed=1)
-    graph, checked = ConstraintGraph(len(features)), Checked()
-    grouping = GroupSettings(audit_share=0.0, error_rate=0.2)
-    asking = Engine(
-        features,
-        compare_visually(features.features, features.cameras, grouping.k1, grouping.k2),
-        graph,
-        make_selector("gain"),
-        MatchModel(),
-        ChangeMonitor(),
-        grouping,
-        EpisodeSettings(budget=1, metric="cosine"),
-        np.random.default_rng(0),
-        checked=checked,
-    )
-    asking.ask(LabelOracle(features.identities), 40)
-    doubts = checked.doubts.all()
-    gone = {doubt.second[excluded] for doubt in doubts}
-    assert len(doubts) > 5
-    asking.exclude(gone)
-    report = asking.report
+    simulation = Simulation(features, audit_share=0.0, error_rate=0.2).ask(40)
+    engine, suspected = simulation.engine, simulation.beliefs.suspected.values()
+    gone = {error.second[excluded] for error in suspected}
+    assert len(suspected) > 5
+    engine.exclude(gone)
+    report = engine.report
     repeated, start = report.repeated, report.answers
     asked = []
-    asking.begin_batch(60)
-    while (question := asking.draw()) is not None:
+    engine.begin_batch(60)
+    while (question := engine.draw()) is not None:
         asked.append(question)
-        same = features.identities[question.first] == features.identities[question.second]
-        asking.take(question, 1 if same else -1)
+        engine.take(question, simulation.annotator.answer(question))
     assert report.answers > start
     assert not gone & {image for question in asked for image in (question.first, question.second)}
     assert report.repeated - repeated == sum(question.doubted is not None for question in asked)
@@ -117,7 +96,7 @@ def test_two_people_who_disagree_are_weighed_as_the_answers_were(store):
     live.questions("ben", 5)
     live.answer("anna", question.id, "same", "key-anna")
     live.answer("ben", question.id, "different", "key-ben")
-    (found,) = find_contradictions(live.state.effective.values(), live.state.beliefs)
+    (found,) = live.contradictions()
     rate = live.state.grouping.error_rate
     assert found.same[0].weight == answer_weight(1, question.probability, rate)
     assert found.different[0].weight == answer_weight(-1, 0.5, rate)

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.annotate.refresh_process import held_by
 from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.forming import form_groups
 from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.data import ImageSet
 from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
 from reid_al_agents.experiment.benchmark import Plan, compare
 from reid_al_agents.experiment.loop import Loop
-from reid_al_agents.files import write_arrays
+from reid_al_agents.log.events import Event
 from reid_al_agents.training.cluster.clusters import Clusters, assumed_clusters, joined_share, settled_share
 from reid_al_agents.training.cluster.objective import train_on_clusters
 from reid_al_agents.training.cluster.refresher import ClusterRefresher
 from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.vision import build_backbone
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import ConstraintGraph, InputError, LabelOracle, synthetic_features
@@ -203,7 +203,7 @@ class Recorder(FeaturePool):
     def restart(self):
         self.done.append("restart")
 
-    def refresh(self, constraints, seed, *, quick=False, assumed_groups=None):
+    def refresh(self, constraints, seed, *, quick=False, assumed_groups=None, kept=None):
         known = constraints.groups()
         assumed = assumed_groups
         assert assumed is None or all(len(set(assumed[known == each])) == 1 for each in np.unique(known))
@@ -225,8 +225,9 @@ def played(chosen, **given_ends):
     subject = Recorder(FEATURES)
     loop = Loop(subject, chosen, LabelOracle(FEATURES.identities), **given_ends)
     loop.begin()
-    metrics = [loop.play_round(number) for number in range(1, loop.rounds + 1)]
-    return subject.done, metrics
+    while not loop.over:
+        loop.play_round()
+    return subject.done, loop.rounds[1:]
 
 
 def test_quick_refreshes_go_on_and_wanted_ones_start_anew():
@@ -283,17 +284,34 @@ def test_who_has_nothing_left_to_ask_gets_a_row_of_a_full_refresh():
     assert [step[0] for step in subject.done if step != "restart"][-1] == "full"
 
 
-def test_the_worker_holds_what_the_asking_holds(tmp_path):
+class Watching(FeaturePool):
+    """Tells which images would train, and in which groups."""
+
+    trains = True
+
+    def refresh(self, constraints, seed, *, quick=False, assumed_groups=None, kept=None):
+        self.trained = (constraints, assumed_groups, kept)
+        return {}
+
+
+def test_a_refresh_assumes_the_groups_that_ask_among_the_images_that_are_left():
     features = FEATURES
-    seen = tmp_path / "features.npz"
-    write_arrays(seen, {"features": features.features})
-    kept = np.arange(len(features))[3:]
-    pixels = np.zeros((len(kept), 4, 2, 3), dtype=np.uint8)
-    identities, cameras = features.identities[kept], features.cameras[kept]
-    images = ImageSet(features.names[kept], identities, cameras, source="memory", pixels=pixels)
-    graph = told(len(kept), [(0, 1)], sign=1)
+    graph = told(len(features), [(3, 4)], sign=1)
+    bad = Event("bad", "run", "answer", "anna", 0.0, query=0, candidate=1, answer="bad_query", id=2)
+    same = Event("same", "run", "answer", "anna", 0.0, query=3, candidate=4, answer="same", id=1)
+    beliefs = Beliefs(lambda _: ConstraintGraph(len(features)), 0.02, [same, bad])
     grouping = GroupSettings()
-    looks = compare_visually(features.features[kept], cameras, grouping.k1, grouping.k2)
-    expected = form_groups(looks.similarities, graph, grouping.micro_cluster_similarity).groups
-    assert (held_by(seen, config())(images, kept, graph) == expected).all()
-    assert len(np.unique(expected)) < len(kept)
+    pool = Watching(features)
+    refresh_model(pool, beliefs, 0, assume=grouping.thresholds("ask"), seen=features)
+    constraints, groups, kept = pool.trained
+    assert kept.tolist() == list(range(1, len(features)))
+    assert constraints.must_links == [(2, 3)]
+    visual = compare_visually(features.features[kept], features.cameras[kept], grouping.k1, grouping.k2)
+    expected = form_groups(visual.similarities, constraints, grouping.micro_cluster_similarity).groups
+    assert (groups == expected).all()
+    whole = Beliefs(lambda _: ConstraintGraph(len(features)), 0.02, [same])
+    refresh_model(pool, whole, 0, assume=grouping.thresholds("ask"), seen=features)
+    constraints, groups, kept = pool.trained
+    assert kept is None
+    visual = compare_visually(features.features, features.cameras, grouping.k1, grouping.k2)
+    assert (groups == form_groups(visual.similarities, graph, grouping.micro_cluster_similarity).groups).all()

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 from live_world import pool, session, truth
-from reid_al_agents.beliefs.fold import Beliefs
 
 from reid_al_agents.annotate.messages import Conflict, Unknown
 from reid_al_agents.annotate.reliability import cohen_kappa, table
 from reid_al_agents.beliefs.audit import AuditedPair
-from reid_al_agents.beliefs.audit_events import designs_of, heard_by_audit
+from reid_al_agents.beliefs.audit_events import noted_pairs
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.beliefs.calibration import calibration_error
-from reid_al_agents.beliefs.contradictions import find_contradictions
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.evaluation.grouping import evaluate_groups
+from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph, InputError
 
@@ -53,10 +53,10 @@ def test_everything_known_is_in_the_store_and_a_new_session_goes_on(store):
     live = session(store)
     play(live, 60, ("anna", "ben"))
     again = session(store)
-    assert again.state.answers == live.state.answers == 60
+    assert again.state.beliefs.answers == live.state.beliefs.answers == 60
     assert np.array_equal(again.state.beliefs.constraints.groups(), live.state.beliefs.constraints.groups())
     assert len(again.state.beliefs.model.matched) == len(live.state.beliefs.model.matched) > 0
-    asked = {event.question for event in again.state.effective.values()}
+    asked = {event.question for event in again.state.beliefs.events.values()}
     assert not asked & {question.id for question in again.questions("anna", 10).questions}
 
 
@@ -65,10 +65,10 @@ def test_in_the_end_the_identities_are_found_with_far_fewer_answers_than_pairs(s
     live = session(store, features)
     play(live, 2000, ("anna", "ben", "cleo"))
     assert live.questions("anna", 1).waiting == "finished"
-    assert live.supply.finished
+    assert live.dispatch.finished
     scores = evaluate_groups(live.identities().labels, features.identities)
     assert scores.bcubed_f1 > 0.95
-    assert live.state.answers < len(features) * (len(features) - 1) / 2 / 4
+    assert live.state.beliefs.answers < len(features) * (len(features) - 1) / 2 / 4
 
 
 def test_no_pair_goes_to_two_people_and_nobody_gets_their_own_again(store):
@@ -81,18 +81,19 @@ def test_no_pair_goes_to_two_people_and_nobody_gets_their_own_again(store):
             first = live.questions(who, 4).questions[0]
             live.answer(who, first.id, truth(live.state.features, first), f"{who}{len(live.state.keys):06d}")
     assert all(len(people) == 1 for people in given.values())
-    assert len({event.question for event in live.state.effective.values()}) == 90
+    answers = [event for event in live.counting() if event.kind == "answer"]
+    assert len({event.question for event in answers}) == 90
 
 
 def test_overlap_asks_as_many_people_as_it_says(store):
     live = session(store, overlap=2.0)
     play(live, 40, ("anna", "ben", "cleo"))
     people = {}
-    for event in live.state.effective.values():
+    for event in live.state.beliefs.events.values():
         people.setdefault(event.question, []).append(event.annotator)
     assert all(len(set(who)) == len(who) <= 2 for who in people.values())
     assert sum(len(who) == 2 for who in people.values()) >= 12
-    lines = table(live.state.effective.values(), live.state.clock())
+    lines = table(live.state.beliefs.events.values(), live.state.clock())
     assert all(line["agreement"]["kappa"] == 1.0 for line in lines if line["agreement"])
 
 
@@ -104,10 +105,13 @@ def test_a_lease_runs_out_and_the_late_answer_still_counts_once(store):
     clock.now += 61
     theirs = live.questions("cleo", 3).questions
     assert {q.id for q in mine} & {q.id for q in theirs}
-    late = live.answer("anna", mine[0].id, truth(live.state.features, mine[0]), "late-key")
+    said = truth(live.state.features, mine[0])
+    late = live.answer("anna", mine[0].id, said, "late-key")
     assert late.counted
-    assert not live.answer("anna", mine[0].id, "same", "late-key").counted
-    assert live.state.answers == 1
+    assert not live.answer("anna", mine[0].id, said, "late-key").counted
+    with pytest.raises(Conflict, match="another person has it"):
+        live.answer("dora", mine[1].id, said, "not-hers")
+    assert live.state.beliefs.answers == 1
 
 
 def test_a_repeated_request_counts_once_and_a_second_answer_is_refused(store):
@@ -125,7 +129,7 @@ def test_a_repeated_request_counts_once_and_a_second_answer_is_refused(store):
         live.answer("anna", "nonsense", "same", "key-3")
     with pytest.raises(Unknown, match="expected one of"):
         live.answer("ben", question.id, "maybe", "key-4")
-    assert live.state.answers == 1
+    assert live.state.beliefs.answers == 1
 
 
 def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
@@ -139,13 +143,13 @@ def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
         assert undone.question.id == question.id
         assert live.questions("anna", 1).questions[0].id == question.id
     assert live.undo("anna", "undo-0").question.id == more[-1].id  # a repeated request takes no more back
-    assert live.state.answers == 12
+    assert live.state.beliefs.answers == 12
     assert np.array_equal(live.state.beliefs.constraints.groups(), before)
     assert sum(event.kind != "audit" for event in store.events("run")) == 12 + 5 + 5
     with pytest.raises(Conflict, match="nothing to take back"):
         live.undo("ben", "undo-ben")
     live.answer("anna", more[0].id, "same", "after-undo")
-    assert live.state.answers == 13
+    assert live.state.beliefs.answers == 13
     assert asked[0].id not in {question.id for question in live.questions("anna", 20).questions}
 
 
@@ -205,22 +209,37 @@ def test_a_bad_crop_leaves_the_pool(store):
     assert sheet.size(sheet.of_image(question.candidate)) == 1
     again = session(store)
     assert again.state.beliefs.excluded == {question.candidate}
-    said, excluded, _ = again.evidence()
-    assert excluded == {question.candidate}
-    assert not any(question.candidate in (i, j) for i, j, _, _ in said)
+    assert not any(question.candidate in (item.i, item.j) for item in again.state.beliefs.evidence)
+
+
+def considered(key, query, candidate, answer):
+    """An answer of the kind that settles a contradiction."""
+    return Event(
+        key, "run", "answer", "anna", 0.0, query=query, candidate=candidate, answer=answer,
+        question_kind="dispute", payload={"settles": True},
+    )  # fmt: skip
+
+
+def test_only_what_is_contradicted_can_be_settled(store):
+    live = session(store)
+    with pytest.raises(Conflict, match="nothing is contradicted"):
+        live.settle("anna", "key", 0, 1, "same")
+    assert live.state.beliefs.answers == 0
 
 
 def test_a_contradiction_is_shown_with_its_chain_and_settled_for_good(store):
     live = session(store)
     events = [("a", 0, 1, "same"), ("b", 1, 2, "same"), ("c", 2, 3, "same"), ("d", 0, 3, "different")]
     for key, query, candidate, answer in events:
-        live.settle("anna", f"weak-{key}", query, candidate, answer)
+        live.take_in([considered(f"weak-{key}", query, candidate, answer)])
     # Considered answers outweigh each other, so all stand open.
-    found = find_contradictions(live.state.effective.values(), live.state.beliefs)
-    assert [(link.query, link.candidate) for link in found[0].same] == [(0, 1), (1, 2), (2, 3)]
-    assert [(link.query, link.candidate) for link in found[0].different] == [(0, 3)]
-    live.retract("ben", "retract-c", next(e.id for e in live.state.effective.values() if e.key == "weak-c"))
-    assert find_contradictions(live.state.effective.values(), live.state.beliefs) == []
+    found = live.contradictions()
+    assert [(item.i, item.j) for item in found[0].same] == [(0, 1), (1, 2), (2, 3)]
+    assert [(item.i, item.j) for item in found[0].different] == [(0, 3)]
+    live.retract(
+        "ben", "retract-c", next(e.id for e in live.state.beliefs.events.values() if e.key == "weak-c")
+    )
+    assert live.contradictions() == []
     assert live.state.beliefs.constraints.relation(0, 3) == -1
 
 
@@ -229,10 +248,10 @@ def test_people_who_disagree_are_shown_and_a_considered_answer_settles_it(store)
     question = live.questions("anna", 1).questions[0]
     live.answer("anna", question.id, "same", "key-anna")
     live.answer("ben", question.id, "different", "key-ben")
-    found = find_contradictions(live.state.effective.values(), live.state.beliefs)
+    found = live.contradictions()
     assert [item.kind for item in found] == ["people"]
     live.settle("cleo", "settled", question.query, question.candidate, "different")
-    assert find_contradictions(live.state.effective.values(), live.state.beliefs) == []
+    assert live.contradictions() == []
     assert live.state.beliefs.constraints.relation(question.query, question.candidate) == -1
 
 
@@ -290,15 +309,15 @@ def test_a_split_parts_exactly_what_was_chosen_from_all_that_stays(store, merged
 def test_after_an_undo_the_groups_beside_a_pair_are_those_of_now(store):
     live = session(store, pool(identities=20, images=6, noise=0.2))
     live.questions("anna", 1)
-    sheet = live.planning.groups
+    sheet = live.planner.groups
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a)[0], sheet.images(b)[0]
     live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
-    live.planning.plan()
-    assert live.planning.groups.of_image(first) == live.planning.groups.of_image(second)
+    live.planner.plan()
+    assert live.planner.groups.of_image(first) == live.planner.groups.of_image(second)
     live.undo("anna", "undo")
     live.questions("anna", 4)
-    assert live.planning.groups.of_image(first) != live.planning.groups.of_image(second)
+    assert live.planner.groups.of_image(first) != live.planner.groups.of_image(second)
 
 
 def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
@@ -314,46 +333,44 @@ def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
                 self.jobs.pop(0)()
 
     later = Later()
-    live = session(store, pool(identities=20, images=6, noise=0.2), planner=later)
+    live = session(store, pool(identities=20, images=6, noise=0.2), executor=later)
     live.questions("anna", 1)
     later.run()
-    sheet = live.planning.groups
+    sheet = live.planner.groups
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a)[0], sheet.images(b)[0]
     live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
-    live.planning.plan()
+    live.planner.plan()
     live.undo("anna", "undo")
     later.run()
-    assert live.planning.groups.of_image(first) == live.planning.groups.of_image(second)
+    assert live.planner.groups.of_image(first) == live.planner.groups.of_image(second)
     live.questions("anna", 4)
     later.run()
-    assert live.planning.groups.of_image(first) != live.planning.groups.of_image(second)
+    assert live.planner.groups.of_image(first) != live.planner.groups.of_image(second)
 
 
 def audited_until(live, features, answers):
-    while live.state.answers < answers:
+    while live.state.beliefs.answers < answers:
         served = live.questions("anna", 1).questions
         if not served:
             break
-        live.answer("anna", served[0].id, truth(features, served[0]), f"key-{live.state.answers:04d}")
+        live.answer("anna", served[0].id, truth(features, served[0]), f"key-{live.state.beliefs.answers:04d}")
 
 
 def test_what_the_audit_and_the_monitor_say_is_the_same_after_a_restart(store):
     features = pool(identities=20, images=6, noise=0.6)
     live = session(store, features)
     audited_until(live, features, 120)
-    pairs = heard_by_audit(live.counting()).pairs()
+    pairs = live.state.beliefs.audit.pairs()
     assert len(pairs) >= 3
-    assert live.planning.asking.checked.audited.pairs() == pairs
     again = session(store, features)
-    assert heard_by_audit(again.counting()).pairs() == pairs
-    assert again.planning.asking.checked.audited.pairs() == pairs
-    kept = designs_of(again.state.keys.values())
+    assert again.state.beliefs.audit.pairs() == pairs
+    kept = again.state.beliefs.designs
     assert list(kept) == [0]
-    assert np.array_equal(kept[0].groups, live.planning.asking.checked.designs[0].groups)
-    assert np.array_equal(again.planning.asking.checked.designs[0].sizes, kept[0].sizes)
-    assert vars(again.supply.monitor) == vars(live.supply.monitor)
-    assert 0 < live.supply.monitor.changes < live.supply.monitor.answers
+    assert np.array_equal(kept[0].groups, live.state.beliefs.designs[0].groups)
+    assert np.array_equal(live.state.beliefs.designs[0].sizes, kept[0].sizes)
+    assert vars(again.state.beliefs.monitor) == vars(live.state.beliefs.monitor)
+    assert 0 < live.state.beliefs.monitor.changes < live.state.beliefs.monitor.answers
     estimate = live.audit()
     assert 0 < estimate.answers <= len(pairs)
     assert estimate.recall is None  # so few say nothing of it
@@ -367,7 +384,7 @@ def test_a_slip_about_an_audited_pair_counts_for_nothing_once_it_is_put_right(st
     assert right == wrong
     assert len({(pair.i, pair.j) for pair in right}) == len(right)
     twin = session(store, features)
-    assert vars(twin.supply.monitor) == vars(live.supply.monitor)
+    assert vars(twin.state.beliefs.monitor) == vars(live.state.beliefs.monitor)
 
 
 def session_twins(live, features):
@@ -383,13 +400,14 @@ def session_twins(live, features):
             live.answer("anna", question.id, slip, f"slip-{number:04d}")
             live.undo("anna", f"undo-{number:04d}")
             note = question.detail["audit"]
-            right += [AuditedPair(*pair) for pair in note["known"]]
             if note["together"] is not None:  # else it asks again
                 drawn = note["design"], note["stratum"]
                 sign = 1 if said == "same" else -1
                 right.append(AuditedPair(question.query, question.candidate, *drawn, sign))
         live.answer("anna", question.id, said, f"key-{number:04d}")
-    return right, heard_by_audit(live.counting()).pairs()
+    known = [noted_pairs(event) for event in live.counting() if event.kind == "audit"]
+    drawn = live.state.beliefs.audit.pairs()
+    return right, [pair for pair in drawn if [pair] not in known]
 
 
 def test_two_people_who_answer_one_audit_question_count_once(store):
@@ -405,12 +423,11 @@ def test_two_people_who_answer_one_audit_question_count_once(store):
             if served[0].kind == "audit" and served[0].detail["audit"]["together"] is not None:
                 guessed[served[0].id] = served[0].probability, said == "same"
     error = calibration_error(*zip(*guessed.values(), strict=True), bins=5)
-    assert heard_by_audit(live.counting()).calibration_error() == pytest.approx(error)
+    assert live.state.beliefs.audit.calibration_error() == pytest.approx(error)
     assert 0 < error < 1
-    assert heard_by_audit(live.counting()[:3]).calibration_error() is None
     twice = [event.question for event in live.counting() if event.question_kind == "audit"]
     assert len(twice) > len(set(twice)) > 2
-    pairs = [(pair.i, pair.j) for pair in heard_by_audit(live.counting()).pairs()]
+    pairs = [(pair.i, pair.j) for pair in live.state.beliefs.audit.pairs()]
     assert len(pairs) == len(set(pairs))
 
 
@@ -426,7 +443,7 @@ def test_known_questions_tell_the_careful_from_the_careless(store):
         if who == "careless" and rng.random() < 0.5:
             said = "same" if said == "different" else "different"
         live.answer(who, served[0].id, said, f"key-{number:04d}")
-    lines = {line["name"]: line["hidden"] for line in table(live.state.effective.values(), 0.0)}
+    lines = {line["name"]: line["hidden"] for line in table(live.state.beliefs.events.values(), 0.0)}
     assert lines["careful"]["asked"] > 8
     shares = {who: line["right"] / line["asked"] for who, line in lines.items()}
     assert shares["careful"] > shares["careless"] + 0.1  # what is known is half from the careless one
@@ -444,7 +461,7 @@ def test_rows_share_their_query_and_are_kept_together(store):
     assert [[q.id for q in row] for row in live.rows("anna", 2)] == [[q.id for q in row] for row in rows]
     for question in rows[0]:
         live.answer("anna", question.id, truth(live.state.features, question), f"row-{question.id}")
-    assert live.state.answers == 5 + len(rows[0])
+    assert live.state.beliefs.answers == 5 + len(rows[0])
 
 
 def test_new_features_keep_what_people_have_before_them(store):
@@ -476,8 +493,8 @@ def test_the_ledger_is_the_same_event_by_event_and_replayed(store):
     live = session(store, overlap=1.3)
     play(live, 90, ("anna", "ben", "cleo"), wrong=(3, 17, 44, 58))
     replayed = Beliefs.replay(
-        ConstraintGraph(len(live.state.features)),
-        live.state.effective.values(),
+        lambda _: ConstraintGraph(len(live.state.features)),
+        store.events("run"),
         live.state.grouping.error_rate,
     )
     live_groups = live.state.beliefs.constraints
@@ -533,12 +550,12 @@ def test_a_plan_that_fails_is_told_and_no_answer_is_lost(store, monkeypatch, cap
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as planner:
-        live = session(store, planner=planner)
+        live = session(store, executor=planner)
 
         def fail(known):
             raise ZeroDivisionError("no luck")
 
-        monkeypatch.setattr(live.planning.asking, "plan", fail)
+        monkeypatch.setattr(live.planner.engine, "plan", fail)
         assert live.questions("anna", 1).questions == []
         planner.shutdown(wait=True)
         with pytest.raises(InputError, match=r"no luck.*answers are kept"):
@@ -550,11 +567,11 @@ def test_whether_answers_still_change_anything_outlives_a_restart(store):
     live = session(store, pool(25, 5))
     play(live, 60)
     again = session(store, pool(25, 5))
-    told = [e for e in live.state.effective.values() if e.question_kind in ("policy", "audit", "repeat")]
+    told = [e for e in live.state.beliefs.events.values() if e.question_kind in ("policy", "audit", "repeat")]
     assert {e.question_kind for e in told} == {"policy", "audit", "repeat"}
     policy = [event for event in told if event.question_kind == "policy"]
     once = [e for e in told if e.payload.get("audit", {"together": True})["together"] is not None]
-    assert again.supply.monitor.answers == len(once) > len(policy) > 30
-    assert again.supply.monitor.changes >= sum(event.answer == "same" for event in policy)
-    assert vars(again.supply.monitor) == vars(live.supply.monitor)
-    assert again.supply.monitor.rate < 1.0
+    assert again.state.beliefs.monitor.answers == len(once) > len(policy) > 30
+    assert again.state.beliefs.monitor.changes >= sum(event.answer == "same" for event in policy)
+    assert vars(again.state.beliefs.monitor) == vars(live.state.beliefs.monitor)
+    assert again.state.beliefs.monitor.rate < 1.0

@@ -116,10 +116,14 @@ class Leases:
         return [held for held in questions if held.record.id in given]
 
     def may_answer(self, held: Held, annotator: str, now: float) -> bool:
-        """Whether a person may answer a question: it is theirs, or enough others do not have it."""
-        having = self._having(held, now)
-        others = (held.answered | having) - {annotator}
-        return held.only in (None, annotator) and (annotator in having or len(others) < held.needed)
+        """Whether a person may answer a question.
+
+        They may if it was given to them, however long ago: an answer that comes late is not lost. They may,
+        too, while fewer others than are needed have it.
+        """
+        others = (held.answered | self._having(held, now)) - {annotator}
+        given = annotator in self._leases.get(held.record.id, {})
+        return held.only in (None, annotator) and (given or len(others) < held.needed)
 
     def is_leased(self, held: Held, now: float) -> bool:
         """Whether anybody has the question before them."""

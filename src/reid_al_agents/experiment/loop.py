@@ -133,8 +133,9 @@ class Loop:
 
     @property
     def over(self) -> bool:
-        """Whether all rounds were played, or nothing is left to ask."""
-        return self._played >= len(self._ends) or self.questions.exhausted
+        """Whether all rounds were played, or nothing is left to ask and the last refresh was a full one."""
+        quick = bool(self.rounds and self.rounds[-1].get("quick"))
+        return self._played >= len(self._ends) or (self.questions.exhausted and not quick)
 
     @property
     def ending(self) -> str | None:
