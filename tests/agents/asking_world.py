@@ -43,17 +43,35 @@ class Simulation:
         budget: Questions of a group in a batch.
         oracle: Gives the answers; ``None`` is the labels.
         before: A simulation whose events are known.
+        sides: Which images can be compared.
+        known: What is known before the first answer.
+        pool_size: Candidates of a group.
+        k: Neighbours in the graph.
         **changes: Of :class:`GroupSettings`.
     """
 
     def __init__(
-        self, features, selector="gain", noise=0.0, seed=0, budget=1, oracle=None, before=None, **changes
+        self,
+        features,
+        selector="gain",
+        noise=0.0,
+        seed=0,
+        budget=1,
+        oracle=None,
+        before=None,
+        sides=None,
+        known=None,
+        pool_size=30,
+        k=15,
+        **changes,
     ):
         self.features, self.settings = features, GroupSettings(**changes)
-        self.visual = compare_visually(features.features, features.cameras)
+        self.visual = compare_visually(features.features, features.cameras, sides=sides)
         self.log = MemoryLog() if before is None else before.log
         self.beliefs = Beliefs.replay(
-            lambda _: ConstraintGraph(len(features)), self.log.events("run"), self.settings.error_rate
+            known or (lambda _: ConstraintGraph(len(features))),
+            self.log.events("run"),
+            self.settings.error_rate,
         )
         inner = oracle or LabelOracle(features.identities)
         if noise:
@@ -71,7 +89,7 @@ class Simulation:
             self.beliefs,
             selector,
             self.settings,
-            EpisodeSettings(pool_size=30, budget=budget, k=15, metric="cosine", empty_negatives="neutral"),
+            EpisodeSettings(pool_size=pool_size, budget=budget, k=k, metric="cosine"),
             np.random.default_rng(seed),
             self.annotator.announce,
             round_=self.round,

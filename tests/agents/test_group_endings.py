@@ -4,21 +4,17 @@ import hashlib
 
 import numpy as np
 import pytest
+from asking_world import Simulation
 
-from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.clustering.jaccard import jaccard_similarities
-from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.experiment.benchmark import Plan, compare
 from reid_al_agents.experiment.run import run
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import series_of
-from reid_al_agents.selection import make_selector
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.workspace.settings import RunConfig
-from reid_al_env import ConstraintGraph, EpisodeSettings, InputError, LabelOracle, synthetic_features
+from reid_al_env import InputError, LabelOracle, synthetic_features
 
 
 class NeverSure:
@@ -41,20 +37,6 @@ class AlwaysWrongAlike:
             if np.random.default_rng(list(key)).random() < self._share:
                 answers[place] *= -1
         return answers
-
-
-def asking(features, **changes):
-    return Engine(
-        features,
-        compare_visually(features.features, features.cameras),
-        ConstraintGraph(len(features)),
-        make_selector("gain"),
-        MatchModel(),
-        ChangeMonitor(),
-        GroupSettings(**changes),
-        EpisodeSettings(budget=1, metric="cosine"),
-        np.random.default_rng(0),
-    )
 
 
 def config(**changes):
@@ -92,24 +74,22 @@ def test_larger_budgets_are_left_out_once_nothing_is_left_to_ask():
 def test_errors_that_repeat_do_not_eat_the_budget(seed):
     features = synthetic_features(10, 6, noise=0.6, seed=seed)
     oracle = AlwaysWrongAlike(features.identities, 0.05)
-    spell = asking(features)
-    spell.ask(oracle, 4000)
-    assert spell.exhausted
+    assert Simulation(features, oracle=oracle).ask(4000).engine.exhausted
     assert max(oracle.pairs.count(pair) for pair in set(oracle.pairs)) <= 6
 
 
 def test_who_can_never_tell_changes_nothing():
     features = synthetic_features(25, 6, noise=0.55, seed=0)
-    spell = asking(features, audit_share=0.4)
-    assert spell.ask(NeverSure(), 100).audited > 10
-    assert spell._monitor.changes == 0
+    asked = Simulation(features, oracle=NeverSure(), audit_share=0.4).ask(100)
+    assert asked.report.audited > 10
+    assert asked.beliefs.monitor.changes == 0
 
 
 @pytest.mark.parametrize("seed", range(6, 12))
 def test_the_audit_and_the_schedule_never_ask_about_one_pair_twice(seed):
     features = synthetic_features(10, 6, noise=0.6, seed=seed)
     oracle = AlwaysWrongAlike(features.identities, 0.0)
-    asking(features, repeat=False, audit_share=0.3).ask(oracle, 5000)
+    Simulation(features, oracle=oracle, repeat=False, audit_share=0.3).ask(5000)
     assert len(oracle.pairs) == len(set(oracle.pairs))
 
 

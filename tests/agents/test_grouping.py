@@ -487,23 +487,6 @@ def test_calibration_error_is_small_where_predictions_are_honest_and_large_where
     assert predicting(1 - predicted, matched).calibration_error(2000) > 0.4
 
 
-@pytest.mark.parametrize("count", [0, 40, 250])
-def test_a_model_that_is_restored_says_the_same_and_learns_on_alike(count, tmp_path):
-    model = taught(count)
-    np.savez(tmp_path / "state.npz", **model.state())
-    restored = MatchModel()
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
-        restored.restore(dict(state))
-    described, matched = separable(100, seed=5)
-    assert (restored.probabilities(described) == model.probabilities(described)).all()
-    for each in (model, restored):
-        for row, match in zip(described, matched, strict=True):
-            each.add(row, 0.5, 1 if match else -1)
-        each.fit()
-    assert (restored.probabilities(described) == model.probabilities(described)).all()
-    assert restored.calibration_error(100) == model.calibration_error(100)
-
-
 # Evidence
 
 

@@ -262,4 +262,4 @@ def test_rounds_that_nobody_named_are_no_more_than_the_answers():
 
 def test_unknown_selector_is_named():
     with pytest.raises(InputError, match="'oracle' is unknown"):
-        choose(config(selector="oracle"), lambda: np.zeros((1, 12), np.float32))
+        choose("oracle", 12, 0, lambda: np.zeros((1, 12), np.float32))

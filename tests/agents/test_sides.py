@@ -6,19 +6,16 @@ from types import SimpleNamespace
 import live_world
 import numpy as np
 import pytest
+from asking_world import Simulation
 from hypothesis import given
 from hypothesis import strategies as st
-from reid_al_agents.asking.checks import Checks
 from scipy import sparse
 
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
-from reid_al_agents.asking.browsing import AskingReport
-from reid_al_agents.asking.engine import Engine
-from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.beliefs.suspected_errors import Checked
+from reid_al_agents.asking.dispute import Disputes
+from reid_al_agents.asking.report import AskingReport
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.forming import form_groups
 from reid_al_agents.clustering.sides import Sides, sides_of
 from reid_al_agents.clustering.visual_similarity import compare_visually
@@ -32,11 +29,9 @@ from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import (
     ConstraintGraph,
-    EpisodeSettings,
     FeatureSet,
     InputError,
     LabelOracle,
-    NoisyOracle,
     synthetic_features,
 )
 
@@ -125,56 +120,42 @@ def test_facing_by_hand(ours, theirs, expected):
     assert Sides(KNOWN).comparable(*np.array([(i, j) for i in found[0] for j in found[1]]).T).all()
 
 
-class Spell:
-    """A spell of asking over animals; some animals' sides are joined by a sequence."""
+def spell(selector="gain", linked=6, seed=0, pool=12, compared=True, **changes):
+    """Questions about animals; some animals' sides are joined by a sequence."""
+    features, sides = animals(seed=seed)
 
-    def __init__(self, selector="gain", noise=0.0, linked=6, budget=1, seed=0, pool=12, **changes):
-        features, sides = animals(seed=seed)
-        self.features, self.sides = features, Sides(sides)
-        self.looks = compare_visually(features.features, None, sides=self.sides)
-        self.constraints = ConstraintGraph(len(features))
+    def known(_):
+        constraints = ConstraintGraph(len(features))
         for animal in range(linked):
-            self.constraints.add(6 * animal + 1, 6 * animal + 4, 1, 3.0)
-        truth = LabelOracle(features.identities)
-        self.inner = (
-            NoisyOracle(truth, false_match=noise, false_non_match=noise, seed=seed) if noise else truth
-        )
-        self.pairs = []
-        self.asking = Engine(
-            features, self.looks, self.constraints, make_selector(selector), MatchModel(), ChangeMonitor(),
-            GroupSettings(**changes), EpisodeSettings(pool_size=pool, budget=budget, k=6, metric="cosine"),
-            np.random.default_rng(seed),
-        )  # fmt: skip
+            constraints.add(6 * animal + 1, 6 * animal + 4, 1, 3.0)
+        return constraints
 
-    def answer(self, queries, galleries):
-        self.pairs += zip(queries.tolist(), galleries.tolist(), strict=True)
-        return self.inner.answer(queries, galleries)
+    made = {"sides": Sides(sides) if compared else None, "known": known, "pool_size": pool, "k": 6}
+    return Simulation(features, selector, seed=seed, **made, **changes), Sides(sides)
 
 
 @pytest.mark.parametrize("selector", ["gain", "random", "entropy"])
 @pytest.mark.parametrize("changes", [{}, {"noise": 0.1}, {"budget": 4}, {"audit_share": 0.4}])
 def test_nobody_is_asked_about_what_cannot_be_compared(selector, changes):
-    spell = Spell(selector, **changes)
-    spell.asking.ask(spell, 120)
-    first, second = np.array(spell.pairs).T
+    asked, sides = spell(selector, **changes)
+    first, second = np.array(asked.ask(120).oracle.pairs).T
     assert len(first) == 120
-    assert spell.sides.comparable(first, second).all()
+    assert sides.comparable(first, second).all()
 
 
 def test_all_that_can_be_told_is_told_and_sides_are_joined_where_a_sequence_joins_them():
     # With this seed no two animals' images look exactly alike: no piece is wrong before the first answer.
-    spell = Spell(linked=6, pool=100, neighbours=100, micro_cluster_similarity=1.0, seed=2)
-    micro_clusters = form_groups(spell.looks.similarities, ConstraintGraph(120), 1.0).groups
-    assert all(
-        len(np.unique(spell.features.identities[micro_clusters == piece])) == 1 for piece in micro_clusters
-    )
-    spell.asking.ask(spell, 100_000)
-    assert spell.asking.exhausted
-    groups = form_groups(spell.looks.similarities, spell.constraints, 1.0).groups
-    known = spell.sides.sides >= 0
+    asked, sides = spell(linked=6, pool=100, neighbours=100, micro_cluster_similarity=1.0, seed=2)
+    micro_clusters = form_groups(asked.visual.similarities, ConstraintGraph(120), 1.0).groups
+    identities = asked.features.identities
+    assert all(len(np.unique(identities[micro_clusters == each])) == 1 for each in micro_clusters)
+    asked.ask(100_000)
+    assert asked.engine.exhausted
+    groups = form_groups(asked.visual.similarities, asked.constraints, 1.0).groups
+    known = sides.sides >= 0
     for animal in range(20):
-        own = np.flatnonzero(spell.features.identities == animal)
-        left, right = (own[known[own] & (spell.sides.sides[own] == side)] for side in (0, 1))
+        own = np.flatnonzero(identities == animal)
+        left, right = (own[known[own] & (sides.sides[own] == side)] for side in (0, 1))
         through_unknown = len(own) > len(left) + len(right)
         assert len(np.unique(groups[left])) == len(np.unique(groups[right])) == 1
         joined = groups[left[0]] == groups[right[0]]
@@ -185,27 +166,19 @@ def test_all_that_can_be_told_is_told_and_sides_are_joined_where_a_sequence_join
 
 
 def test_without_sides_such_pairs_are_asked():
-    spell = Spell()
-    spell.asking = Engine(
-        spell.features, compare_visually(spell.features.features, None), spell.constraints,
-        make_selector("gain"), MatchModel(), ChangeMonitor(), GroupSettings(),
-        EpisodeSettings(pool_size=12, budget=1, k=6, metric="cosine"), np.random.default_rng(0),
-    )  # fmt: skip
-    spell.asking.ask(spell, 120)
-    assert not spell.sides.comparable(*np.array(spell.pairs).T).all()
+    asked, sides = spell(compared=False)
+    assert not sides.comparable(*np.array(asked.ask(120).oracle.pairs).T).all()
 
 
 def test_a_sequence_that_joins_two_sides_is_nobodys_to_judge():
-    constraints = ConstraintGraph(4)
+    beliefs = Beliefs(lambda _: ConstraintGraph(4), 0.02)
     for i, j, answer, weight in [(0, 1, 1, 0.5), (1, 2, 1, 5.0), (2, 3, 1, 5.0), (0, 3, -1, 3.0)]:
-        constraints.add(i, j, answer, weight)
-    (dispute,) = constraints.disputes()
+        beliefs.constraints.add(i, j, answer, weight)
+    (dispute,) = beliefs.constraints.disputes()
     assert set(dispute.ask) == {0, 1}  # the lightest, which joins left and right
 
     def asked(sides):
-        rng = np.random.default_rng(0)
-        checks = Checks(Checked(), GroupSettings(), AskingReport(), ChangeMonitor(), rng, None, sides)
-        return len(list(checks.disputes(constraints, lambda: True)))
+        return len(list(Disputes(beliefs, AskingReport(), sides).due(lambda: True)))
 
     assert asked(None) == 1
     assert asked(Sides(np.array([0, 0, 1, 1]))) == 1
@@ -253,11 +226,11 @@ def test_the_loop_hears_of_the_subjects_sides():
     config = RunConfig(data="memory", refresh="none", evaluate_on="none", answers=90, pool_size=12, k=6)
     loop = Loop(subject, config, SimpleNamespace(answer=answer))
     loop.begin()
-    for number in range(1, loop.rounds + 1):
-        loop.play_round(number)
+    while not loop.over:
+        loop.play_round()
     assert len(pairs) == 90
     assert Sides(sides).comparable(*np.array(pairs).T).all()
-    groups = loop.mode.groups()
+    groups = loop.questions.identities()
     assert all(len(np.unique(sides[(groups == group) & (sides >= 0)])) <= 2 for group in np.unique(groups))
 
 
