@@ -10,8 +10,10 @@ from reid_al_agents.asking.policy import choose
 from reid_al_agents.data import make_split
 from reid_al_agents.experiment.benchmark import Plan, compare
 from reid_al_agents.experiment.run import run
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import make_selector
 from reid_al_agents.training.feature_pool import FeaturePool
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig, boundaries
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError, Inquiry, synthetic_features
 from reid_al_env.mdp.browsing import QueryBrowser
@@ -139,13 +141,12 @@ def test_same_seed_same_run_and_resume_changes_nothing(tmp_path, selector, noise
     assert essence(resumed) == essence(whole)
     assert len(whole.rounds) == 4
     assert whole.rounds[-1]["answers"] == 90
-    from reid_al_agents.log.pair_log import PairLog
-
-    with (
-        PairLog(tmp_path / "broken" / "pairs.sqlite") as broken,
-        PairLog(tmp_path / "whole" / "pairs.sqlite") as log,
-    ):
-        assert broken.pairs().tolist() == log.pairs().tolist()
+    logs = []
+    for name in ("broken", "whole"):
+        with EventStore(tmp_path / name / "events.sqlite") as log:
+            events = log.events(Folder(tmp_path / name).kept().run)
+        logs.append([(event.query, event.candidate, event.answer) for event in events])
+    assert logs[0] == logs[1]
     if selector == "dqn":
         policies = [(tmp_path / name / "policy.safetensors").read_bytes() for name in ("whole", "broken")]
         assert policies[0] == policies[1]
@@ -167,15 +168,15 @@ def test_a_folder_is_not_overwritten_or_resumed_by_another_run(tmp_path):
         run(config(answers=10), subject, tmp_path / "file" / "c")
     (tmp_path / "a" / "config.json").unlink()
     (tmp_path / "a" / "metrics.jsonl").unlink()
-    with pytest.raises(InputError, match="holds a run already"):  # its answers are still there
+    with pytest.raises(InputError, match="holds the answers of run-"):
         run(config(answers=10), subject, tmp_path / "a")
 
 
 def test_lost_answers_are_noticed_on_resume(tmp_path):
     run(config(answers=20, rounds=2), FeaturePool(FEATURES), tmp_path / "r")
-    for path in (tmp_path / "r").glob("pairs.sqlite*"):
+    for path in (tmp_path / "r").glob("events.sqlite*"):
         path.unlink()
-    with pytest.raises(InputError, match=r"pairs\.sqlite: holds 0 answers"):
+    with pytest.raises(InputError, match=r"events\.sqlite: is missing; it holds the answers"):
         run(config(answers=20, rounds=2), FeaturePool(FEATURES), tmp_path / "r", resume=True)
 
 
@@ -202,7 +203,7 @@ def test_the_run_ends_when_every_image_was_the_query_once(tmp_path):
     assert result.rounds[-1]["drawn"] == len(FEATURES)
     lines = (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["round"] for line in lines] == [0, 1, 2]
-    assert {p.name for p in (tmp_path / "r").iterdir()} >= {"config.json", "pairs.sqlite", "report.html"}
+    assert {p.name for p in (tmp_path / "r").iterdir()} >= {"config.json", "events.sqlite", "report.html"}
 
 
 def test_comparison_gives_every_selector_the_same_number_of_answers():

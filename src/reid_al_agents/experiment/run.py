@@ -69,6 +69,7 @@ def run(
             answered = sum(event.kind == "answer" for event in events)
             oracle = label_oracle(pool, config, answered)
             loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress)
+            _check_rounds(folder, len(loop.rounds))
             keeper = _Keeper(folder, loop, log, kept.run, on_round)
             if loop.rounds:
                 loop.resume(folder)
@@ -150,6 +151,7 @@ def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, res
     kept = check_folder(folder.path, config, resume=resume)
     if kept is None:
         named = {name: getattr(origin, name) for name in ("command", "commit", "machine", "versions")}
+        folder.make_log()
         kept = Kept(config, new_run(), fingerprint=pool.fingerprint(), origin=named)
         folder.begin(kept, pool.names)
     elif kept.settings.answers is None and config.answers is not None:
@@ -158,9 +160,17 @@ def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, res
     return kept
 
 
+def _check_rounds(folder: Folder, refreshes: int) -> None:
+    """See that the log has not lost refreshes that ``metrics.jsonl``, which is made from it, knows of."""
+    lines = len(folder.metrics.read_bytes().splitlines()) if folder.metrics.is_file() else 0
+    if lines > refreshes:
+        raise InputError(
+            f"{folder.events}: holds {refreshes} refreshes, but {folder.metrics.name} counts {lines}; "
+            "put the folder's own log back"
+        )
+
+
 def _has_events(folder: Folder, kept: Kept) -> bool:
-    if kept.store is None and not folder.events.is_file():
-        return False
     with EventStore(kept.store or folder.events) as log:
         return bool(log.events(kept.run))
 

@@ -74,6 +74,11 @@ class EventTable:
         with self._database.reading() as connection:
             return _find(connection, run, key)
 
+    def runs(self) -> list[str]:
+        """See `EventStore.runs`."""
+        with self._database.reading() as connection:
+            return sorted(connection.execute(select(table.c.run).distinct()).scalars())
+
     def events(self, run: str, after: int, kind: str | None) -> list[Event]:
         """See `EventStore.events`."""
         wanted = (table.c.run == run) & (table.c.id > after)

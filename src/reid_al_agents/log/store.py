@@ -85,6 +85,10 @@ class EventStore:
         """Find the event that has a key, None where there is none: was a request carried out before?"""
         return self._events.find(run, key)
 
+    def runs(self) -> list[str]:
+        """Read the names of the runs that have events, sorted."""
+        return self._events.runs()
+
     def events(self, run: str, *, after: int = 0, kind: str | None = None) -> list[Event]:
         """Read what happened, undone or not, in order.
 

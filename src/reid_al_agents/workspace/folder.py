@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.files import make_folder, write_arrays, write_text
 from reid_al_agents.log.events import Event
+from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 
@@ -85,13 +86,22 @@ class Folder:
         """Refuse a folder whose answers cannot be found again because its settings are gone.
 
         Raises:
-            InputError: There is a log but no ``config.json``.
+            InputError: There is a log with events but no ``config.json``.
         """
-        if self.events.is_file() and not self.holds(self.path):
+        if not self.events.is_file() or self.holds(self.path):
+            return
+        with EventStore(self.events) as log:
+            runs = log.runs()
+        if runs:
             raise InputError(
-                f"{self.config}: is missing, but {self.events.name} is there; put the folder's own back "
-                "or choose another --out"
+                f"{self.config}: is missing, but {self.events.name} holds the answers of {', '.join(runs)}; "
+                "put the folder's own back or choose another --out"
             )
+
+    def make_log(self) -> None:
+        """Make the log's file; before the settings are written, so that a folder with settings has one."""
+        make_folder(self.path)
+        EventStore(self.events).close()
 
     def check_there(self) -> None:
         """Refuse to write to a folder that was deleted or moved away meanwhile, rather than make it again.
@@ -141,6 +151,8 @@ class Folder:
 
             upgrade(self, content)
             content = self._read()
+        if content.get("store") is None and not self.events.is_file():
+            raise InputError(f"{self.events}: is missing; it holds the answers, so put the folder's own back")
         if content["format"] != FORMAT:
             raise InputError(
                 f"{self.config}: is of format {content['format']!r}, this program reads {FORMAT}; "
