@@ -264,5 +264,5 @@ def test_each_image_is_shifted_and_erased_by_itself():
     ],
 )
 def test_settings_out_of_range_are_an_input_error_that_names_them(wrong):
-    with pytest.raises(InputError, match=f"refresh: {next(iter(wrong))} is "):
+    with pytest.raises(InputError, match=f"^{next(iter(wrong))}: "):
         TripletSettings(**wrong)
