@@ -140,8 +140,10 @@ class Loop:
     @property
     def ending(self) -> str | None:
         """Why asking ended before all its answers, in words; ``None`` where it did not."""
-        short = self._in_answers and self.beliefs.answers < self._ends[-1]
-        return self.questions.ending if short else None
+        answers, wanted = self.beliefs.answers, self._ends[-1]
+        if not self._in_answers or answers >= wanted or self.questions.ending is None:
+            return None
+        return f"ended after {answers:,} of {wanted:,} answers: {self.questions.ending}"
 
     @property
     def totals(self) -> Totals:
