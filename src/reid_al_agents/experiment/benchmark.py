@@ -88,7 +88,7 @@ def label(selector: str) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows in the order they were measured, the returns behind them, and which selectors ended early and why."""
+    """Rows in the order they were measured, the returns behind them, and why selectors ended early."""
 
     rows: list[ResultRow]
     returns: Returns

@@ -158,6 +158,7 @@ class Loop:
         self._annotator.begin_round(number, self._logged)
         self._logged = []
         report = self.questions.ask(self._annotator, self._limits(), rng, self._bar("ask"))
+        self._report("ask", 1)  # also where there were fewer questions than were wanted
         self._queries += report.queries
         self._implied += report.implied
         clock.lap("ask_seconds")
@@ -250,7 +251,14 @@ class Loop:
 
     def _see(self, round_: int) -> None:
         self._features = self.pool.features()
+        self._report("compare", 0)
         self.questions.see(self._features, round_)
+        self._report("compare", 1)
+
+    def _report(self, what: str, done: int) -> None:
+        """Say that work of one part begins (0) or is done (1)."""
+        if self._progress is not None:
+            self._progress(what, done, 1)
 
     def _bar(self, what: str) -> Callable[[int, int], None] | None:
         progress = self._progress
