@@ -1,5 +1,6 @@
 """The command line: the main jobs, going on with a folder, and one line with exit code 2 for bad input."""
 
+import io
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from command_line import FEW, SMALL, TINY, call, failed, process, succeeded
 from PIL import Image
+from rich.console import Console
 
 from reid_al_agents.cli.run import round_line
 from reid_al_env import FeatureSet, LabelOracle, synthetic_features
@@ -197,6 +199,39 @@ class TestGoingOn:
         )
 
 
+class TestEndingEarly:
+    """Fewer answers than were wanted: why, in text, in JSON and in the report."""
+
+    def test_of_a_run(self, features, tmp_path):
+        folder = tmp_path / "run"
+        result = succeeded("run", features, *FEW, "--answers", 5000, "--out", folder)
+        given = result["rounds"][-1]["answers"]
+        assert given < 5000
+        assert result["ending"].startswith(f"ended after {given:,} of 5,000 answers: ")
+        assert "would bring" in result["ending"]
+        assert result["ending"] in (folder / "report.html").read_text()
+        code, _, told = call("run", folder)
+        assert code == 0
+        assert result["ending"] in told
+
+    def test_of_one_that_is_stable(self, features, tmp_path):
+        result = succeeded(
+            "run", features, *FEW, "--until-stable", "--answers", 500, "--out", tmp_path / "run"
+        )
+        assert "ended after" in result["ending"]
+
+    def test_of_a_comparison(self, features, tmp_path):
+        few = ["--nodes", "images", "--selectors", "random", "--seed", 3, "--answers", 5000]
+        result = succeeded("benchmark", features, *FEW, *few, "--out", tmp_path / "out")
+        (ending,) = result["endings"]
+        given = result["rows"][-1]["answers"]
+        assert ending.startswith(f"random, seed 3: ended after {given:,} of 5,000 answers: ")
+        assert "--budget" in ending
+
+    def test_none_where_all_answers_were_given(self, run_of_twenty):
+        assert succeeded("run", run_of_twenty[0])["ending"] is None
+
+
 class TestStopped:
     """A run that is interrupted, or whose folder vanishes, in the middle of asking."""
 
@@ -351,3 +386,19 @@ def test_the_line_of_a_round_says_whether_it_is_worth_going_on():
         round_line({"round": 0, "rank1": 48.3, "map": 27.0, "seconds": 4.0})
         == "start, rank-1 48.3, mAP 27.0 (4 s)"
     )
+
+
+def test_the_end_of_the_input_leaves_a_terminal_as_q_does(tmp_path):
+    pytest.importorskip("fastapi")
+    from live_world import opened, pool
+
+    from reid_al_agents.annotate.terminal import answer_here
+
+    def ended():
+        raise EOFError
+
+    shown = io.StringIO()
+    with opened(tmp_path, pool(8, 4)) as made:
+        answer_here(made, "anna", console=Console(file=shown, width=120), key=ended)
+        assert made.session.state.beliefs.answers == 0
+    assert shown.getvalue().count("Same one?") == 1

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import ENVIRONMENT
+from command_line import ENVIRONMENT, SMALL, TINY
 
 HEAVY = (
     "torch", "torchvision", "sklearn", "scipy", "matplotlib", "faiss", "fastapi", "uvicorn", "sqlalchemy",
@@ -63,3 +63,16 @@ def test_a_signal_at_any_moment_is_one_line(tmp_path, name, module):
     assert done.returncode == 128 + getattr(signal, name), done.stderr
     assert done.stderr == "reid-al: stopped; go on with --resume\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_the_page_is_served_until_a_signal(tmp_path, number):
+    pytest.importorskip("fastapi")
+    command = [sys.executable, "-m", "reid_al_agents.cli", "annotate", TINY, *SMALL, "--refresh", "none"]
+    command += ["--no-open", "--port", "0", "--out", str(tmp_path / "session")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as served:
+        assert any("http://127.0.0.1:" in line for line in served.stderr)  # waits until it is served
+        served.send_signal(number)
+        rest = served.stderr.read()
+        assert served.wait() == 128 + number, rest
+    assert rest == "reid-al: stopped; go on with --resume\n"

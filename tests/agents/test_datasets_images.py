@@ -79,7 +79,7 @@ def test_cache_reports_progress_and_needs_the_files_no_more(tmp_path):
     cached = images.cached((16, 8), progress=lambda done, total: calls.append((done, total)))
     for path in paths:
         (tmp_path / path).unlink()
-    assert calls == [(3, 3)]
+    assert calls == [(0, 3), (3, 3)]
     assert np.array_equal(cached.read([2, 1], (16, 8)), pixels[[2, 1]])
     assert list(cached.paths) == paths
 

@@ -201,7 +201,7 @@ def test_embed_reports_progress_and_covers_everything(batch_size):
         progress=lambda done, total: calls.append((done, total)),
     )
     assert features.shape == (7, 128)
-    assert calls == [(min(done, 7), 7) for done in range(batch_size, 7 + batch_size, batch_size)]
+    assert calls == [(min(done, 7), 7) for done in range(0, 7 + batch_size, batch_size)]
 
 
 def test_embed_is_deterministic_and_leaves_mode_and_weights_alone():

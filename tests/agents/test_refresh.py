@@ -159,7 +159,7 @@ def test_an_interrupted_refresh_puts_the_model_back():
     assert weights(model) == before
 
 
-def test_progress_is_reported_after_each_step():
+def test_progress_is_reported_before_the_first_step_and_after_each():
     images, calls = make_images(), []
     TripletRefresher(QUICK).refresh(
         build_backbone("small_cnn"),
@@ -168,7 +168,7 @@ def test_progress_is_reported_after_each_step():
         seed=0,
         progress=lambda done, total: calls.append((done, total)),
     )
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_constraints_about_other_images_are_an_input_error():
@@ -264,5 +264,5 @@ def test_each_image_is_shifted_and_erased_by_itself():
     ],
 )
 def test_settings_out_of_range_are_an_input_error_that_names_them(wrong):
-    with pytest.raises(InputError, match=f"refresh: {next(iter(wrong))} is "):
+    with pytest.raises(InputError, match=f"^{next(iter(wrong))}: "):
         TripletSettings(**wrong)

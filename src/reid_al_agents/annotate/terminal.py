@@ -155,11 +155,16 @@ def _known_key(key: Callable[[], str]) -> str:
     """The next key that means something."""
     arrows = {"\x1b[C": "y", "\x1b[D": "n"}
     while True:
-        pressed = key()
+        try:
+            pressed = key()
+        except EOFError:  # Ctrl-D
+            return "q"
         pressed = arrows.get(pressed, pressed)
         if pressed in KEYS or pressed in _BACK or pressed == "q":
             return pressed
         if pressed.lower() in KEYS or pressed.lower() == "q":
             return pressed.lower()
-        if pressed in ("\x03", "\x04"):
+        if pressed == "\x04":
+            return "q"
+        if pressed == "\x03":
             raise KeyboardInterrupt

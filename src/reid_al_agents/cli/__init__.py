@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 
 from reid_al_agents.cli.stopping import Stopped, Stops
 
+DEBUG = "REID_AL_DEBUG"
+"""Environment variable with which an unexpected error shows its traceback."""
+
 
 def main() -> None:
     """Run ``reid-al`` and exit.
@@ -80,4 +83,24 @@ def _fail(message: str) -> NoReturn:
 
 
 def _fail_unexpectedly(error: BaseException) -> NoReturn:
-    raise error
+    """Say what happened and what a report of it needs; the traceback only where it is asked for."""
+    if os.environ.get(DEBUG):
+        raise error
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"reid-al: a fault of this program: {what}", file=sys.stderr)
+    print(
+        f"Please report it to the maintainers with these lines; {DEBUG}=1 before the command shows more.",
+        file=sys.stderr,
+    )
+    for line in (f"command {' '.join(['reid-al', *sys.argv[1:]])}", *_short_block()):
+        print(f"  {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _short_block() -> list[str]:
+    try:
+        from reid_al_agents.cli.diagnosis import short_block
+
+        return short_block()
+    except Exception as error:  # whatever broke the command may break this, too
+        return [f"(no versions: {type(error).__name__}: {error})"]

@@ -11,6 +11,7 @@ from reid_al_agents.cli.annotate import annotate
 from reid_al_agents.cli.benchmark import benchmark
 from reid_al_agents.cli.datasets import datasets
 from reid_al_agents.cli.demo import demo
+from reid_al_agents.cli.doctor import doctor
 from reid_al_agents.cli.embed import embed
 from reid_al_agents.cli.evaluate import evaluate
 from reid_al_agents.cli.export import export
@@ -37,5 +38,5 @@ class Command(typer.core.TyperCommand):
         return made
 
 
-for command in (demo, annotate, run, export, evaluate, embed, benchmark, train, datasets):
+for command in (demo, annotate, run, export, evaluate, embed, benchmark, train, datasets, doctor):
     app.command(cls=Command)(command)

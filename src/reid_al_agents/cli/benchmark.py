@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import Report, emit_json, messages, progress
+from reid_al_agents.cli.console import Report, emit_json, messages, print_line, progress
 from reid_al_agents.cli.results import ResultsFolder
 from reid_al_agents.workspace.settings import RunConfig
 
@@ -96,9 +96,12 @@ def benchmark(
         )
     results.write_all(comparison, title=f"Selectors on {base.data}")
     if json:
-        emit_json({"out": str(out), **results_object(comparison.rows, results.provenance)})
+        rows = results_object(comparison.rows, results.provenance)
+        emit_json({"out": str(out), **rows, "endings": comparison.endings})
     else:
         messages.print(as_rich(results_table(comparison.rows, "Results"), messages.width))
+        for ending in comparison.endings:
+            print_line(ending)
         messages.print(f"results.json, results.csv, results.png and report.html: {out}")
 
 

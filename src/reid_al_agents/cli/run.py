@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import emit_json, messages, progress
+from reid_al_agents.cli.console import emit_json, messages, print_line, progress
 from reid_al_agents.cli.reopen import find_place
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
@@ -61,11 +61,13 @@ def run(
         )
     summary = [{name: value for name, value in line.items() if name != "returns"} for line in result.rounds]
     if json:
-        emit_json({"out": str(folder), "rounds": summary})
+        emit_json({"out": str(folder), "rounds": summary, "ending": result.ending})
     else:
         title = f"{config.selector} on {config.data}"
         messages.print(as_rich(rounds_table(summary, title=title), messages.width))
-        messages.print(f"weights, pairs, metrics and report.html: {folder}")
+        if result.ending is not None:
+            print_line(result.ending)
+        messages.print(f"weights, answers, metrics and report.html: {folder}")
 
 
 def round_line(metrics: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Report, emit_json, messages, progress
+from reid_al_agents.dqn.settings import DQNSettings
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
 
@@ -19,19 +20,14 @@ _TAKEN = ("data", "split", "seed", "weights", "backbone", "size", "pool_size", "
           "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
 
 
-@opt.takes(typed=opt.options(RunConfig, *_TAKEN))
+@opt.takes(typed=opt.options(RunConfig, *_TAKEN), learning=opt.options(DQNSettings, "policy"))
 def train(
     typed: opt.Typed,
+    learning: opt.Typed,
     out: Annotated[Path, opt.option("--out", "Policy file to write, .safetensors", "Output", "FILE")],
     algo: Annotated[
         str, opt.option("--algo", "dqn: masked deep Q-learning", "Training", "NAME", "dqn")
     ] = "dqn",
-    policy: Annotated[
-        str,
-        opt.option(
-            "--policy", "graph (serves any pool size) or mlp (the paper's)", "Training", "NAME", "graph"
-        ),
-    ] = "graph",
     steps: Annotated[
         int, opt.option("--steps", "Answers to learn from", "Training", "N", "20000", min=1)
     ] = 20_000,
@@ -44,17 +40,17 @@ def train(
             f"--algo: {algo!r} is unknown; choose dqn (for others see examples/ and any RL library)"
         )
     config = RunConfig(**typed, refresh="none", nodes="images", evaluate_on="none")
+    settings = DQNSettings(**learning)
     opt.writable_file(out)
     import numpy as np
 
     from reid_al_agents.dqn.selector import DQNSelector
-    from reid_al_agents.dqn.settings import DQNSettings
     from reid_al_agents.experiment.run import label_oracle, policy_origin
     from reid_al_agents.report.plots import plot_return_by_query, save_figure
     from reid_al_agents.workspace.assembly import assemble
     from reid_al_env import Inquiry
 
-    selector = DQNSelector(config.pool_size, DQNSettings(policy=policy), seed=config.seed)
+    selector = DQNSelector(config.pool_size, settings, seed=config.seed)
     started = time.perf_counter()
     with progress() as report:
         made = out.with_suffix(".split.json")
@@ -65,7 +61,9 @@ def train(
         returns = _learn(inquiry, selector, steps, config.seed, report)
     selector.save(out, policy_origin(config, steps))
     if returns:
-        save_figure(plot_return_by_query({f"dqn, {policy}": [np.asarray(returns)]}), out.with_suffix(".png"))
+        save_figure(
+            plot_return_by_query({f"dqn, {settings.policy}": [np.asarray(returns)]}), out.with_suffix(".png")
+        )
     tenth = max(len(returns) // 10, 1)
     result = {
         "out": str(out),

@@ -254,6 +254,8 @@ class ImageSet:
             InputError: A file is missing or does not decode.
         """
         pixels = np.empty((len(self), *size, 3), dtype=np.uint8)
+        if progress is not None:
+            progress(0, len(self))
         for start in range(0, len(self), _CACHE_BATCH):
             stop = min(start + _CACHE_BATCH, len(self))
             pixels[start:stop] = self.read(np.arange(start, stop), size)

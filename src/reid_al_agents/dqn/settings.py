@@ -21,7 +21,10 @@ class DQNSettings:
     """
 
     policy: str = setting(
-        "graph", help="Q-network: over the graph, for any pool size, or the paper's MLP", choices=POLICIES
+        "graph",
+        help="Q-network: over the graph, for any pool size, or the paper's MLP",
+        choices=POLICIES,
+        panel="Training",
     )
     hidden: int = setting(32, help="Width of the graph network's layers", at_least=1)
     rounds: int = setting(2, help="The graph network's rounds of messages", at_least=1)

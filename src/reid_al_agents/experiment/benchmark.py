@@ -88,10 +88,11 @@ def label(selector: str) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows in the order they were measured, and the returns behind them."""
+    """Rows in the order they were measured, the returns behind them, and why selectors ended early."""
 
     rows: list[ResultRow]
     returns: Returns
+    endings: list[str]
 
 
 def compare(
@@ -113,7 +114,7 @@ def compare(
         progress: Told of long work.
         on_row: Told of all rows so far after each new one.
     """
-    comparison = Comparison([], {})
+    comparison = Comparison([], {}, [])
 
     def add(row: ResultRow, pool: Pool) -> None:
         comparison.rows.append(row)
@@ -138,7 +139,9 @@ def compare(
             add(_reference(name, plan, seed, pool.scores(), seconds), pool)
         for selector in plan.selectors:
             pool.restart()
-            _measure(plan, selector, seed, pool, progress, add, comparison.returns)
+            ending = _measure(plan, selector, seed, pool, progress, add, comparison.returns)
+            if ending is not None:
+                comparison.endings.append(f"{label(selector)}, seed {seed}: {ending}")
     return comparison
 
 
@@ -160,7 +163,8 @@ def _measure(
     progress: Progress | None,
     add: Callable[[ResultRow, Pool], None],
     returns: Returns,
-) -> None:
+) -> str | None:
+    """Play one selector's trajectory and add its rows; why it ended before the last budget, in words."""
     config = replace(plan.base, selector=selector, seed=seed, warm=False)
     oracle = label_oracle(pool, config)
     told = _named(progress, f"{selector}, seed {seed}")
@@ -178,6 +182,7 @@ def _measure(
         row = _row(metrics, played[-1], seconds)
         seen = getattr(loop.selector, "seen", {})
         add(replace(row, labels_before=seen.get("labels")), pool)
+    return loop.ending
 
 
 def _row(metrics: Metrics, returns: list[float], seconds: float) -> ResultRow:

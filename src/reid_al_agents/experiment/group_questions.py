@@ -65,8 +65,11 @@ class GroupQuestions:
     def ending(self) -> str | None:
         """See :class:`.Questions`."""
         if self._over:
-            return "no two groups are left that could be asked about"
-        return "answers hardly change any group any more" if self._stable else None
+            return (
+                "no two groups near each other are left to compare; more images, or a model that sees them "
+                "differently (--weights, --backbone), would bring further questions"
+            )
+        return "further answers would hardly change a group (--until-stable)" if self._stable else None
 
     def see(self, features: FeatureSet, round_: int) -> None:
         """See :class:`.Questions`; another model may have questions where the last had none."""

@@ -62,7 +62,9 @@ class ImageQuestions:
     @property
     def ending(self) -> str | None:
         """See :class:`.Questions`."""
-        return "every image has been the query once" if self.exhausted else None
+        if not self.exhausted:
+            return None
+        return "every image has been the query once; a larger --budget or --pool-size would bring more"
 
     def see(self, features: FeatureSet, round_: int) -> None:
         """See :class:`.Questions`."""

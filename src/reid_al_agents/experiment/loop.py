@@ -140,8 +140,10 @@ class Loop:
     @property
     def ending(self) -> str | None:
         """Why asking ended before all its answers, in words; ``None`` where it did not."""
-        short = self._in_answers and self.beliefs.answers < self._ends[-1]
-        return self.questions.ending if short else None
+        answers, wanted = self.beliefs.answers, self._ends[-1]
+        if not self._in_answers or answers >= wanted or self.questions.ending is None:
+            return None
+        return f"ended after {answers:,} of {wanted:,} answers: {self.questions.ending}"
 
     @property
     def totals(self) -> Totals:
@@ -156,6 +158,7 @@ class Loop:
         self._annotator.begin_round(number, self._logged)
         self._logged = []
         report = self.questions.ask(self._annotator, self._limits(), rng, self._bar("ask"))
+        self._report("ask", 1)  # also where there were fewer questions than were wanted
         self._queries += report.queries
         self._implied += report.implied
         clock.lap("ask_seconds")
@@ -248,7 +251,14 @@ class Loop:
 
     def _see(self, round_: int) -> None:
         self._features = self.pool.features()
+        self._report("compare", 0)
         self.questions.see(self._features, round_)
+        self._report("compare", 1)
+
+    def _report(self, what: str, done: int) -> None:
+        """Say that work of one part begins (0) or is done (1)."""
+        if self._progress is not None:
+            self._progress(what, done, 1)
 
     def _bar(self, what: str) -> Callable[[int, int], None] | None:
         progress = self._progress

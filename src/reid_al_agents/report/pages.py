@@ -80,7 +80,8 @@ def write_run_page(
     Args:
         path: The HTML file to write, replaced if it is there.
         rounds: Metrics of each round, in order, as in `metrics.jsonl`; the first is the start. `answers` and
-            `implied` add up over the rounds, `seconds` are those of the round.
+            `implied` add up over the rounds, `seconds` are those of the round; `ending` of the last says why
+            there are fewer answers than were wanted.
         provenance: Where they are from.
         title: Heading of the page.
         returns: (Q,) return of each query in the order they were asked.
@@ -102,6 +103,8 @@ def write_run_page(
         wide=np.size(returns) > 0,
     )
     lead = "The model before the first answer and after each round of answers."
+    if rounds and (ending := rounds[-1].get("ending")) is not None:
+        lead += f" The run {ending}."
     page = render_page(title, lead, _run_key_figures(rounds), [figure], [rounds_table(rounds)], provenance)
     write_text(path, page)
 

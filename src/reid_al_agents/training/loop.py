@@ -102,7 +102,7 @@ def train(
         settings: How to train.
         epochs: Parts that the steps are divided into; the objective starts anew with each.
         seed: Seed of batches and augmentation; PyTorch's global generator is left as it was.
-        progress: Called after each step.
+        progress: Called before the first step and after each; and at the end, where there was less to do.
 
     Returns:
         What was done; no steps where the objective has nothing to learn from.
@@ -112,9 +112,13 @@ def train(
     """
     started = time.perf_counter()
     history = _History()
+    progress = progress or (lambda done, total: None)
+    progress(0, settings.steps)
     if len(objective.members):
         with _seeded(seed), _restored_on_failure(model):
             _run(model, images, objective, settings, epochs, seed, progress, history)
+    else:
+        progress(settings.steps, settings.steps)
     return history.report(time.perf_counter() - started)
 
 
@@ -134,7 +138,7 @@ def _run(
     settings: TrainingSettings,
     epochs: int,
     seed: int,
-    progress: Progress | None,
+    progress: Progress,
     history: "_History",
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -144,14 +148,14 @@ def _run(
     for epoch in range(epochs):
         batches = objective.start_epoch(lambda: embed(model, decoded, size=settings.size), rng)
         if batches is None:  # the model is as it was, so the next epoch would find nothing either
+            progress(settings.steps, settings.steps)
             return
         model.train()
         end = round(settings.steps * (epoch + 1) / epochs)
         for batch in islice(batches, end - done):
             history.add(training.step(batch), batch)
             done += 1
-            if progress is not None:
-                progress(done, settings.steps)
+            progress(done, settings.steps)
 
 
 class _Training:

@@ -46,7 +46,7 @@ def embed(
         indices: (n,) indices of the images to embed; all of them by default.
         size: Height and width in pixels that images are resized to.
         batch_size: Images per forward pass.
-        progress: Called with the number of images done and the number of images.
+        progress: Called with the number of images done and the number of images, first before any is done.
 
     Returns:
         (n, D) float32, in the order of ``indices``.
@@ -62,6 +62,8 @@ def embed(
     model.eval()
     try:
         done = 0
+        if progress is not None:
+            progress(done, len(wanted))
         for batch in _decoded_batches(images, wanted, size, batch_size):
             features[done : done + len(batch)] = _forward(model, batch)
             done += len(batch)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from reid_al_agents.training.settings import TrainingSettings
 from reid_al_env.errors import InputError
+from reid_al_env.settings import same_as, setting
 
 _LABEL_FREE_STEPS = 0.75
 """Steps of the label-free start, as a share of those of a refresh."""
@@ -15,69 +16,93 @@ _LABEL_FREE_STEPS = 0.75
 class ClusterSettings(TrainingSettings):
     """Settings of the cluster refresh; the defaults were chosen on Market-1501's validation identities.
 
-    Attributes:
-        epochs: Parts that the steps are divided into; with each the images are embedded and clustered again.
-        images_per_cluster: Images drawn of each cluster of a batch, some twice where it has fewer.
-        temperature: Temperature of the contrast with the clusters.
-        momentum: Share of itself that a memory entry gives up to each image of the batch that belongs to it.
-        camera_weight: Weight of the contrast between cameras; 0 to leave it out.
-        camera_temperature: Its temperature.
-        camera_negatives: Number of hardest entries of other clusters that it contrasts with.
-        k1: Length of the neighbour lists of the Jaccard similarity.
-        k2: Number of neighbours over which it averages.
-        micro_cluster_similarity: Minimum average similarity within micro-clusters; see
-            :func:`~reid_al_agents.clustering.forming.form_groups`.
-        group_similarity: Minimum average similarity of groups that train as one cluster. It is low on
-            purpose: images of others in a cluster cost the model little, parts of one identity pushed apart
-            cost it much.
-        dbscan_eps: Maximum Jaccard distance of neighbours in DBSCAN. Above 0, DBSCAN forms the clusters and
-            the two similarities above are ignored.
-        dbscan_min_samples: Number of neighbours, itself included, from which an image is a core of DBSCAN.
-        min_images: Minimum number of images of a group that trains.
-        unsure_similarity: Average similarity from which two clusters are not contrasted with each other
-            unless an answer says that they differ: they may be one identity. 0 contrasts all.
-        min_conflicts: Number of other groups that an assumed group must be known to differ from to count as
-            settled.
-        min_settled_share: Minimum share of images in settled groups for the assumed groups to be trained on
-            as they are; below it, groups are formed by visual similarity under the answers.
-        min_joined_share: Minimum share of images in assumed groups with a must-link, likewise; guards against
-            mostly negative answers.
+    ``group_similarity`` is low on purpose: images of others in a cluster cost the model little, parts of one
+    identity pushed apart cost it much.
     """
 
-    steps: int = 800
-    learning_rate: float = 1e-3
-    shift: int = 4
-    epochs: int = 8
-    images_per_cluster: int = 4
-    temperature: float = 0.05
-    momentum: float = 0.2
-    camera_weight: float = 0.5
-    camera_temperature: float = 0.07
-    camera_negatives: int = 50
-    k1: int = 30
-    k2: int = 6
-    micro_cluster_similarity: float = 0.6
-    group_similarity: float = 0.03
-    dbscan_eps: float = 0.0
-    dbscan_min_samples: int = 4
-    min_images: int = 4
-    unsure_similarity: float = 0.02
-    min_conflicts: int = 3
-    min_settled_share: float = 0.3
-    min_joined_share: float = 0.5
+    steps: int = same_as(TrainingSettings, "steps", default=800)
+    learning_rate: float = same_as(TrainingSettings, "learning_rate", default=1e-3)
+    shift: int = same_as(TrainingSettings, "shift", default=4)
+    epochs: int = setting(
+        8,
+        help="Parts that the steps are divided into; with each the images are embedded and clustered again",
+        at_least=1,
+    )
+    images_per_cluster: int = setting(
+        4, help="Images drawn of each cluster of a batch, some twice where it has fewer", at_least=2
+    )
+    temperature: float = setting(
+        0.05, help="Temperature of the contrast with the clusters", more_than=0, at_most=1
+    )
+    momentum: float = setting(
+        0.2,
+        help="Share of itself that a memory entry gives up to each image of the batch that belongs to it",
+        at_least=0,
+        at_most=1,
+    )
+    camera_weight: float = setting(
+        0.5, help="Weight of the contrast between cameras; 0 to leave it out", at_least=0
+    )
+    camera_temperature: float = setting(0.07, help="Its temperature", more_than=0, at_most=1)
+    camera_negatives: int = setting(
+        50, help="Number of hardest entries of other clusters that it contrasts with", at_least=1
+    )
+    k1: int = setting(30, help="Length of the neighbour lists of the Jaccard similarity", at_least=1)
+    k2: int = setting(6, help="Number of neighbours over which it averages; at most k1", at_least=1)
+    micro_cluster_similarity: float = setting(
+        0.6,
+        help="Minimum average similarity within micro-clusters; see clustering.forming.form_groups",
+        more_than=0,
+        at_most=1,
+    )
+    group_similarity: float = setting(
+        0.03, help="Minimum average similarity of groups that train as one cluster", more_than=0, at_most=1
+    )
+    dbscan_eps: float = setting(
+        0.0,
+        help="Maximum Jaccard distance of neighbours in DBSCAN. Above 0, DBSCAN forms the clusters and the "
+        "two similarities above are ignored",
+        at_least=0,
+        at_most=1,
+    )
+    dbscan_min_samples: int = setting(
+        4, help="Number of neighbours, itself included, from which an image is a core of DBSCAN", at_least=2
+    )
+    min_images: int = setting(4, help="Minimum number of images of a group that trains", at_least=2)
+    unsure_similarity: float = setting(
+        0.02,
+        help="Average similarity from which two clusters are not contrasted with each other unless an answer "
+        "says that they differ: they may be one identity. 0 contrasts all",
+        at_least=0,
+    )
+    min_conflicts: int = setting(
+        3,
+        help="Number of other groups that an assumed group must be known to differ from to count as settled",
+        at_least=1,
+    )
+    min_settled_share: float = setting(
+        0.3,
+        help="Minimum share of images in settled groups for the assumed groups to be trained on as they are; "
+        "below it, groups are formed by visual similarity under the answers",
+        at_least=0,
+        at_most=1,
+    )
+    min_joined_share: float = setting(
+        0.5,
+        help="Minimum share of images in assumed groups with a must-link, likewise; guards against mostly "
+        "negative answers",
+        at_least=0,
+        at_most=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require_at_least(1, "epochs", "min_conflicts", "camera_negatives", "k2")
-        self._require_at_least(2, "images_per_cluster", "min_images", "dbscan_min_samples")
-        self._require_shares("momentum", "dbscan_eps", "min_settled_share", "min_joined_share")
-        for name in ("temperature", "camera_temperature", "micro_cluster_similarity", "group_similarity"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"refresh: {name} is {getattr(self, name)}; expected more than 0, up to 1")
-        if self.epochs > self.steps or self.k2 > self.k1 or self.batch_size < self.images_per_cluster:
-            raise InputError(
-                "refresh: expected epochs <= steps, k2 <= k1 and images_per_cluster <= batch_size"
-            )
+        for name, most in (("epochs", "steps"), ("k2", "k1"), ("images_per_cluster", "batch_size")):
+            value, bound = getattr(self, name), getattr(self, most)
+            if value > bound:
+                raise InputError(
+                    f"{name}: {value} is more than {bound}, which is {most}; lower one or raise the other"
+                )
 
     def scaled(self, share: float) -> ClusterSettings:
         """The same with the number of steps, and of epochs, multiplied by ``share``."""
