@@ -80,7 +80,9 @@ def taking_back(kind: str, target: Event | int, number: int = 0) -> Event:
 
 
 def question(number: int = 0, **changes: object) -> StoredQuestion:
-    made = StoredQuestion(f"q{number}", "run", 0, number, number + 1, "policy", "dqn", 1000.0, 0.5, {"at": [1, 2]})
+    made = StoredQuestion(
+        f"q{number}", "run", 0, number, number + 1, "policy", "dqn", 1000.0, 0.5, {"at": [1, 2]}
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
