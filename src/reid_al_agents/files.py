@@ -50,6 +50,23 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def delete_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Delete what `atomic_write` had not finished, in a folder and below it, when its process was killed.
+
+    Files of processes that still run on this machine are left alone.
+
+    Args:
+        folder: The folder.
+    """
+    if os.name == "nt":  # where a signal of 0, which only asks whether there is a process, ends it
+        return
+    for path in Path(folder).rglob(".*.tmp"):
+        process = path.name.split(".")[-2]
+        if path.is_file() and process.isdecimal() and not _runs(int(process)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` to `path` as UTF-8, atomically.
 
@@ -133,3 +150,13 @@ def read_header(file: Any) -> dict[str, str]:
     """
     header: dict[str, str] = json.loads((file.metadata() or {}).get(HEADER, "{}"))
     return header
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

@@ -1,8 +1,8 @@
 """Runs of ``reid-al`` that kill themselves (SIGKILL) at a chosen step of their way to the disk.
 
 A step is a file opened for writing, renamed or deleted, a folder made, the moments before and after an event
-is appended to the log, and a step of an optimizer. So kills hit any two neighbouring operations, in a round,
-in a refresh or while results are written, and the same number always hits the same place.
+is appended to the log, and a step of an optimizer. So kills fall between any two neighbouring operations, in
+a round, in a refresh or while results are written, and the same number always hits the same place.
 """
 
 from __future__ import annotations
@@ -14,20 +14,34 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from reid_al_agents.cli import main
+from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
+
+PRELOADED = [
+    *(
+        "reid_al_agents.cli",
+        "reid_al_agents.experiment.run",
+        "reid_al_agents.dqn",
+        "reid_al_agents.annotate.begin",
+    ),
+    *("reid_al_agents.report.plots", "reid_al_agents.log.database", "matplotlib.backends.backend_agg"),
+    *("sklearn.linear_model", "sqlalchemy.dialects.sqlite", "filelock", "typer", "rich.progress"),
+]
+"""What a command imports when it is its turn; imported once for all processes."""
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 FILES = {"open": 2, "os.rename": None, "os.remove": None, "os.mkdir": None, "os.rmdir": None}
 """Audit events about files; of "open", the flags are the third argument."""
 
-TIMES = ("at", "shown_at", "seconds", "ask_seconds", "refresh_seconds", "score_seconds", "embed_seconds")
-"""What differs from run to run, beside the run's name and the ids."""
+TIMES = ("at", "shown_at", "seconds")
+"""With all that ends in ``_seconds``, the run's name and the ids, what differs from run to run."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +61,18 @@ class Ended:
     output: str = ""
 
 
-def reid_al(*arguments: object, kill_at: int | None = None) -> Ended:
-    """Run a command in a process of its own, which is forked from one that has everything imported."""
+def reid_al(*arguments: object, folder: Path, kill_at: int | None = None) -> Ended:
+    """Run a command in a process of its own, which is forked from one that has everything imported.
+
+    Args:
+        arguments: Those of ``reid-al``.
+        folder: Where files are watched.
+        kill_at: The step at which the process kills itself; ``None`` lets it live.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reid_al_agents.experiment.run", "reid_al_agents.cli"])
+    context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=([*map(str, arguments)], kill_at, theirs))
+    process = context.Process(target=_run, args=([*map(str, arguments)], folder, kill_at, theirs))
     process.start()
     theirs.close()
     said: list[Any] = []
@@ -68,20 +88,20 @@ def reid_al(*arguments: object, kill_at: int | None = None) -> Ended:
     return Ended(False, steps, appended, output)
 
 
-def _run(arguments: list[str], kill_at: int | None, parent: Connection) -> None:
+def _run(arguments: list[str], folder: Path, kill_at: int | None, parent: Connection) -> None:
     steps = 0
 
-    def step(*_: object) -> None:
+    def step() -> None:
         nonlocal steps
         steps += 1
         if steps == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    _watch_files(step)
+    _watch_files(folder, step)
     _watch_log(step, parent)
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
-    register_optimizer_step_post_hook(step)
+    register_optimizer_step_post_hook(lambda *_: step())
     sys.argv = ["reid-al", *arguments]
     code: object = 0
     with io.StringIO() as told:
@@ -93,9 +113,9 @@ def _run(arguments: list[str], kill_at: int | None, parent: Connection) -> None:
         parent.send((code, steps, told.getvalue()))
 
 
-def _watch_files(step: Any) -> None:
+def _watch_files(folder: Path, step: Callable[[], None]) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in FILES or not str(arguments[0]).startswith(("/tmp", str(Path.cwd()))):
+        if event not in FILES or not str(arguments[0]).startswith(str(folder)):
             return
         flags = FILES[event]
         if flags is None or (arguments[flags] or 0) & WRITES:
@@ -104,17 +124,25 @@ def _watch_files(step: Any) -> None:
     sys.addaudithook(hook)
 
 
-def _watch_log(step: Any, parent: Connection) -> None:
-    for name in ("append", "append_many"):
+def _watch_log(step: Callable[[], None], parent: Connection) -> None:
+    append, append_many = EventStore.append, EventStore.append_many
 
-        def watched(self: EventStore, events: Any, inner: Any = getattr(EventStore, name)) -> Any:
-            step()
-            if not isinstance(stored := inner(self, events), int):
-                parent.send("appended")
-            step()
-            return stored
+    def one(self: EventStore, event: Event) -> tuple[Event, bool]:
+        step()
+        stored, new = append(self, event)
+        parent.send("appended")
+        step()
+        return stored, new
 
-        setattr(EventStore, name, watched)
+    def many(self: EventStore, events: Iterable[Event]) -> int:
+        step()
+        new = append_many(self, events)
+        for _ in range(new):
+            parent.send("appended")
+        step()
+        return new
+
+    EventStore.append, EventStore.append_many = one, many  # type: ignore[method-assign]
 
 
 def events_of(folder: Path) -> list[dict[str, Any]]:
@@ -125,7 +153,11 @@ def events_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def _timeless(values: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in values.items() if name not in (*TIMES, "run", "id")}
+    kept = {
+        name: value
+        for name, value in values.items()
+        if name not in (*TIMES, "run", "id") and not name.endswith("_seconds")
+    }
     return {name: _timeless(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 

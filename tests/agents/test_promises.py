@@ -1,5 +1,6 @@
 """What every run promises: the same seed gives the same bytes, and no kill at any moment changes them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,37 @@ from killing import Ended, events_of, reid_al, remains_of
 
 from reid_al_env import synthetic_features
 
-SMALL = ["--pool-size", "12", "--k", "6"]
+ON_FEATURES = ["--pool-size", "12", "--k", "6"]
+TRAINS = [
+    "--backbone",
+    "small_cnn",
+    "--size",
+    "32x16",
+    "--refresh-steps",
+    "8",
+    "--pool-size",
+    "12",
+    "--k",
+    "6",
+]
 RUNS = {
-    "gain": [*SMALL, "--answers", "60", "--rounds", "3", "--noise", "0.05", "--audit", "0.2"],
-    "dqn": [*SMALL, "--answers", "45", "--rounds", "3", "--selector", "dqn", "--budget", "3"],
-    "images": [*SMALL, "--nodes", "images", "--selector", "entropy", "--answers", "60", "--rounds", "2"],
+    "gain": [*ON_FEATURES, "--answers", "60", "--rounds", "3", "--noise", "0.05", "--audit", "0.2"],
+    "dqn": [*ON_FEATURES, "--answers", "45", "--rounds", "3", "--selector", "dqn", "--budget", "3"],
+    "images": [
+        *ON_FEATURES,
+        "--nodes",
+        "images",
+        "--selector",
+        "entropy",
+        "--answers",
+        "60",
+        "--rounds",
+        "2",
+    ],
+    "cluster": [*TRAINS, "--answers", "30", "--rounds", "3"],
+    "triplet": [*TRAINS, "--answers", "30", "--rounds", "2", "--refresh", "triplet", "--nodes", "images"],
 }
+Whole = Callable[[str], tuple[Path, Ended]]
 
 
 @pytest.fixture(scope="session")
@@ -23,41 +49,72 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def finish(data: object, out: Path, options: list[str], kill_at: int | None = None) -> Ended:
+@pytest.fixture(scope="session")
+def whole(features: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Folders of runs that were never killed, by name."""
+    done: dict[str, tuple[Path, Ended]] = {}
+
+    def of(name: str) -> tuple[Path, Ended]:
+        if name not in done:
+            out = tmp_path_factory.mktemp(name) / "whole"
+            done[name] = out, finish(name, features, out)
+        return done[name]
+
+    return of
+
+
+def finish(name: str, features: Path, out: Path, *more: str, kill_at: int | None = None) -> Ended:
     """Begin a run, or go on with it, until it ends or kills itself."""
     begun = ["--resume"] if (out / "config.json").is_file() else []
-    return reid_al("run", data, "--out", out, *options, *begun, kill_at=kill_at)
+    data = features if RUNS[name][0] == ON_FEATURES[0] else "synthetic:tiny?identities=14&cameras=3"
+    options = [*RUNS[name], *more, *begun]
+    return reid_al("run", data, "--out", out, *options, folder=out, kill_at=kill_at)
 
 
-def finish_killed(data: object, out: Path, options: list[str], kills: int, whole: Ended, seed: int) -> None:
-    """End a run that is killed as often, at steps that are drawn, and see after each kill what is on disk."""
-    rng = np.random.default_rng(seed)
-    expected: list[object] = []
+@pytest.mark.parametrize("name", ["gain", "dqn", "images", "cluster"])
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, features: Path, whole: Whole, name: str) -> None:
+    out, ended = whole(name)
+    left = remains_of(out)
+    assert left["events"]
+    assert finish(name, features, tmp_path / "again").steps == ended.steps
+    assert remains_of(tmp_path / "again") == left
+    finish(name, features, tmp_path / "other", "--seed", "1")
+    other = remains_of(tmp_path / "other")
+    assert other.keys() == left.keys()
+    assert other["events"] != left["events"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [
+        ("gain", 5),
+        ("dqn", 2),
+        ("images", 2),
+        ("cluster", 2),
+        pytest.param("gain", 20, marks=pytest.mark.slow),
+        pytest.param("dqn", 20, marks=pytest.mark.slow),
+        pytest.param("cluster", 20, marks=pytest.mark.slow),
+        pytest.param("triplet", 20, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_killed_loses_no_answer_and_ends_as_one_that_was_not(
+    tmp_path: Path, features: Path, whole: Whole, name: str, kills: int
+) -> None:
+    unbroken, ended = whole(name)
+    out, rng = tmp_path / "killed", np.random.default_rng(kills)
+    known: list[object] = []
     acknowledged = done = 0
     for _ in range(10 * kills):
-        ended = finish(data, out, options, int(rng.integers(1, 2 * whole.steps // kills)))
-        done += ended.killed
-        acknowledged += ended.appended
+        killed = finish(name, features, out, kill_at=int(rng.integers(1, max(2 * ended.steps // kills, 20))))
+        done += killed.killed
+        acknowledged += killed.appended
         if (out / "events.sqlite").is_file() and (out / "config.json").is_file():
             stored = events_of(out)
-            assert stored[: len(expected)] == expected, "nothing that was on disk is lost"
+            assert stored[: len(known)] == known, "what was on disk is still there"
             assert len(stored) >= acknowledged, "what an append returned for is on disk"
-            expected = stored
+            known = stored
         if done == kills:
             break
     assert done == kills
-    assert not finish(data, out, options).killed
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_the_same_seed_gives_the_same_bytes_and_so_does_a_run_that_is_killed_five_times(
-    tmp_path: Path, features: Path, name: str
-) -> None:
-    whole = finish(features, tmp_path / "whole", RUNS[name])
-    assert finish(features, tmp_path / "again", RUNS[name]).steps == whole.steps
-    left = remains_of(tmp_path / "whole")
-    assert remains_of(tmp_path / "again") == left
-    assert not finish(features, tmp_path / "other", [*RUNS[name], "--seed", "1"]).killed
-    assert events_of(tmp_path / "other") != left["events"]
-    finish_killed(features, tmp_path / "killed", RUNS[name], 5, whole, seed=0)
-    assert remains_of(tmp_path / "killed") == left
+    assert not finish(name, features, out).killed
+    assert remains_of(out) == remains_of(unbroken)

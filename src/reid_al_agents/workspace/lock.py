@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from reid_al_agents.files import make_folder, write_text
+from reid_al_agents.files import delete_leftovers, make_folder, write_text
 from reid_al_env import InputError
 
 LOCK, HOLDER = "folder.lock", "folder.lock.json"
@@ -46,6 +46,7 @@ class FolderLock:
             "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
             "command": " ".join(["reid-al", *sys.argv[1:]])[:200],
         }
+        delete_leftovers(folder)
         write_text(folder / HOLDER, json.dumps(holder) + "\n")
 
     def release(self) -> None:
