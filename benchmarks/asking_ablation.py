@@ -1,21 +1,21 @@
-"""What each part of asking between groups is worth: the groups formed, with one part changed at a time.
+"""What each part of asking between groups is worth: the identities formed, with one part changed at a time.
 
-Every row asks for the same numbers of answers about the same images and forms identities in the same way; no
-model is trained, so that features stay and nothing but the part differs:
+Every row asks for the same numbers of answers about the same images and forms identities in the same way. No
+model is trained, so the features stay, and nothing but the part differs:
 
 - ``default``: the label-free start's features, the schedule, the calibrated match probability;
-- ``random``, ``nearest``, ``entropy``: the selector picks whom a group asks about, all else as above;
+- ``random``, ``nearest``, ``entropy``: the selector chooses among a group's candidates, all else as above;
 - ``groups ask in random order``: no schedule;
 - ``probability not learned``: the first guess of :class:`MatchModel` throughout;
-- ``single images``: no micro_clusters, so groups grow by answers alone;
-- ``no label-free start``: the features of the start weights (left out without ``--start-features``; they are
-  to be made by ``reid-al embed`` at the same size, since others are another model's);
+- ``single images``: no micro-clusters, so groups grow by answers alone;
+- ``no label-free start``: the features of the start weights (left out without ``--start-features``; make them
+  by ``reid-al embed`` at the same size);
 - ``images, closure`` and ``images, no closure``: images ask as in the paper, ten answers each, about the
-  nearest; answers that follow from earlier ones are never asked, or are;
-- ``wrong answers``: uniformly, at each rate of ``--noise``; and without asking doubtful answers again.
+  nearest; implied answers are never asked, or are;
+- ``wrong answers``: uniformly, at each rate of ``--noise``; and without rechecks.
 
 Features are those of one model for the pool of the split: ``reid-al run ... --out RUN`` keeps its label-free
-start, ``RUN/checkpoint/*/start.safetensors``, of which ``reid-al embed DATA --weights FILE`` makes features.
+start as ``RUN/start.safetensors``, of which ``reid-al embed DATA --weights FILE`` makes features.
 
 ``python benchmarks/asking_ablation.py --features FILE --split FILE --out FILE``
 """
@@ -31,24 +31,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
-from reid_al_agents.experiment.modes import ImageMode
 from rich.table import Table
+from simulated import read_pool, simulated_annotator
 
 from reid_al_agents.asking.batch import Batch
-from reid_al_agents.asking.browsing import AskingLimits, AskingReport
+from reid_al_agents.asking.browsing import AskingLimits
 from reid_al_agents.asking.engine import Engine
-from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.asking.settings import AskingSettings, GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.beliefs.stop_rule import ChangeMonitor
-from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.cli.console import progress
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
-from reid_al_agents.data import load_split
 from reid_al_agents.evaluation.grouping import evaluate_groups
+from reid_al_agents.experiment.image_questions import ImageQuestions
+from reid_al_agents.experiment.simulated import SimulatedAnnotator, answer_questions
+from reid_al_agents.identities import Identities
 from reid_al_agents.report.summary import estimate
 from reid_al_agents.selection import make_selector
-from reid_al_agents.workspace.settings import RunConfig
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, NoisyOracle, Oracle
+from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
 MEASURES = ("pairwise_precision", "pairwise_recall", "pairwise_f1", "bcubed_f1", "ari")
 
@@ -64,7 +63,7 @@ class InRandomOrder(Engine):
     """Groups ask in random order, each about whom its selector picks."""
 
     def plan(self, constraints: ConstraintGraph | None = None) -> Batch:
-        """The same batch; what a question is worth is drawn."""
+        """The same batch; the gain of a question is drawn."""
         batch = super().plan(constraints)
         worth = batch.view.worth
         batch.view.worth = np.where(worth > 0, self._rng.uniform(0.5, 1.0, worth.shape), 0.0)
@@ -79,7 +78,7 @@ class Variant:
     selector: str = "gain"
     settings: GroupSettings = field(default_factory=GroupSettings)
     model: Callable[[], MatchModel] = MatchModel
-    asking: type[Engine] = Engine
+    engine: type[Engine] = Engine
     noise: float = 0.0
     adapted: bool = True
     images: bool = False
@@ -91,7 +90,7 @@ class Pool:
     """Images as one model sees them."""
 
     features: FeatureSet
-    looks: VisualSimilarity
+    visual: VisualSimilarity
 
 
 def main() -> None:
@@ -99,7 +98,7 @@ def main() -> None:
     pools = {adapted: _pool(file, options) for adapted, file in _files(options)}
     work = [(variant, seed) for variant in _variants(options.noise) for seed in options.seeds]
     rows: list[dict[str, Any]] = []
-    with Bars() as bars:
+    with progress() as bars:
         for number, (variant, seed) in enumerate(work):
             bars(variant.name, number, len(work))
             if variant.adapted in pools:
@@ -111,77 +110,60 @@ def main() -> None:
 
 
 def measure(variant: Variant, pool: Pool, budgets: Sequence[int], seed: int) -> Iterator[dict[str, Any]]:
-    """Ask as ``variant`` does and judge the groups at each number of answers."""
-    identities = pool.features.identities
-    truth = LabelOracle(identities)
-    oracle: Oracle = truth
-    if variant.noise:
-        oracle = NoisyOracle(truth, false_match=variant.noise, false_non_match=variant.noise, seed=seed)
-    constraints = ConstraintGraph(len(identities))
-    spell = (_between_images if variant.images else _between_groups)(variant, pool, constraints, oracle, seed)
-    settings = GroupSettings()  # identities are handed out alike, however they were asked about
+    """Ask as ``variant`` does, and judge the identities at each number of answers."""
+    labels = pool.features.identities
+    usual = GroupSettings()  # identities are delivered alike, however the questions were chosen
+    annotator = simulated_annotator(pool.features, usual.error_rate, variant.noise, seed)
+    beliefs = annotator.beliefs
+    ask = (_between_images if variant.images else _between_groups)(variant, pool, annotator, seed)
     for budget in budgets:
-        answers, matches = spell(budget)
-        formed = form_groups(
-            pool.looks.similarities,
-            constraints,
-            settings.delivered_similarity,
-            settings.group_similarity,
+        ask(budget)
+        delivered = Identities.form(
+            pool.visual.similarities, beliefs.constraints, usual.thresholds("deliver")
         )
         yield {
             "variant": variant.name,
             "seed": seed,
             "budget": budget,
-            "answers": answers,
-            "match_rate": matches / max(answers, 1),
-            "groups": int(formed.groups.max()) + 1,
-            "contradictions": len(constraints.contradictions),
-            **asdict(evaluate_groups(formed.groups, identities)),
+            "answers": beliefs.answers,
+            "match_rate": beliefs.matches / max(beliefs.answers, 1),
+            "groups": int(delivered.groups.max()) + 1,
+            "contradictions": len(beliefs.constraints.contradictions),
+            **asdict(evaluate_groups(delivered.groups, labels)),
         }
 
 
-Spell = Callable[[int], tuple[int, int]]
-"""Asks until so many answers were given in all; answers and matches so far."""
+Ask = Callable[[int], None]
+"""Asks until so many answers were given in all."""
 
 
-def _between_groups(
-    variant: Variant, pool: Pool, constraints: ConstraintGraph, oracle: Oracle, seed: int
-) -> Spell:
-    asking = variant.asking(
+def _between_groups(variant: Variant, pool: Pool, annotator: SimulatedAnnotator, seed: int) -> Ask:
+    annotator.beliefs.model = variant.model()
+    engine = variant.engine(
         pool.features,
-        pool.looks,
-        constraints,
+        pool.visual,
+        annotator.beliefs,
         make_selector(variant.selector),
-        variant.model(),
-        ChangeMonitor(),
         variant.settings,
         EpisodeSettings(budget=1, metric="cosine"),
         np.random.default_rng([seed, 1]),
+        annotator.announce,
     )
-
-    def spell(budget: int) -> tuple[int, int]:
-        report = asking.ask(oracle, budget)
-        return report.answers, report.matches
-
-    return spell
+    return lambda budget: answer_questions(engine, annotator, budget)
 
 
-def _between_images(
-    variant: Variant, pool: Pool, constraints: ConstraintGraph, oracle: Oracle, seed: int
-) -> Spell:
-    config = RunConfig("", nodes="images", selector=variant.selector, closure=variant.closure, seed=seed)
-    mode = ImageMode(config, constraints, oracle, lambda: make_selector(variant.selector))
-    mode.see(pool.features)
+def _between_images(variant: Variant, pool: Pool, annotator: SimulatedAnnotator, seed: int) -> Ask:
+    selector = make_selector(variant.selector)
+    episode = AskingSettings(nodes="images").episode()
+    beliefs = annotator.beliefs
+    questions = ImageQuestions(beliefs, lambda: selector, episode, 5, variant.closure, seed)
+    questions.see(pool.features, 0)
     rng = np.random.default_rng([seed, 1])
-    total = AskingReport()
 
-    def spell(budget: int) -> tuple[int, int]:
-        report = mode.ask(AskingLimits(answers=budget - total.answers), rng, None)
-        total.answers += report.answers
-        total.matches += report.matches
-        return total.answers, total.matches
+    def ask(budget: int) -> None:
+        questions.ask(annotator, AskingLimits(answers=budget - beliefs.answers), rng, None)
 
-    return spell
+    return ask
 
 
 def _variants(noise: Sequence[float]) -> Iterator[Variant]:
@@ -189,7 +171,7 @@ def _variants(noise: Sequence[float]) -> Iterator[Variant]:
     yield Variant("default")
     for selector in ("random", "nearest", "entropy"):
         yield Variant(selector, selector=selector)
-    yield Variant("groups ask in random order", asking=InRandomOrder)
+    yield Variant("groups ask in random order", engine=InRandomOrder)
     yield Variant("probability not learned", model=FirstGuess)
     yield Variant("single images", settings=replace(usual, micro_cluster_similarity=1.0))
     yield Variant("no label-free start", adapted=False)
@@ -231,12 +213,8 @@ def _files(options: argparse.Namespace) -> Iterator[tuple[bool, Path]]:
 
 
 def _pool(file: Path, options: argparse.Namespace) -> Pool:
-    features = FeatureSet.load(file)
-    if options.split is not None:
-        features = features.subset(load_split(options.split).pool(features))
-    settings = GroupSettings()
-    looks = compare_visually(features.features, features.cameras, settings.k1, settings.k2)
-    return Pool(features, looks)
+    features, settings = read_pool(file, options.split), GroupSettings()
+    return Pool(features, compare_visually(features.features, features.cameras, settings.k1, settings.k2))
 
 
 def _keep(options: argparse.Namespace, rows: list[dict[str, Any]], *, complete: bool) -> None:

@@ -1,10 +1,10 @@
-"""Whether the audit tells the truth: its estimates and intervals beside what they estimate.
+"""Whether the audit is right: its estimates and intervals beside the quantities that they estimate.
 
-Asking goes on as in ``reid-al run``, with the audit's share of the answers, but no model is trained, so that
-one file of features will do. At each number of answers the audit's precision and recall are set beside those
-of the groups that would be handed out; recall is among the pairs of one group or of which one image is among
-the other's 100 nearest, as the audit defines it. ``with its answers`` are the same estimates of the groups
-that took the audit's answers in, which they should not be taken of.
+Questions are chosen as in ``reid-al run``, with the audit's share of the answers, but no model is trained, so
+that one file of features is enough. At each number of answers the audit's precision and recall are compared
+with those of the identities that would be delivered. As the audit defines it, recall is among the pairs of
+one identity and those of which one image is among the other's 100 nearest. ``with its answers`` are the same
+estimates for identities that know the audit's answers: they are flattered, and shown as a warning.
 
 ``python benchmarks/audit_coverage.py --features FILE --split FILE --out FILE``
 """
@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
-from reid_al_agents.experiment.modes import GroupMode
+from simulated import read_pool, simulated_annotator
 
+from reid_al_agents.asking.audit import audited_quality
 from reid_al_agents.asking.browsing import AskingLimits
-from reid_al_agents.beliefs.audit import Strata, estimate_quality
-from reid_al_agents.cli.console import Bars
-from reid_al_agents.data import load_split
+from reid_al_agents.asking.settings import AskingSettings
+from reid_al_agents.cli.console import progress
+from reid_al_agents.experiment.group_questions import GroupQuestions
 from reid_al_agents.selection import make_selector
-from reid_al_agents.workspace.settings import RunConfig
-from reid_al_env import ConstraintGraph, FeatureSet, LabelOracle, NoisyOracle, Oracle
+from reid_al_env import FeatureSet
 
 MEASURES = ("precision", "recall")
 JUDGED = ("audit", "with its answers")
@@ -35,12 +35,10 @@ JUDGED = ("audit", "with its answers")
 
 def main() -> None:
     options = _parse()
-    features = FeatureSet.load(options.features)
-    if options.split is not None:
-        features = features.subset(load_split(options.split).pool(features))
+    features = read_pool(options.features, options.split)
     work = [(noise, seed) for noise in options.noise for seed in options.seeds]
     rows: list[dict[str, Any]] = []
-    with Bars() as bars:
+    with progress() as bars:
         for number, (noise, seed) in enumerate(work):
             bars(f"noise {noise:g}", number, len(work))
             rows += simulate(features, options.answers, options.audit, noise, seed)
@@ -52,8 +50,8 @@ def main() -> None:
     for line in summarise(rows):
         shares = (f"{line[name]:.3f}" for name in ("truth", "estimate"))
         holds = f"{line['holds']} of {line['runs']}"
-        told = line["judged"], line["measure"], str(line["answers"])
-        table.add_row(f"{line['noise']:g}", *told, *shares, holds)
+        cells = line["judged"], line["measure"], str(line["answers"])
+        table.add_row(f"{line['noise']:g}", *cells, *shares, holds)
     show(table)
 
 
@@ -61,25 +59,24 @@ def simulate(
     features: FeatureSet, budgets: Sequence[int], share: float, noise: float, seed: int
 ) -> Iterator[dict[str, Any]]:
     """One run; a row for each number of answers."""
-    truth = LabelOracle(features.identities)
-    oracle: Oracle = truth
-    if noise:
-        oracle = NoisyOracle(truth, false_match=noise, false_non_match=noise, seed=seed)
-    config = RunConfig("memory", refresh="none", evaluate_on="none", audit=share, seed=seed)
-    mode = GroupMode(config, ConstraintGraph(len(features)), oracle, lambda: make_selector("gain"))
-    asked = 0
+    config = AskingSettings(audit=share)
+    settings = config.grouping()
+    annotator = simulated_annotator(features, settings.error_rate, noise, seed)
+    beliefs, selector = annotator.beliefs, make_selector("gain")
+    questions = GroupQuestions(beliefs, lambda: selector, settings, config.episode(), False, None)
     for number, budget in enumerate(budgets, start=1):
-        mode.see(features)
-        rng = np.random.default_rng([seed, number])
-        asked += mode.ask(AskingLimits(answers=budget - asked), rng, None).answers
-        figures, groups = mode.figures(), mode.groups()
-        near = mode.looks.near
-        flattered = estimate_quality(mode.checked.audited.pairs(), mode.checked.designs, Strata(groups, near))
+        questions.see(features, number)
+        annotator.begin_round(number)
+        limits = AskingLimits(answers=budget - beliefs.answers)
+        questions.ask(annotator, limits, np.random.default_rng([seed, number]), None)
+        figures, groups, visual = questions.figures(), questions.identities(), questions.visual
+        assert visual is not None
+        flattered = audited_quality(beliefs, groups, visual)
         yield {
             "noise": noise,
             "seed": seed,
-            "answers": asked,
-            "truth": dict(zip(MEASURES, quality(groups, near, features.identities), strict=True)),
+            "answers": beliefs.answers,
+            "truth": dict(zip(MEASURES, quality(groups, visual.near, features.identities), strict=True)),
             "audit": {name: figures[f"audit_{name}"] for name in MEASURES},
             "with its answers": {name: getattr(flattered, name, None) for name in MEASURES},
         }
@@ -109,18 +106,20 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         here = [row for row in rows if (row["noise"], row["answers"]) == (noise, answers)]
         for judged in JUDGED:
             for measure in MEASURES:
-                told = [(row["truth"][measure], row[judged][measure]) for row in here if row[judged][measure]]
-                if told:
+                found_here = [
+                    (row["truth"][measure], row[judged][measure]) for row in here if row[judged][measure]
+                ]
+                if found_here:
                     found.append(
                         {
                             "noise": noise,
                             "answers": answers,
                             "judged": judged,
                             "measure": measure,
-                            "truth": float(np.mean([truth for truth, _ in told])),
-                            "estimate": float(np.mean([middle for _, (middle, _, _) in told])),
-                            "holds": sum(low <= truth <= high for truth, (_, low, high) in told),
-                            "runs": len(told),
+                            "truth": float(np.mean([truth for truth, _ in found_here])),
+                            "estimate": float(np.mean([middle for _, (middle, _, _) in found_here])),
+                            "holds": sum(low <= truth <= high for truth, (_, low, high) in found_here),
+                            "runs": len(found_here),
                         }
                     )
     return found

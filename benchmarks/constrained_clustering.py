@@ -32,17 +32,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
-from reid_al_agents.log.pair_log import PairLog
 from rich.table import Table
 from rivals import count_violated, finch, merge_naively, np3
+from simulated import logged_events, read_pool
 
 from reid_al_agents.clustering.density import dbscan
 from reid_al_agents.clustering.forming import form_groups
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
-from reid_al_agents.data import load_split
 from reid_al_agents.evaluation.grouping import evaluate_groups
+from reid_al_agents.log.events import SIGNS
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 FEATURES = "../shared/data/features/market1501_osnet_x0_25_msmt17.npz"
@@ -66,11 +66,11 @@ class Method:
 def main() -> None:
     options = _parse()
     pool = _pool(options)
-    looks = _looks(pool, options)
-    methods = list(_methods(looks, options.thresholds, options.eps))
+    visual = _visual(pool, options)
+    methods = list(_methods(visual, options.thresholds, options.eps))
     rows = [
         {"pairs": source, "answers": len(pairs), "matches": int((pairs[:, 2] > 0).sum()), **row}
-        for source, pairs in _answers(pool, looks, options)
+        for source, pairs in _answers(pool, visual, options)
         for row in _measure(methods, pairs, pool.identities)
     ]
     settings = {**vars(options), "images": len(pool), "min_samples": MIN_SAMPLES}
@@ -88,30 +88,32 @@ def near_pairs(points: NDArray[np.float32], identities: NDArray[np.int64], seed:
     return np.column_stack([pairs, np.where(same, 1, -1)]).astype(np.int64)
 
 
-def logged_pairs(file: Path, names: NDArray[np.str_]) -> Pairs:
-    """The answers of a run's log, images being found by name.
+def logged_pairs(folder: Path, names: NDArray[np.str_]) -> Pairs:
+    """The answers of a run or session, images being found by name.
 
     Raises:
-        InputError: The file is missing, or is about images that are not among ``names``.
+        InputError: The folder holds none, or they are about images that are not among ``names``.
     """
-    if not file.is_file():  # opening a log makes one
-        raise InputError(f"{file}: no such file; expected the pairs.sqlite of a run")
     row_of = {str(name): row for row, name in enumerate(names)}
-    with PairLog(file) as log:
-        answers = log.answers()
-    for answer in answers:
-        for name in (answer.query_name, answer.candidate_name):
+    answers = [event for event in logged_events(folder) if event.answer in SIGNS]
+    for event in answers:
+        for name in (event.query_name, event.candidate_name):
             if name not in row_of:
-                raise InputError(f"{file}: {name} is not in the pool; use the features and split of the run")
-    rows = [(row_of[a.query_name], row_of[a.candidate_name], a.answer) for a in answers]
+                raise InputError(
+                    f"{folder}: {name} is not in the pool; use the features and split of the run"
+                )
+    rows = [
+        (row_of[event.query_name], row_of[event.candidate_name], SIGNS[event.answer or ""])
+        for event in answers
+    ]
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def _answers(
-    pool: FeatureSet, looks: VisualSimilarity, options: argparse.Namespace
+    pool: FeatureSet, visual: VisualSimilarity, options: argparse.Namespace
 ) -> Iterator[tuple[str, Pairs]]:
     """The answers at each budget, with where they are from; budgets beyond what there is are cut, once."""
-    sources = [("near", near_pairs(looks.points, pool.identities, options.seed))]
+    sources = [("near", near_pairs(visual.points, pool.identities, options.seed))]
     sources += [(str(file), logged_pairs(file, pool.names)) for file in options.pairs]
     for source, pairs in sources:
         for budget in sorted({min(budget, len(pairs)) for budget in options.budgets}):
@@ -120,29 +122,29 @@ def _answers(
 
 
 def _methods(
-    looks: VisualSimilarity, thresholds: list[tuple[float, float | None]], eps: list[float]
+    visual: VisualSimilarity, thresholds: list[tuple[float, float | None]], eps: list[float]
 ) -> Iterator[Method]:
-    for piece, group in thresholds:
-        yield _ours(looks, piece, group)
+    for micro_cluster, group in thresholds:
+        yield _ours(visual, micro_cluster, group)
     for radius in eps:
-        yield from _dbscan_methods(looks, radius)
+        yield from _dbscan_methods(visual, radius)
     for number in (1, 2):
-        yield from _finch_methods(looks.points, number)
+        yield from _finch_methods(visual.points, number)
 
 
-def _ours(looks: VisualSimilarity, piece: float, group: float | None) -> Method:
-    name = f"ours, {piece:g} / {'-' if group is None else f'{group:g}'}"
-    return Method(name, lambda known: form_groups(looks.similarities, known, piece, group).groups)
+def _ours(visual: VisualSimilarity, micro_cluster: float, group: float | None) -> Method:
+    name = f"ours, {micro_cluster:g} / {'-' if group is None else f'{group:g}'}"
+    return Method(name, lambda known: form_groups(visual.similarities, known, micro_cluster, group).groups)
 
 
-def _dbscan_methods(looks: VisualSimilarity, eps: float) -> Iterator[Method]:
+def _dbscan_methods(visual: VisualSimilarity, eps: float) -> Iterator[Method]:
     started = time.perf_counter()
-    clusters = dbscan(looks.similarities, eps, MIN_SAMPLES)
+    clusters = dbscan(visual.similarities, eps, MIN_SAMPLES)
     seconds = time.perf_counter() - started
     name = f"DBSCAN {eps:g}"
     yield Method(f"{name}, answers ignored", lambda _: _singled(clusters), seconds, reads_answers=False)
     yield Method(f"{name}, naive", lambda known: merge_naively(clusters, known), seconds)
-    yield Method(f"{name} + NP3", lambda known: np3(clusters, looks.points, known), seconds)
+    yield Method(f"{name} + NP3", lambda known: np3(clusters, visual.points, known), seconds)
 
 
 def _finch_methods(points: NDArray[np.float32], number: int) -> Iterator[Method]:
@@ -176,16 +178,14 @@ def _measure(methods: list[Method], pairs: Pairs, identities: NDArray[np.int64])
 
 
 def _pool(options: argparse.Namespace) -> FeatureSet:
-    features = FeatureSet.load(options.features)
-    if options.split is not None:
-        features = features.subset(load_split(options.split).pool(features))
-    if options.identities is not None:
-        kept = np.unique(features.identities)[: options.identities]
-        features = features.subset(np.flatnonzero(np.isin(features.identities, kept)))
-    return features
+    features = read_pool(options.features, options.split)
+    if options.identities is None:
+        return features
+    kept = np.unique(features.identities)[: options.identities]
+    return features.subset(np.flatnonzero(np.isin(features.identities, kept)))
 
 
-def _looks(pool: FeatureSet, options: argparse.Namespace) -> VisualSimilarity:
+def _visual(pool: FeatureSet, options: argparse.Namespace) -> VisualSimilarity:
     if options.plain:
         points = unit_rows(pool.features)
         return VisualSimilarity(points, jaccard_similarities(points, options.k1, options.k2))
@@ -206,8 +206,8 @@ def _table(rows: list[dict[str, Any]], title: str) -> Table:
 
 
 def _threshold(text: str) -> tuple[float, float | None]:
-    piece, group = text.split(":")
-    return float(piece), None if group == "none" else float(group)
+    micro_cluster, group = text.split(":")
+    return float(micro_cluster), None if group == "none" else float(group)
 
 
 def _parse() -> argparse.Namespace:

@@ -10,16 +10,32 @@ import json
 import sys
 from pathlib import Path
 
+from recording import run
 
-def main(run: Path, out: Path) -> None:
-    """Write ``out`` from the run's ``config.json`` and ``metrics.jsonl``."""
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+from reid_al_agents.files import write_text
+from reid_al_agents.workspace.folder import Folder
+
+
+def keep(path: Path, out: Path) -> None:
+    """Write ``out`` from the run's ``config.json`` and ``metrics.jsonl``.
+
+    Raises:
+        InputError: There is no run, or the file cannot be written.
+    """
+    folder = Folder(path)
+    kept = folder.kept()
+    lines = folder.metrics.read_text(encoding="utf-8").splitlines()
     rounds = [{k: v for k, v in json.loads(line).items() if k != "returns"} for line in lines]
-    origin = {name: config.pop(name) for name in ("command", "commit", "machine", "versions")}
-    result = {**origin, "seed": config["seed"], "settings": config, "rounds": rounds}
-    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = {
+        **kept.origin,
+        "seed": kept.settings.seed,
+        "settings": kept.settings.as_dict(),
+        "rounds": rounds,
+    }
+    write_text(out, json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) != 3:
+        sys.exit("usage: keep_run.py RUN FILE")
+    run(lambda: keep(Path(sys.argv[1]), Path(sys.argv[2])))

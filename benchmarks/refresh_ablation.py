@@ -4,8 +4,8 @@ From a run's label-free start and its answers, the same training with the same n
 other clusters:
 
 - ``all labels``: the identities;
-- ``groups``: micro-clusters joined by answers alone, as they ask and as a refresh trains on them once
-  answers have said enough; micro-clusters are those of the last model, or of its start (``--looks start``);
+- ``groups``: micro-clusters joined by answers alone, as while asking, and as a refresh trains on them once
+  there are enough answers; micro-clusters by the last model, or (``--grouped-by start``) by its start;
 - ``groups, no wrong image``: these cut by identity, so that precision is 1 and recall stays;
 - ``groups, no fragment``: these joined where most of their images show one identity, so that recall is nearly
   1 and what is wrong stays wrong; ``no large fragment`` leaves out the small groups that would not train, and
@@ -23,7 +23,6 @@ and the cluster refresh.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -33,23 +32,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
-from reid_al_agents.log.pair_log import PairLog
 from rich.table import Table
+from simulated import logged_events
 
 from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.cli.console import Bars
-from reid_al_agents.clustering.forming import form_groups
+from reid_al_agents.beliefs.beliefs import Beliefs
+from reid_al_agents.cli.console import progress
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import load_data, load_split
 from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.evaluation.ranking import evaluate_ranking
-from reid_al_agents.experiment.loop import record
+from reid_al_agents.identities import Identities
 from reid_al_agents.training.cluster.clusters import Clustering, Clusters, constrained_clusters
 from reid_al_agents.training.cluster.objective import train_on_clusters
 from reid_al_agents.training.cluster.settings import ClusterSettings
+from reid_al_agents.training.pool import known_beforehand
 from reid_al_agents.vision import embed, load_weights
 from reid_al_agents.workspace.assembly import load_model
+from reid_al_agents.workspace.folder import Folder
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 Labels = NDArray[np.int64]
@@ -66,11 +67,11 @@ class Row:
 
 def main() -> None:
     options = _parse()
-    world = World(options.run, options.answers, options.looks, options.device)
+    world = World(options.run, options.answers, options.grouped_by, options.device)
     settings = ClusterSettings(size=world.size).scaled(options.steps / ClusterSettings().steps)
     work = _wanted(list(world.rows(settings, options.similarities)), options.only)
     rows: list[dict[str, Any]] = []
-    with Bars() as bars:
+    with progress() as bars:
         for number, row in enumerate(work):
             bars("rows", number, len(work))
             rows.append(
@@ -88,53 +89,49 @@ class World:
     Args:
         folder: The run's folder.
         answers: How many of its answers are used, the oldest.
-        looks: Whose features tell micro_clusters, ``last`` or ``start``: the run's last model or its start.
+        grouped_by: Whose features form the micro-clusters, ``last`` or ``start``: the run's last model or its
+            label-free start.
         device: As on the command line.
 
     Raises:
         InputError: The folder does not hold what is needed.
     """
 
-    def __init__(self, folder: Path, answers: int, looks: str, device: str) -> None:
-        starts = sorted(folder.glob("checkpoint/*/start.safetensors"))
-        if not starts or not (folder / "pairs.sqlite").is_file():
-            raise InputError(
-                f"{folder}: holds no label-free start with answers; give a run with --refresh cluster"
-            )
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        split = load_split(config["split"] or folder / "split.json")
-        images = load_data(config["data"])
+    def __init__(self, folder: Path, answers: int, grouped_by: str, device: str) -> None:
+        place = Folder(folder)
+        if not place.start.is_file():
+            raise InputError(f"{folder}: holds no label-free start; give a run with --refresh cluster")
+        config = place.settings()
+        split = load_split(config.split or place.split)
+        images = load_data(config.data)
         if isinstance(images, FeatureSet):
-            raise InputError(f"{config['data']}: holds features; a model is trained on images")
-        height, width = config["size"]
-        self.size = height, width
+            raise InputError(f"{config.data}: holds features; a model is trained on images")
+        self.size = config.size
         self._pool = images.subset(split.pool(images)).cached(self.size)
         judged = split.validation(images)
         members = np.union1d(judged.query, judged.gallery)
         self._judged = images.subset(members).cached(self.size)
         self._query = np.searchsorted(members, judged.query)
         self._gallery = np.searchsorted(members, judged.gallery)
-        self._model = load_model(config["backbone"], None, 0, device)
-        self._start = starts[-1]
-        self._looks = starts[-1] if looks == "start" else starts[-1].with_name("weights.safetensors")
-        self.constraints = ConstraintGraph(len(self._pool))
-        with PairLog(folder / "pairs.sqlite") as log:
-            kept = log.answers()[:answers]
-        self.answers = len(kept)
-        record(
-            self.constraints,
-            ((a.query, a.candidate, a.answer, a.probability) for a in kept),
-            GroupSettings().error_rate,
+        self._model = load_model(config.backbone, None, 0, device)
+        self._start = place.start
+        self._grouped_by = place.start if grouped_by == "start" else place.weights
+        events, pool = logged_events(folder, answers), self._pool
+        beliefs = Beliefs.replay(
+            lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded),
+            events,
+            config.grouping().error_rate,
         )
+        self.constraints, self.answers = beliefs.constraints, beliefs.answers
 
     def rows(self, settings: ClusterSettings, similarities: list[float]) -> Iterator[Row]:
         """All trainings; the labels of the fixed ones are made now."""
         asking = GroupSettings()
-        load_weights(self._model, self._looks)
+        load_weights(self._model, self._grouped_by)
         features = embed(self._model, self._pool, size=self.size)
         sides = sides_of(self._pool.sides)
-        looks = compare_visually(features, self._pool.cameras, asking.k1, asking.k2, sides)
-        groups = form_groups(looks.similarities, self.constraints, asking.micro_cluster_similarity).groups
+        visual = compare_visually(features, self._pool.cameras, asking.k1, asking.k2, sides)
+        groups = Identities.form(visual.similarities, self.constraints, asking.thresholds("ask")).groups
         identities = self._pool.identities
         for name, labels in (
             ("all labels", identities),
@@ -231,7 +228,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of reid-al run")
     parser.add_argument("--answers", type=int, default=5000, help="the oldest of the run's answers")
     parser.add_argument(
-        "--looks", choices=("last", "start"), default="last", help="the run's model that tells micro_clusters"
+        "--grouped-by",
+        choices=("last", "start"),
+        default="last",
+        help="the run's model by which micro-clusters are formed",
     )
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument(

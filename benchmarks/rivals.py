@@ -9,7 +9,7 @@ Written from the descriptions, in our own words. Where they differ from the pape
 - Must- and cannot-links are closed under transitivity before the clean-up, by our ``ConstraintGraph``; what
   is still a contradiction then has been settled by it.
 - In the paper known must-links are merged *before* FINCH from the second asking cycle on. Here both
-  clusterings see looks alone and NP3 merges afterwards.
+  clusterings see visual similarity alone and NP3 merges afterwards.
 - FINCH (Sarfraz, Sharma and Stiefelhagen, CVPR 2019): the authors' program also drops links that are longer
   than the longest of the first partition; the paper's algorithm, and this, does not.
 """

@@ -30,12 +30,12 @@ import numpy as np
 from recording import new_table, run, show, typed_command, write_result
 from rich.table import Table
 
-from reid_al_agents.cli.console import Bars
+from reid_al_agents.cli.console import progress
 from reid_al_agents.data import load_data, load_split
 from reid_al_agents.evaluation.ranking import Scores, evaluate_ranking
-from reid_al_agents.experiment.benchmark import ALL_LABELS, NO_ANSWERS
+from reid_al_agents.experiment.benchmark import ALL_LABELS
 from reid_al_agents.report.rows import ResultRow, read_json
-from reid_al_agents.report.series import START
+from reid_al_agents.report.series import NO_ANSWERS, START
 from reid_al_agents.report.summary import Estimate, estimate
 from reid_al_agents.vision import embed, load_weights
 from reid_al_agents.workspace.assembly import load_model
@@ -148,7 +148,7 @@ def main() -> None:
             log_test_use(folder.path, typed_command())
     scored: list[Kept] = []
     judges: dict[tuple[str, Path, tuple[int, int]], Judge] = {}
-    with Bars() as bars:
+    with progress() as bars:
         for number, model in enumerate(kept):
             bars("score", number, len(kept))
             scored.append(_scored(model, judges, options))

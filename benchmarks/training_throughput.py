@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from recording import new_table, run, show, write_result
 
-from reid_al_agents.cli.options import parse_size
 from reid_al_agents.data import ImageSet
 from reid_al_agents.training.cluster.clusters import Clusters
 from reid_al_agents.training.cluster.objective import train_on_clusters
@@ -102,7 +101,7 @@ class Bench:
 def main() -> None:
     options = _parse()
     settings = ClusterSettings(
-        size=parse_size(options.size), steps=options.steps + WARM_UP, epochs=1, batch_size=options.batch
+        size=tuple(options.size), steps=options.steps + WARM_UP, epochs=1, batch_size=options.batch
     )
     if options.steps < 1 or options.rounds < 1 or options.images < max(options.batch, 2 * options.clusters):
         raise InputError(
@@ -131,7 +130,7 @@ def main() -> None:
         "refresh_settings": asdict(settings),
     }
     write_result(options.out, (options.seed,), vars(options), figures)
-    title = f"{options.backbone}, {options.size}, batches of {options.batch}, {figures['threads']} threads"
+    title = f"{options.backbone}, batches of {options.batch}, {figures['threads']} threads"
     table = new_table(title, ("what",), ("images/s", "refresh by this"))
     for name, rate in rates.items():
         table.add_row(name, f"{rate:.0f}", f"{shares[name]:.3f}")
@@ -143,7 +142,7 @@ def _images(options: argparse.Namespace) -> tuple[ImageSet, np.ndarray]:
     rng = np.random.default_rng(options.seed)
     count = options.images
     clusters = np.arange(count) % options.clusters
-    pixels = rng.integers(256, size=(count, *parse_size(options.size), 3), dtype=np.uint8)
+    pixels = rng.integers(256, size=(count, *options.size, 3), dtype=np.uint8)
     cameras = rng.integers(options.cameras, size=count)
     return ImageSet(np.arange(count).astype(str), clusters, cameras, source="random", pixels=pixels), clusters
 
@@ -151,7 +150,7 @@ def _images(options: argparse.Namespace) -> tuple[ImageSet, np.ndarray]:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", default="osnet_x0_25")
-    parser.add_argument("--size", default="128x64", help="height and width")
+    parser.add_argument("--size", type=int, nargs=2, default=[128, 64], help="height and width")
     parser.add_argument("--batch", type=int, default=64, help="images per step")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--clusters", type=int, default=500)

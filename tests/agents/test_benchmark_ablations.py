@@ -1,4 +1,4 @@
-"""What the ablation scripts change, and that they change nothing else."""
+"""The benchmark scripts: what the ablations change, and that every script can still be run."""
 
 import importlib.util
 import sys
@@ -9,6 +9,7 @@ import pytest
 
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.clustering.visual_similarity import compare_visually
+from reid_al_env import InputError
 from reid_al_env.synthetic import synthetic_features
 
 _FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -27,16 +28,25 @@ def script(name):
         sys.path.remove(str(_FOLDER))
 
 
+NAMES = sorted(path.stem for path in _FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_script_can_be_imported(name):
+    assert script(name).__doc__
+
+
 refresh = script("refresh_ablation")
 asking = script("asking_ablation")
+audit = script("audit_coverage")
 
 
 @pytest.fixture(scope="module")
 def pool():
     features = synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.6, seed=3)
     settings = GroupSettings()
-    looks = compare_visually(features.features, features.cameras, settings.k1, settings.k2)
-    return asking.Pool(features, looks)
+    visual = compare_visually(features.features, features.cameras, settings.k1, settings.k2)
+    return asking.Pool(features, visual)
 
 
 def as_sets(labels):
@@ -122,7 +132,7 @@ def test_means_are_over_seeds(pool):
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
-    with pytest.raises(refresh.InputError, match="holds no label-free start"):
+    with pytest.raises(InputError, match="holds no label-free start"):
         refresh.World(tmp_path, 10, "last", "cpu")
 
 
@@ -131,5 +141,17 @@ def test_a_row_that_does_not_exist_is_named():
     rows = [refresh._fixed(name, labels, least=2) for name in ("one", "two")]
     assert refresh._wanted(rows, []) == rows
     assert refresh._wanted(rows, ["two"]) == rows[1:]
-    with pytest.raises(refresh.InputError, match="no row 'three'; choose among 'one', 'two'"):
+    with pytest.raises(InputError, match="no row 'three'; choose among 'one', 'two'"):
         refresh._wanted(rows, ["two", "three"])
+
+
+def test_the_audit_is_compared_with_the_quality_it_estimates(pool):
+    features = pool.features
+    found = list(audit.simulate(features, (100, 300), share=0.2, noise=0.0, seed=0))
+    assert [row["answers"] for row in found] == [100, 300]
+    groups = np.array([0, 0, 0, 1])
+    near = np.array([[0, 1, 3], [1, 0, 2], [2, 0, 1], [3, 2, 0]])
+    # Of six ordered pairs in a group two match; 3 has 2 of its identity among its nearest, in another group.
+    assert audit.quality(groups, near, np.array([5, 5, 6, 6])) == (2 / 6, 2 / 3)
+    for row in audit.summarise(found):
+        assert 0 <= row["holds"] <= row["runs"] == 1

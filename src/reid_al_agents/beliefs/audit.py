@@ -212,7 +212,7 @@ def estimate_quality(
     speak against the groups are asked for again (:class:`~reid_al_agents.beliefs.audit_trail.AuditTrail`);
     those that wrongly agree are not, so estimates are then too high: .89 and .92 of precision for .88 and
     .90, held in 11 and 9 of twelve, and .91 of recall for .86, in all of the ten that gave one.
-    Figures: ``benchmarks/results/audit_coverage_seed0.json``.
+    Figures: ``benchmarks/results/audit_coverage.json``.
 
     Args:
         audited: Pairs with their answers.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import emit_json, messages, progress
+from reid_al_agents.cli.console import emit_json, messages, print_line, progress
 from reid_al_agents.workspace.settings import RunConfig
 
 
@@ -33,7 +33,7 @@ def demo(
     make_folder(out)
     settings, command = DemoSettings(seed), opt.typed_command()
     with progress() as bars:
-        rows = run_demo(out, settings, command=command, progress=bars, on_step=messages.print)
+        rows = run_demo(out, settings, command=command, progress=bars, on_step=print_line)
     ways = {way.name: {"nodes": way.nodes, "refresh": way.refresh, "rounds": way.rounds} for way in WAYS}
     provenance = Provenance.of_this_process(command, (seed,), {**asdict(settings), "ways": ways})
     write_json(out / "results.json", rows, provenance)
@@ -45,8 +45,6 @@ def demo(
         emit_json({**found, **results_object(rows, provenance)})
         return
     messages.print(as_rich(results_table(rows, "Rendered people at new cameras"), messages.width))
-    messages.print(gained(rows))
-    messages.print(
-        f"{seconds:.0f} s. Page: {out / 'report.html'}. The identities as files: "
-        f"reid-al export {out / DEFAULT.folder}"
-    )
+    print_line(gained(rows))
+    print_line(f"{seconds:.0f} s. Page: {out / 'report.html'}.")
+    print_line(f"Identities as files: reid-al export {out / DEFAULT.folder}")

@@ -1,4 +1,4 @@
-"""The folder of a comparison's results, as ``benchmark`` and ``demo`` write it."""
+"""The folder of a comparison's results, as ``benchmark`` writes it."""
 
 from __future__ import annotations
 

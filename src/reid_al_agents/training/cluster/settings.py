@@ -114,8 +114,8 @@ class ClusterSettings(TrainingSettings):
 
         Nothing corrects wrong groups then, so only dense ones are formed, and parts of images are erased. On
         validation (seed 0) a run started at 63.0 mAP instead of 58.6 and ended, after 5,000 answers, at 75.2
-        instead of 71.2 (``benchmarks/results/run_market_dense_start_validation.json``,
-        ``..._quick_between_...``).
+        instead of 71.2 (``benchmarks/results/label_free_start_dense.json`` and
+        ``benchmarks/results/label_free_start_plain.json``).
         """
         return replace(
             self.scaled(_LABEL_FREE_STEPS),
