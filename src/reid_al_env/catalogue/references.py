@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -54,8 +55,9 @@ class ScoreScale(NamedTuple):
     label_seeing: float
 
     def score(self, f1: float) -> float:
-        """The normalised score of an F1."""
-        return (f1 - self.nearest) / (self.label_seeing - self.nearest)
+        """The normalised score of an F1; NaN if the label-seeing order ends no better than nearest first."""
+        span = self.label_seeing - self.nearest
+        return (f1 - self.nearest) / span if span > _TINY else math.nan
 
 
 @functools.lru_cache(maxsize=1024)

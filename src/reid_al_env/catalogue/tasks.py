@@ -92,7 +92,7 @@ class Task:
             InputError: If it is not of the form ``family:seed``.
         """
         family, _, seed = str(name).rpartition(":")
-        if not seed.isdecimal():
+        if not (family and seed.isdecimal()):
             raise InputError(f"task: {name!r} is not of the form family:seed, such as 'crowd:3'")
         return cls(family, int(seed), identities)
 
