@@ -1,16 +1,27 @@
-"""Human-in-the-loop re-identification as a Gymnasium environment.
+"""Human-in-the-loop re-identification as Gymnasium environments.
 
-Importing this package registers three environments, each with its batched twin:
+Importing this package registers them, each with its batched twin. The paper's environment, about the nearest
+images of one query at a time:
 
 - ``ReIDActiveLearning-v0``: the paper's settings (30 candidates, 10 answers, k = 15);
 - ``ReIDActiveLearningSmall-v0``: 10 candidates, 5 answers, k = 5, for quick experiments;
 - ``ReIDActiveLearningCrossCamera-v0``: the paper's settings with candidates from other cameras only.
+
+The environment of the real task, about a whole pool with one budget of answers:
+
+- ``ReIDCatalogue-v0``: 60 identities, 200 answers; procedural training tasks;
+- ``ReIDCatalogueSmall-v0``: 20 identities, 40 answers, for quick experiments;
+- ``ReIDCatalogueNoisy-v0``: with wrong and missing answers;
+- ``ReIDCatalogueTest-v0``, ``ReIDCatalogueSmallTest-v0``, ``ReIDCatalogueNoisyTest-v0``: the same on 20 fixed
+  tasks of other families, with a normalised score.
 """
 
 from typing import Any
 
 from gymnasium.envs.registration import register, registry
 
+from reid_al_env.catalogue.env import ReIDCatalogueEnv
+from reid_al_env.catalogue.vector_env import ReIDCatalogueVectorEnv
 from reid_al_env.env import ReIDActiveLearningEnv
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.constraints import ConstraintGraph
@@ -46,6 +57,8 @@ __all__ = [
     "Outcome",
     "ReIDActiveLearningEnv",
     "ReIDActiveLearningVectorEnv",
+    "ReIDCatalogueEnv",
+    "ReIDCatalogueVectorEnv",
     "RecordedOracle",
     "Snapshot",
     "StaticNodeFeatures",
@@ -70,3 +83,16 @@ for _name, (_settings, _threshold) in _VARIANTS.items():
             reward_threshold=_threshold,
             kwargs=_settings,
         )
+
+_SMALL: dict[str, Any] = {"identities": 20, "budget": 40, "questions": 24}
+_NOISY: dict[str, Any] = {"false_match": 0.05, "false_non_match": 0.05, "cannot_tell": 0.03}
+
+for _name, _settings in {"": {}, "Small": _SMALL, "Noisy": _NOISY}.items():
+    for _suffix, _tasks in {"": {}, "Test": {"tasks": "test"}}.items():
+        if f"ReIDCatalogue{_name}{_suffix}-v0" not in registry:
+            register(
+                id=f"ReIDCatalogue{_name}{_suffix}-v0",
+                entry_point="reid_al_env.catalogue.env:ReIDCatalogueEnv",
+                vector_entry_point="reid_al_env.catalogue.vector_env:ReIDCatalogueVectorEnv",
+                kwargs={**_settings, **_tasks},
+            )

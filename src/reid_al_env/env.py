@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from reid_al_env.evidence.constraints import ConstraintGraph
@@ -21,6 +19,7 @@ from reid_al_env.mdp.node_features import NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
 from reid_al_env.render.rendering import RENDER_FPS, RENDER_MODES, make_renderer
 from reid_al_env.snapshots import Cloneable, Part, Parts
+from reid_al_env.step_limit import EndsByItself
 from reid_al_env.synthetic import as_feature_set
 
 ObsType = dict[str, NDArray[Any]]
@@ -28,7 +27,7 @@ _ROW = np.zeros(1, dtype=np.int64)
 _STATE = ("_np_random", "_np_random_seed", "_started", "_over")
 
 
-class ReIDActiveLearningEnv(Cloneable, gym.Env[ObsType, np.int64]):
+class ReIDActiveLearningEnv(EndsByItself, Cloneable, gym.Env[ObsType, np.int64]):
     """Choose the pairs of images about which an annotator is asked "do these show the same identity?".
 
     ## Description
@@ -182,22 +181,6 @@ class ReIDActiveLearningEnv(Cloneable, gym.Env[ObsType, np.int64]):
         self._pool_size = pool_size
         self._started = self._over = False
         self._budget = budget
-        self._spec: EnvSpec | None = None
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """Gymnasium's specification, with a limit of steps that no episode reaches.
-
-        ``TimeAwareObservation`` needs a limit. With ``budget + 1``, an environment made from this
-        specification still ends its episodes by ``terminated`` alone.
-        """
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        if spec is not None and spec.max_episode_steps is None:
-            spec = dataclasses.replace(spec, max_episode_steps=self._budget + 1)
-        self._spec = spec
 
     @property
     def node_feature_names(self) -> tuple[str, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from reid_al_env.errors import InputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Part: TypeAlias = "tuple[object, Sequence[str] | None]"
 """An object and the names of its attributes that change; ``None`` is all attributes."""
@@ -43,6 +46,18 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return f"Snapshot of {self.fits[0]}"
+
+
+class CopiedByState:
+    """Gives an object a ``deepcopy`` that copies only the attributes in ``STATE`` and shares the others."""
+
+    STATE: tuple[str, ...]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = memo[id(self)] = copy.copy(self)
+        for name in self.STATE:
+            setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
+        return twin
 
 
 class Cloneable:
