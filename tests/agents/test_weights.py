@@ -269,7 +269,7 @@ def test_under_nine_tenths_are_refused_by_tensors_and_by_numbers(tmp_path):
     assert all(torch.equal(before[k], v) for k, v in model.trunk.state_dict().items())
     torch.save({k: v for k, v in state.items() if k != "neck.bias"}, tmp_path / "w.pth")
     report = load_weights(model, tmp_path / "w.pth")
-    assert report.lines()[1] == "not in the file, so left at random values: 'neck.bias'"
+    assert report.shortfalls() == [f"not in {tmp_path}/w.pth, so left at random values: 'neck.bias'"]
 
 
 def test_the_entry_that_fits_best_is_read(tmp_path, osnet):

@@ -16,6 +16,7 @@ from reid_al_agents.cli.evaluate import evaluate
 from reid_al_agents.cli.export import export
 from reid_al_agents.cli.run import run
 from reid_al_agents.cli.train import train
+from reid_al_agents.cli.weights import weights
 
 app = typer.Typer(
     name="reid-al",
@@ -37,5 +38,5 @@ class Command(typer.core.TyperCommand):
         return made
 
 
-for command in (demo, annotate, run, export, evaluate, embed, benchmark, train, datasets):
+for command in (demo, annotate, run, export, evaluate, embed, benchmark, train, datasets, weights):
     app.command(cls=Command)(command)

@@ -39,7 +39,7 @@ def timm_backbone(name: str) -> Backbone:
         name,
         partial(_build, model),
         (height, width),
-        Normalisation(tuple(settings["mean"]), tuple(settings["std"])),
+        normalisation=Normalisation(tuple(settings["mean"]), tuple(settings["std"])),
     )
 
 

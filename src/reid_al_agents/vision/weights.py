@@ -61,12 +61,18 @@ class LoadReport:
             f"{self.file}: {self.loaded} of {self.expected} tensors of {self.backbone} loaded "
             f"({_percent(self.share)} of the network{''.join(f'; {text}' for text in taken)})"
         ]
-        if self.missing:
-            lines.append(f"not in the file, so left at random values: {_some(self.missing)}")
-        if self.misshapen:
-            lines.append(f"of another shape, so left at random values: {'; '.join(self.misshapen[:3])}")
         if self.classifier:
             lines.append(f"left out, as features need no classifier: {_some(self.classifier)}")
+        return [*lines, *self.shortfalls()]
+
+    def shortfalls(self) -> list[str]:
+        """Say only what may be wrong; empty if all loaded and nothing was left over."""
+        lines = []
+        if self.missing:
+            lines.append(f"not in {self.file}, so left at random values: {_some(self.missing)}")
+        if self.misshapen:
+            shapes = "; ".join(self.misshapen[:3])
+            lines.append(f"of another shape in {self.file}, so left at random values: {shapes}")
         if self.left_over:
             lines.append(f"left over, as {self.backbone} has no such part: {_some(self.left_over)}")
         return lines
