@@ -82,6 +82,9 @@ def test_a_network_of_one_size_refuses_others_and_convolutional_ones_take_any():
         transformer.fit_to((256, 128))
     osnet.fit_to((96, 48))
     assert osnet.size == (96, 48)
+    with pytest.raises(InputError, match=r"--size: mobilenet_v2 cannot take 0x0 \(\w"):
+        build_backbone("mobilenet_v2").fit_to((0, 0))
+    assert osnet.size == (96, 48)
 
 
 def test_names_sizes_and_help_need_no_torch():
