@@ -119,7 +119,7 @@ def test_what_timm_publishes_is_announced_and_loaded(monkeypatch):
     model = build_backbone("timm:mobilenetv3_small_050")
     assert load_published_weights(model, said.append).share == 1.0
     assert said == [
-        "timm:mobilenetv3_small_050: timm fetches its published weights, or takes them from its cache"
+        "timm:mobilenetv3_small_050: weights from timm's hub, downloaded if they are not on this machine yet"
     ]
     assert torch.equal(model.trunk.conv_stem.weight, source.conv_stem.weight)
 

