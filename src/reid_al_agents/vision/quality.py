@@ -11,9 +11,9 @@ QUERIES, GALLERY = 500, 20_000
 HARDLY, WEAKLY = 1.7, 2.8
 """Separation under which features are hardly, and weakly, better than none.
 
-Over five sets (people, vehicles, fish), untrained OSNets reach 0.9 to 1.5, networks far from what they were
-trained on 2.0 to 2.7, and networks at home 3.0 to 3.8; within a set the order of backbones and sizes by it is
-nearly that by rank-1 (``docs/results.md``).
+Over five sets of people, vehicles and fish, untrained OSNets reach 1.0 to 1.4, networks far from what they were
+trained on, or at half of their image size, 2.1 to 2.7, and networks at home 2.4 to 3.8; within a set the order
+by separation is nearly that by mAP (``docs/results.md``).
 """
 
 FEW_IMAGES = 100
@@ -71,8 +71,8 @@ def warnings_about(
     value = separation(features, cameras)
     if value < HARDLY:
         warnings.append(
-            f"the start features hardly separate (separation {value:.1f}; untrained networks reach 0.9 to "
-            "1.5, fitting ones 2.8 and more); check --weights, --backbone and --size"
+            f"the start features hardly separate (separation {value:.1f}; untrained networks reach 1.0 to "
+            "1.4, fitting ones 2.8 and more); check --weights, --backbone and --size"
         )
     elif value < WEAKLY and len(features) >= FEW_IMAGES:
         warnings.append(
