@@ -16,6 +16,9 @@ MODULES = (
     "evaluation.grouping",
     "selection",
     "training",
+    "vision",
+    "vision.catalogue",
+    "vision.quality",
 )
 HEAVY = ("torch", "torchvision", "sklearn", "stable_baselines3", "matplotlib", "fastapi", "sqlalchemy")
 

@@ -269,7 +269,7 @@ def test_under_nine_tenths_are_refused_by_tensors_and_by_numbers(tmp_path):
     assert all(torch.equal(before[k], v) for k, v in model.trunk.state_dict().items())
     torch.save({k: v for k, v in state.items() if k != "neck.bias"}, tmp_path / "w.pth")
     report = load_weights(model, tmp_path / "w.pth")
-    assert report.lines()[1] == "not in the file, so left at random values: 'neck.bias'"
+    assert report.shortfalls() == [f"not in {tmp_path}/w.pth, so left at random values: 'neck.bias'"]
 
 
 def test_the_entry_that_fits_best_is_read(tmp_path, osnet):
@@ -380,7 +380,9 @@ def test_published_weights_are_announced_and_loaded(monkeypatch):
     said = []
     model = build_backbone("resnet18", seed=1)
     report = load_published_weights(model, said.append)
-    assert said == ["resnet18: torchvision fetches its ImageNet weights, or takes them from its cache"]
+    assert said == [
+        "resnet18: weights from torchvision (ImageNet), downloaded if they are not on this machine yet"
+    ]
     assert asked == [models.ResNet18_Weights.DEFAULT]
     assert report.share == 1.0
     assert torch.equal(model.trunk.conv1.weight, published["conv1.weight"])

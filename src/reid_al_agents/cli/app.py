@@ -17,6 +17,7 @@ from reid_al_agents.cli.evaluate import evaluate
 from reid_al_agents.cli.export import export
 from reid_al_agents.cli.run import run
 from reid_al_agents.cli.train import train
+from reid_al_agents.cli.weights import weights
 
 app = typer.Typer(
     name="reid-al",
@@ -38,5 +39,7 @@ class Command(typer.core.TyperCommand):
         return made
 
 
-for command in (demo, annotate, run, export, evaluate, embed, benchmark, train, datasets, doctor):
+for command in (
+    demo, annotate, run, export, evaluate, embed, benchmark, train, datasets, weights, doctor,
+):  # fmt: skip
     app.command(cls=Command)(command)

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reid_al_agents.vision.backbones import EmbeddingNet, build_backbone
-    from reid_al_agents.vision.catalogue import backbone_names, find_backbone, resolve_size
+    from reid_al_agents.vision.catalogue import (
+        backbone_names,
+        find_backbone,
+        parse_size,
+        resolve_size,
+        size_text,
+    )
     from reid_al_agents.vision.description import Choice, WeightsInfo, choose, describe_weights
+    from reid_al_agents.vision.devices import choose_device, device_names
     from reid_al_agents.vision.extraction import embed, to_pixels
     from reid_al_agents.vision.normalisation import Normalisation, normalise
+    from reid_al_agents.vision.own_features import read_features
+    from reid_al_agents.vision.quality import separation, warnings_about
+    from reid_al_agents.vision.start import start_model
     from reid_al_agents.vision.weights import (
         LoadReport,
         check_weights,
@@ -27,15 +37,23 @@ _MODULE_OF = {
     "build_backbone": "backbones",
     "backbone_names": "catalogue",
     "find_backbone": "catalogue",
+    "parse_size": "catalogue",
     "resolve_size": "catalogue",
+    "size_text": "catalogue",
     "Choice": "description",
     "WeightsInfo": "description",
     "choose": "description",
     "describe_weights": "description",
+    "choose_device": "devices",
+    "device_names": "devices",
     "embed": "extraction",
     "to_pixels": "extraction",
     "Normalisation": "normalisation",
     "normalise": "normalisation",
+    "read_features": "own_features",
+    "separation": "quality",
+    "warnings_about": "quality",
+    "start_model": "start",
     "LoadReport": "weights",
     "check_weights": "weights",
     "load_published_weights": "weights",
@@ -53,15 +71,23 @@ __all__ = [
     "build_backbone",
     "check_weights",
     "choose",
+    "choose_device",
     "describe_weights",
+    "device_names",
     "embed",
     "find_backbone",
     "load_published_weights",
     "load_weights",
     "normalise",
+    "parse_size",
+    "read_features",
     "resolve_size",
     "save_weights",
+    "separation",
+    "size_text",
+    "start_model",
     "to_pixels",
+    "warnings_about",
 ]
 
 

