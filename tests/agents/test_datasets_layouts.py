@@ -110,7 +110,7 @@ def test_csv_images_of_one_sequence_at_one_camera_are_known_to_match(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["path,identity,camera,sequence", *rows]))
     images = load_data(f"csv:{tmp_path / 't.csv'}")
     assert images.tracklets.tolist() == [0, 0, 1, 2, -1, -1, 1]
-    assert known_beforehand(images).groups().tolist() == [0, 0, 1, 2, 3, 4, 1]
+    assert known_beforehand(len(images), images.tracklets).groups().tolist() == [0, 0, 1, 2, 3, 4, 1]
     (tmp_path / "t.csv").write_text("path,identity,sequence\n0.png,,a\n1.png,,b\n2.png,,a\n")
     assert load_data(f"csv:{tmp_path / 't.csv'}").tracklets.tolist() == [0, 1, 0]
 

@@ -197,7 +197,7 @@ def test_bursts_by_plain_loops(images, gap):
 
 
 def test_settings_are_checked():
-    with pytest.raises(InputError, match="sequence_gap: -1"):
+    with pytest.raises(InputError, match="sequence_gap: -1 is out of range"):
         DataSettings(sequence_gap=-1)
     with pytest.raises(InputError, match="sequence_gap: nan"):
         DataSettings(sequence_gap=float("nan"))
