@@ -68,6 +68,7 @@ def test_an_unknown_camera_is_never_the_same_camera():
     for part in (split.validation(images), split.test(images)):
         assert (images.cameras[part.query] == 0).all()
         assert len(part.query) == len(part.gallery)  # the match is the image of unknown camera
+    assert images.subset(np.flatnonzero(cameras < 0)).cameras is None
     nowhere = ImageSet(images.names, identities, np.full(18, -1), source="test", pixels=pixels)
     assert nowhere.cameras is None
 

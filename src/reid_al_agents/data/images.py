@@ -184,6 +184,9 @@ class ImageSet:
         part._set_columns(
             **{name: None if column is None else column[chosen] for name, column in columns.items()}
         )
+        part.cameras, part.sides, part.places = (
+            _known_or_none(column) for column in (part.cameras, part.sides, part.places)
+        )
         part.boxes = None if self.boxes is None else tuple(self.boxes[row] for row in chosen)
         part.protocol = None if self.protocol is None else self.protocol.subset(chosen)
         part._rows = _frozen(self._rows[chosen], "i8")
