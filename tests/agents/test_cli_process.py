@@ -11,7 +11,7 @@ HEAVY = (
     "torch", "torchvision", "sklearn", "scipy", "matplotlib", "faiss", "fastapi", "uvicorn", "sqlalchemy",
     "stable_baselines3", "sb3_contrib", "pytorch_metric_learning", "timm", "pandas", "PIL",
 )  # fmt: skip
-COMMANDS = ("demo", "annotate", "run", "export", "evaluate", "embed", "benchmark", "train")
+COMMANDS = ("demo", "annotate", "run", "export", "evaluate", "embed", "benchmark", "train", "datasets")
 
 HELP = """
 import sys

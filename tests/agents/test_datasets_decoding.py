@@ -14,7 +14,16 @@ from PIL import Image
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.colour import BACKGROUND, scale_greys
-from reid_al_agents.data.decoding import NOT_READ, Box, find_damage, formats, image_size, open_image, suffixes
+from reid_al_agents.data.decoding import (
+    NOT_READ,
+    Box,
+    browser_type,
+    find_damage,
+    formats,
+    image_size,
+    open_image,
+    suffixes,
+)
 from reid_al_env.errors import InputError
 
 FILES = browser_files()
@@ -161,6 +170,32 @@ def test_a_colour_profile_is_converted_to_srgb_and_a_damaged_one_passed_over():
     assert _apart(FILES["profile.png"], swapped) <= 2
     damaged = file_of(scene(), "PNG", icc_profile=b"no profile")
     assert _apart(damaged, scene()) == 0
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_reduced_image_is_upright_and_looks_the_same(tmp_path, kind):
+    large = scene().resize((480, 640), Image.Resampling.BICUBIC)
+    content = file_of(large.rotate(90, expand=True), kind, exif=orientation(6))
+    small = open_image(io.BytesIO(content), longest=64)
+    assert small.size == (48, 64)
+    assert np.abs(np.asarray(small).astype(int) - np.asarray(scene()).astype(int)).mean() < 3
+    assert open_image(io.BytesIO(content), longest=1000).size == (480, 640)
+    box = open_image(io.BytesIO(content), Box(0, 0, 240, 320), longest=64)
+    assert box.size == (48, 64)
+    images = ImageSet(["a"], [0], source="test", pixels=np.asarray(large)[None])
+    assert images.open(0, longest=64).size == (48, 64)
+    assert images.open(0).size == (480, 640)
+
+
+def test_files_that_browsers_show_otherwise_are_to_be_encoded_anew():
+    as_they_are = {name for name, content in FILES.items() if browser_type(io.BytesIO(content))}
+    others = {name for name in FILES if "clear" in name or "moving" in name or "alpha" in name}
+    assert set(FILES) - as_they_are == others | {"plain.bmp", "rgba.png", "rgba.webp"}
+    assert browser_type(io.BytesIO(file_of(scene(), "WEBP"))) == "image/webp"
+    assert browser_type(io.BytesIO(file_of(scene(), "WEBP", exif=orientation(6)))) is None
+    assert browser_type(io.BytesIO(FILES["exif_6.jpg"])) == "image/jpeg"
+    with pytest.raises(InputError, match="not an image"):
+        browser_type(io.BytesIO(b"no image"))
 
 
 # Boxes

@@ -107,6 +107,14 @@ def test_going_on_without_damaged_files_keeps_a_list(partly_damaged, tmp_path):
     assert all(row[1] for row in rows[1:])
 
 
+def test_what_a_user_should_know_is_logged_once(partly_damaged, caplog):
+    caplog.set_level("INFO", "reid_al_agents.data")
+    (partly_damaged / "notes.txt").write_text("")
+    images = load_checked(f"folder:{partly_damaged}", DataSettings(skip_damaged=True))
+    assert [record.getMessage() for record in caplog.records] == list(images.notes)
+    assert len(images.notes) == 3
+
+
 def test_many_damaged_files_are_counted_beyond_the_first(tmp_path):
     _write(tmp_path, *(f"p/{number:02d}.png" for number in range(30)))
     for path in (tmp_path / "p").iterdir():

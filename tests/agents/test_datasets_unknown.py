@@ -86,7 +86,7 @@ def test_no_spelling_of_unknown_becomes_an_individual(tmp_path, word):
 
 def test_further_spellings_are_named_by_settings(tmp_path):
     _write(tmp_path, "a.png", "b.png", "unbekannt/c.png")
-    settings = DataSettings(unknown=("Unbekannt", "n.n."))
+    settings = DataSettings(unknown="Unbekannt, n.n.")
     table = _table(tmp_path, "path,identity,camera\na.png,UNBEKANNT,1\nb.png,N.N.,unbekannt\n")
     images = load_data(table, settings)
     assert images.identities.tolist() == [-1, -1]

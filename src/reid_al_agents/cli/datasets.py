@@ -8,46 +8,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import emit_json, messages, progress
+from reid_al_agents.cli.console import emit_json, messages, print_line, progress
+from reid_al_agents.data.settings import DataSettings
 from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from reid_al_agents.data.layouts.layout import Layout
-    from reid_al_agents.data.settings import DataSettings
     from reid_al_agents.data.summary import Part, Summary
 
 _SHOWN = 10
 
 
+@opt.takes(reading=opt.options(DataSettings, without=("skip_damaged",)))
 def datasets(
+    reading: opt.Typed,
     action: Annotated[
-        str, typer.Argument(metavar="[check]", help="check: say what is in DATA.", show_default=False)
+        str, typer.Argument(metavar="[check]", help="check: say what is in DATA", show_default=False)
     ] = "",
     data: Annotated[
-        str, typer.Argument(metavar="[DATA]", help="The data set to check.", show_default=False)
-    ] = "",
-    unknown: Annotated[
-        str,
-        opt.option("--unknown", "More words for an unknown identity, comma-separated", "Data", "WORDS"),
-    ] = "",
-    root: Annotated[
-        str, opt.option("--root", "Folder that a table's paths are relative to", "Data", "FOLDER", "its own")
+        str, typer.Argument(metavar="[DATA]", help="The data set to check", show_default=False)
     ] = "",
     json: opt.Json = False,
 ) -> None:
-    """List the layouts of data sets, where to get each and how its folder must look, or check one."""
+    """List the layouts of data sets, where to get each and how its folder must look; or check one."""
     if action == "" and data == "":
         _list(json)
     elif action == "check" and data:
-        from reid_al_agents.data.settings import DataSettings
-
-        words = tuple(word.strip() for word in unknown.split(",") if word.strip())
-        _check(data, DataSettings(unknown=words, root=root or None, skip_damaged=True), json)
+        _check(data, DataSettings(**reading, skip_damaged=True), json)
     else:
         raise InputError(
-            "datasets: expected nothing, or check DATA, such as reid-al datasets check folder:CROPS"
+            f"datasets: {' '.join((action, data)).strip()!r}; expected nothing, or check DATA, such as "
+            "reid-al datasets check folder:CROPS"
         )
 
 
@@ -60,26 +53,23 @@ def _list(json: bool) -> None:
         emit_json({"layouts": layouts, "formats": list(formats()), "formats_not_read": sorted(NOT_READ)})
         return
     for layout in LAYOUTS.values():
-        messages.print(
-            f"[bold]{layout.prefix}:{layout.place.replace('[', chr(92) + '[')}[/bold]  {layout.title}"
-        )
-        lines = layout.tree.split("\n")
-        if layout.origin:
-            lines.append(f"from {layout.origin}")
-        if layout.published:
-            parts = (f"{name} {count.images:,} of {count.identities:,}" for name, count in layout.published)
-            lines.append(f"published images of identities: {', '.join(parts)}")
-        if layout.note:
-            lines.append(layout.note)
-        messages.print(
-            "\n".join(f"    {line}" for line in lines), markup=False, highlight=False, soft_wrap=True
-        )
-    messages.print(
-        "[bold]synthetic:NAME[/bold]  rendered pedestrians: pedestrians-source, pedestrians-target, tiny"
-    )
-    messages.print("[bold]FILE.npz[/bold]  features made by reid-al embed")
-    messages.print(f"Image formats: {', '.join(formats())}", highlight=False)
-    messages.print("Nothing is downloaded. reid-al datasets check DATA says what is in one.")
+        print_line(f"{layout.prefix}:{layout.place}  {layout.title}")
+        for line in _about(layout):
+            print_line(f"    {line}")
+    print_line("synthetic:NAME  rendered pedestrians: pedestrians-source, pedestrians-target, tiny")
+    print_line("FILE.npz  features made by reid-al embed")
+    print_line(f"Image formats: {', '.join(formats())}")
+    print_line("Nothing is downloaded. reid-al datasets check DATA says what is in a data set.")
+
+
+def _about(layout: Layout) -> list[str]:
+    lines = layout.tree.split("\n")
+    if layout.origin:
+        lines.append(f"where: {layout.origin}")
+    if layout.published:
+        parts = (f"{name} {count.images:,} of {count.identities:,}" for name, count in layout.published)
+        lines.append(f"published images of identities: {', '.join(parts)}")
+    return [*lines, *([layout.note] if layout.note else [])]
 
 
 def _layout_row(layout: Layout) -> dict[str, Any]:
@@ -90,8 +80,7 @@ def _layout_row(layout: Layout) -> dict[str, Any]:
 
 
 def _check(data: str, settings: DataSettings, json: bool) -> None:
-    from reid_al_agents.data.images import ImageSet
-    from reid_al_agents.data.spec import load_data
+    from reid_al_agents.data import ImageSet, load_data
     from reid_al_agents.data.summary import summarise
 
     images = load_data(data, settings)
@@ -104,7 +93,7 @@ def _check(data: str, settings: DataSettings, json: bool) -> None:
         return
     messages.print(_table(summary))
     for line in _lines(summary):
-        messages.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(line)
 
 
 def _part_row(part: Part) -> dict[str, Any]:
@@ -157,7 +146,7 @@ def _lines(summary: Summary) -> list[str]:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    first = [f"{name} {count:,}" for name, count in list(counts.items())[: 3 * _SHOWN]]
+    first = [f"{name} ({count:,})" for name, count in list(counts.items())[: 3 * _SHOWN]]
     return ", ".join([*first, *(["..."] if len(counts) > len(first) else [])])
 
 

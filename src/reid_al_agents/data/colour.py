@@ -62,12 +62,12 @@ def scale_greys(values: NDArray[Any]) -> NDArray[np.uint8]:
         (H, W) uint8.
     """
     finite = np.isfinite(values)
-    numbers = np.where(finite, values, 0).astype(np.float64)
+    numbers = values.astype(np.float64)
     low, high = (float(numbers[finite].min()), float(numbers[finite].max())) if finite.any() else (0.0, 0.0)
     top = 65_535.0 if values.dtype.kind in "iu" else 1.0
     if low >= 0 and high <= top:
         low, high = 0.0, top
-    shares = np.where(finite, (numbers - low) / max(high - low, np.finfo(np.float64).tiny), 0.0)
+    shares = (np.where(finite, numbers, low) - low) / (high - low or 1.0)
     scaled: NDArray[np.uint8] = np.rint(255 * np.clip(shares, 0, 1)).astype(np.uint8)
     return scaled
 

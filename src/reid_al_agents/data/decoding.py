@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -23,6 +25,8 @@ _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What Pillow raises on damage, by format: SyntaxError for chunks of PNG, for example."""
 
 _CHECK_SIZE = (32, 32)
+_ORIENTATION = 0x0112  # of EXIF
+_REDUCING_GAP = 2.0
 
 
 class Box(NamedTuple):
@@ -80,12 +84,16 @@ def suffixes() -> frozenset[str]:
     return frozenset(ending for ending, name in Image.registered_extensions().items() if name in read)
 
 
-def open_image(file: str | Path | BinaryIO, box: Box | None = None) -> Image.Image:
+def open_image(
+    file: str | Path | BinaryIO, box: Box | None = None, longest: int | None = None
+) -> Image.Image:
     """Decode an image as a person sees it (see :func:`~.colour.to_rgb`); of animations the first frame.
 
     Args:
         file: A path, or an open binary file.
         box: The part that is wanted; None is all of it.
+        longest: Reduce an image whose longest side has more pixels than this to that many; None leaves all as
+            they are. Large JPEG files decode straight to a fraction of their size then.
 
     Returns:
         An image of mode RGB.
@@ -97,6 +105,8 @@ def open_image(file: str | Path | BinaryIO, box: Box | None = None) -> Image.Ima
         with Image.open(file, formats=formats()) as opened:
             if opened.info.get("default_image"):
                 opened.seek(1)  # of an animated PNG: a picture for programs that do not animate
+            if longest is not None and box is None:
+                opened.draft(None, (longest, longest))
             image = to_rgb(opened)
             image.load()
     except FileNotFoundError:
@@ -107,7 +117,39 @@ def open_image(file: str | Path | BinaryIO, box: Box | None = None) -> Image.Ima
         raise InputError(
             f"{file}: not an image that decodes ({_reason(error)}); replace or remove the file"
         ) from error
-    return image if box is None else _crop(image, box, file)
+    if box is not None:
+        image = _crop(image, box, file)
+    return reduce_image(image, longest)
+
+
+def reduce_image(image: Image.Image, longest: int | None) -> Image.Image:
+    """Reduce an image, in place, so that its longest side has at most ``longest`` pixels; None leaves it."""
+    if longest is not None and max(image.size) > longest:
+        image.thumbnail((longest, longest), reducing_gap=_REDUCING_GAP)
+    return image
+
+
+def browser_type(file: str | Path | BinaryIO) -> str | None:
+    """Whether browsers show a file just as :func:`open_image` decodes it.
+
+    They show films of animations, lay transparency on whatever is behind, and do not turn WebP.
+
+    Args:
+        file: A path, or an open binary file.
+
+    Returns:
+        The file's media type; None where what is to be shown must be encoded anew.
+
+    Raises:
+        InputError: The file is missing or is no image.
+    """
+    with _opened(file) as opened:
+        if opened.format in ("JPEG", "MPO"):
+            return "image/jpeg"
+        if opened.format not in ("PNG", "WEBP", "GIF") or getattr(opened, "is_animated", False):
+            return None
+        turned = opened.format == "WEBP" and opened.getexif().get(_ORIENTATION, 1) != 1
+        return None if turned or opened.has_transparency_data else f"image/{opened.format.lower()}"
 
 
 def image_size(file: str | Path | BinaryIO, box: Box | None = None) -> tuple[int, int]:
@@ -123,22 +165,26 @@ def image_size(file: str | Path | BinaryIO, box: Box | None = None) -> tuple[int
     Raises:
         InputError: The file is missing or is no image, or the box lies outside.
     """
-    try:
-        with Image.open(file, formats=formats()) as opened:
-            width, height = opened.size
-            if opened.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
-                width, height = height, width
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such image; restore the file") from None
-    except _DAMAGE as error:
-        raise InputError(f"{file}: not an image ({_reason(error)}); replace or remove the file") from error
+    with _opened(file) as opened:
+        width, height = opened.size
+        if opened.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
+            width, height = height, width
     if box is not None:
         left, top, right, bottom = box.corners((height, width))
         return bottom - top, right - left
     return height, width
 
 
-_ORIENTATION = 0x0112
+@contextmanager
+def _opened(file: str | Path | BinaryIO) -> Iterator[Image.Image]:
+    """Open a file to look at its header."""
+    try:
+        with Image.open(file, formats=formats()) as opened:
+            yield opened
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such image; restore the file") from None
+    except _DAMAGE as error:
+        raise InputError(f"{file}: not an image ({_reason(error)}); replace or remove the file") from error
 
 
 def find_damage(file: str | Path) -> str | None:

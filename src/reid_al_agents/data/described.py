@@ -92,8 +92,8 @@ def make_set(
         InputError: Files are missing (unless the settings skip them), or an image is listed twice.
     """
     found = _with_files(images, reading)
-    identities, identity_names = number_names(_identity_words(found, reading), reading.settings.unknown)
-    unknown = reading.settings.unknown
+    identities, identity_names = number_names(_identity_words(found, reading), reading.settings.unknown_words)
+    unknown = reading.settings.unknown_words
     columns = {
         name: number_names([getattr(image, name) for image, _ in found], unknown)
         for name in ("camera", "side", "place")
@@ -182,7 +182,7 @@ def _identity_words(found: Sequence[tuple[Described, str]], reading: Reading) ->
     shared = {
         name
         for name, kinds in species_of.items()
-        if len(kinds) > 1 and not is_unknown(name, reading.settings.unknown)
+        if len(kinds) > 1 and not is_unknown(name, reading.settings.unknown_words)
     }
     if shared:
         reading.notes.append(

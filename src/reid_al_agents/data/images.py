@@ -184,6 +184,9 @@ class ImageSet:
         part._set_columns(
             **{name: None if column is None else column[chosen] for name, column in columns.items()}
         )
+        part.cameras, part.sides, part.places = (
+            _known_or_none(column) for column in (part.cameras, part.sides, part.places)
+        )
         part.boxes = None if self.boxes is None else tuple(self.boxes[row] for row in chosen)
         part.protocol = None if self.protocol is None else self.protocol.subset(chosen)
         part._rows = _frozen(self._rows[chosen], "i8")
@@ -196,11 +199,12 @@ class ImageSet:
         noted.notes = (*self.notes, *notes)
         return noted
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int, longest: int | None = None) -> Image.Image:
         """Decode one image whole, in its own size: what a person is to be shown.
 
         Args:
             index: In [0, N).
+            longest: Reduces an image whose longest side has more pixels; None leaves it as it is.
 
         Returns:
             An image of mode RGB, upright, cropped to its box.
@@ -208,7 +212,7 @@ class ImageSet:
         Raises:
             InputError: Its file is missing or does not decode.
         """
-        return self._source.open(int(self._rows[index]))
+        return self._source.open(int(self._rows[index]), longest)
 
     def size(self, index: int) -> tuple[int, int]:
         """Measure one image as :meth:`open` gives it, without decoding it.

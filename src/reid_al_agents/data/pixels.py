@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .decoding import Box, fit, image_size, open_image, resize_pixels
+from .decoding import Box, fit, image_size, open_image, reduce_image, resize_pixels
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``."""
@@ -23,8 +23,8 @@ _STEP = 64  # images between two calls of a progress function
 class PixelSource(Protocol):
     """Numbered images, whole and in their own size; rows are those of the set that was loaded."""
 
-    def open(self, row: int) -> Image.Image:
-        """Decode an image, mode RGB.
+    def open(self, row: int, longest: int | None = None) -> Image.Image:
+        """Decode an image, mode RGB; see :func:`~.decoding.open_image` for ``longest``.
 
         Raises:
             InputError: It is missing or does not decode.
@@ -55,9 +55,9 @@ class FilePixels:
     def __init__(self, files: Sequence[str], boxes: Sequence[Box | None] | None = None) -> None:
         self._files, self._boxes = files, boxes
 
-    def open(self, row: int) -> Image.Image:
+    def open(self, row: int, longest: int | None = None) -> Image.Image:
         """See :class:`PixelSource`."""
-        return open_image(self._files[row], self._box(row))
+        return open_image(self._files[row], self._box(row), longest)
 
     def size(self, row: int) -> tuple[int, int]:
         """See :class:`PixelSource`."""
@@ -81,9 +81,9 @@ class MemoryPixels:
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self.pixels = pixels
 
-    def open(self, row: int) -> Image.Image:
+    def open(self, row: int, longest: int | None = None) -> Image.Image:
         """See :class:`PixelSource`."""
-        return Image.fromarray(self.pixels[row])
+        return reduce_image(Image.fromarray(self.pixels[row]), longest)
 
     def size(self, row: int) -> tuple[int, int]:
         """See :class:`PixelSource`."""

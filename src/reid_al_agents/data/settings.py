@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from reid_al_env.errors import InputError
+from reid_al_env.settings import check, setting
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """How data are read, whatever their layout.
 
-    Attributes:
-        unknown: Spellings of an unknown identity (or camera, side, place) beside those of
-            :data:`~reid_al_agents.data.names.UNKNOWN_WORDS`; case does not matter.
-        skip_damaged: Go on without files that are missing or do not decode, instead of refusing the data.
-        root: Folder that the paths in a table are relative to; None is the table's own folder.
-        sequence_gap: Seconds. Images of one camera whose times lie at most this far apart are taken for one
-            sequence, which shows one individual; 0 takes none.
-
     Raises:
-        InputError: ``sequence_gap`` is negative or not finite.
+        InputError: A setting is out of range.
     """
 
-    unknown: tuple[str, ...] = ()
-    skip_damaged: bool = False
-    root: str | None = None
-    sequence_gap: float = 0.0
+    unknown: str = setting(
+        "",
+        help="More words for an unknown identity, camera, side or place, with commas between",
+        default_help="unknown, nan, none, null, na, ?, -1 and blanks, in any case",
+        panel="Data",
+        metavar="WORDS",
+    )
+    skip_damaged: bool = setting(
+        False, help="Go on without images that are missing or do not decode, and keep a list", panel="Data"
+    )
+    root: str | None = setting(
+        None,
+        help="Folder that the paths in a table are relative to",
+        default_help="the table's own",
+        panel="Data",
+        metavar="FOLDER",
+    )
+    sequence_gap: float = setting(
+        0.0,
+        help="Images of one camera at most this far apart are taken to show one individual; 0: none are",
+        unit="seconds",
+        at_least=0,
+        panel="Data",
+    )
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sequence_gap) and self.sequence_gap >= 0):
-            raise InputError(f"sequence_gap: {self.sequence_gap}; expected seconds, 0 or more")
+        check(self)
+
+    @property
+    def unknown_words(self) -> tuple[str, ...]:
+        """The words in ``unknown``."""
+        return tuple(word.strip() for word in self.unknown.split(",") if word.strip())

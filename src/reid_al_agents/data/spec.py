@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 FORMS = ", ".join(f"{layout.prefix}:{layout.place.split('[')[0]}" for layout in LAYOUTS.values())
 """All forms of DATA that name images on disk, for help texts and messages."""
 
+_log = logging.getLogger(__name__)
+
 _KNOWN = f"{FORMS}, synthetic:NAME or FILE.npz"
 
 
 def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | FeatureSet:
     """Load images or features by their name on the command line; no image is decoded yet.
+
+    What a user should know of it (:attr:`.ImageSet.notes`) is logged, too, at the level INFO.
 
     Args:
         spec: A layout's prefix and a place, as ``reid-al datasets`` lists them (``folder:DIR``, ``csv:FILE``,
@@ -44,7 +50,9 @@ def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | Fea
             raise InputError(f"{spec}: nothing after the colon; expected {_KNOWN}")
         if prefix == "synthetic":
             return load_synthetic(place)
-        return LAYOUTS[prefix].load(place, settings or DataSettings())
+        images = LAYOUTS[prefix].load(place, settings or DataSettings())
+        _tell(images.notes)
+        return images
     if spec.endswith(".npz"):
         from reid_al_env.feature_set import FeatureSet
 
@@ -79,6 +87,12 @@ def load_checked(
         return data
     damaged = find_damaged(data, progress)
     sound = without_damaged(data, damaged, skip=settings.skip_damaged)
+    _tell(sound.notes[len(data.notes) :])
     if damaged and listing is not None:
         save_damaged(damaged, listing)
     return sound
+
+
+def _tell(notes: Iterable[str]) -> None:
+    for note in notes:
+        _log.info(note)

@@ -19,6 +19,7 @@ from PIL import Image
 
 from reid_al_env.errors import InputError
 
+from ..decoding import reduce_image
 from ..images import ImageSet
 from ..listing import LeftOut, list_images
 from ..pixels import FilePixels, PixelSource, read_each
@@ -125,10 +126,10 @@ class Cells:
         self.names = sorted(references)
         self._references = [references[name] for name in self.names]
 
-    def open(self, row: int) -> Image.Image:
+    def open(self, row: int, longest: int | None = None) -> Image.Image:
         """See :class:`~reid_al_agents.data.pixels.PixelSource`."""
         stored: NDArray[np.uint8] = self._file[self._references[row]][()]  # (3, W, H), as MATLAB stores
-        return Image.fromarray(np.ascontiguousarray(stored.T))
+        return reduce_image(Image.fromarray(np.ascontiguousarray(stored.T)), longest)
 
     def size(self, row: int) -> tuple[int, int]:
         """See :class:`~reid_al_agents.data.pixels.PixelSource`."""

@@ -54,7 +54,7 @@ def load_folder(folder: str, settings: DataSettings | None = None) -> ImageSet:
     if sorted_by_identity == "yes":
         words = [name.split("/")[0] if "/" in name else "" for name in names]
         _check_folders(folder, set(words) - {""})
-        identities, identity_names = number_names(words, settings.unknown)
+        identities, identity_names = number_names(words, settings.unknown_words)
         note = _describe(words, identities)
     return ImageSet(
         names=names,

@@ -12,7 +12,7 @@ from reid_al_env.errors import InputError
 from ..images import ImageSet
 from ..listing import LeftOut, list_images
 from ..names import UNKNOWN
-from ..protocol import Protocol, Published, own_protocol
+from ..protocol import Published, own_protocol
 
 _NAME = re.compile(r"(?P<identity>-?\d{1,18})_c(?P<camera>\d{1,18})(s\d+)?_f?\d+(_\d+)?\.\w+")
 _JUNK = -1
@@ -49,8 +49,9 @@ def load_named_files(
     if not root.is_dir():
         raise InputError(f"{source}: no such folder; expected one that holds {first}")
     left_out = LeftOut()
-    parts = [root / name for name in folders if (root / name).is_dir()] if (root / first).is_dir() else [root]
-    files = [path for part in parts for path in list_images(part, left_out)]
+    in_parts = (root / first).is_dir()
+    places = [root / name for name in folders if (root / name).is_dir()] if in_parts else [root]
+    files = [path for place in places for path in list_images(place, left_out)]
     if not files:
         raise InputError(f"{source}: no images there or in {first}; expected {expected}")
     labels = [_parse(path, title, expected) for path in files]
@@ -61,6 +62,7 @@ def load_named_files(
         left_out.add("junk images (identity -1)", len(files) - len(kept))
     cameras = [labels[row][1] for row in kept]
     one_camera = len(set(cameras)) == 1 < len(kept)
+    parts = [folders.get(files[row].parent.name, "") for row in kept]
     repeated = {name for name, count in Counter(path.name for path in files).items() if count > 1}
     names = [f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in files]
     return ImageSet(
@@ -69,17 +71,12 @@ def load_named_files(
         cameras=None if one_camera else cameras,
         paths=[str(files[row]) for row in kept],
         source=source,
-        protocol=_protocol(title, [folders.get(files[row].parent.name, "") for row in kept], published),
+        protocol=own_protocol(f"{title}'s own test set", parts, published) if in_parts else None,
         notes=(
             *left_out.notes(),
             *(["all images have one camera number: cameras are taken as unknown"] if one_camera else []),
         ),
     )
-
-
-def _protocol(title: str, parts: list[str], published: Published) -> Protocol | None:
-    """The parts that the folders are; None where the images lie in none of them."""
-    return own_protocol(f"{title}'s own test set", parts, published) if any(parts) else None
 
 
 def _parse(path: Path, title: str, expected: str) -> tuple[int, int]:
