@@ -12,6 +12,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.env_checker import check_env
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
@@ -53,7 +54,7 @@ def equal(first, second) -> None:
 
 def test_agrees_with_sb3s_own_vector_environment():
     ours = SB3VecEnv(SyncVectorEnv([short] * 3, autoreset_mode="SameStep"))
-    theirs = DummyVecEnv([short] * 3)
+    theirs = DummyVecEnv([lambda: Monitor(short())] * 3)
     assert ours.seed(7) == theirs.seed(7)
     equal(ours.reset(), theirs.reset())
     rng, ended = np.random.default_rng(0), 0
@@ -72,6 +73,9 @@ def test_agrees_with_sb3s_own_vector_environment():
             assert info["TimeLimit.truncated"] is bool(other["TimeLimit.truncated"])
             if "terminal_observation" in info:
                 equal(info["terminal_observation"], other["terminal_observation"])
+                assert info["episode"]["r"] == other["episode"]["r"]
+                assert info["episode"]["l"] == other["episode"]["l"]
+                assert info["episode"]["t"] >= 0
         ended += dones.sum()
     assert ended > 5
 
@@ -93,6 +97,30 @@ def test_infos_of_the_last_step_and_of_the_reset_are_kept_apart():
         for info, new in zip(infos, env.reset_infos, strict=True)
     )
     assert not set(first) & {info["query"] for info in env.reset_infos}
+
+
+def test_infos_are_read_like_a_list():
+    env = SB3VecEnv(batched())
+    env.reset()
+    _, _, _, infos = env.step(np.stack(env.env_method("action_masks")).argmax(axis=1))
+    queries = [info["query"] for info in infos]
+    assert len(infos) == 3
+    assert [infos[i]["query"] for i in (0, 1, 2)] == queries
+    assert [info["query"] for info in infos[1:]] == queries[1:]
+    assert infos[-1] is infos[2]
+    infos[1]["added"] = True  # as SB3's wrappers do
+    assert infos[1]["added"]
+    with pytest.raises(IndexError):
+        infos[3]
+
+
+def test_episode_returns_reach_sb3s_logger():
+    model = MaskedDQN("graph", SB3VecEnv(batched()), learning_starts=100, train_freq=1, device="cpu", seed=0)
+    model.learn(30)
+    assert len(model.ep_info_buffer) == 9  # three environments, three answers an episode, ten steps
+    assert {each["l"] for each in model.ep_info_buffer} == {3}
+    assert all(each["r"] >= 0 for each in model.ep_info_buffer)
+    model.dump_logs()
 
 
 def test_seeds_are_used_once():

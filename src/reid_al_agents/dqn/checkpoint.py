@@ -20,6 +20,9 @@ from reid_al_env.errors import InputError
 FILE_NAME = "dqn.npz"
 """Name of the file in a checkpoint's folder."""
 
+_VERSION = 2
+"""Of the file's layout; version 1 kept similarity graphs whole."""
+
 _NETWORKS = ("q_net", "q_net_target")
 _Arrays = dict[str, NDArray[Any]]
 
@@ -37,15 +40,8 @@ def write_checkpoint(folder: str | Path, model: MaskedDQN, state: Mapping[str, A
     """
     buffer = model.replay_buffer
     assert isinstance(buffer, NStepDictReplay)
-    kept = {
-        "state": dict(state),
-        "position": buffer.pos,
-        "full": buffer.full,
-        "streams": list(buffer.streams.items()),
-        "generator": buffer.rng.bit_generator.state,
-        "updates": model._n_updates,
-    }
-    arrays = {f"replay.{name}": column[: buffer.size()] for name, column in buffer.storage.items()}
+    kept = {"version": _VERSION, "state": dict(state), "updates": model._n_updates}
+    arrays = {f"replay.{name}": array for name, array in buffer.arrays().items()}
     arrays |= _network_arrays(model) | _optimizer_arrays(model)
     with atomic_write(make_folder(folder) / FILE_NAME) as file:
         np.savez_compressed(file, allow_pickle=False, kept=np.array(json.dumps(kept)), **arrays)
@@ -72,7 +68,9 @@ def restore(folder: str | Path, model: MaskedDQN) -> None:
     try:
         _restore_networks(model, arrays)
         _restore_optimizer(model, arrays)
-        _restore_replay(model, arrays, kept)
+        buffer = model.replay_buffer
+        assert isinstance(buffer, NStepDictReplay)
+        buffer.load_arrays(_under(arrays, "replay"))
     except (KeyError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
@@ -93,6 +91,12 @@ def _read(folder: str | Path) -> _Arrays:
         raise InputError(f"{path}: is not a readable checkpoint ({error}); start a new run") from error
     if "kept" not in arrays:
         raise InputError(f"{path}: is not the checkpoint of a learning selector; start a new run")
+    version = json.loads(str(arrays["kept"])).get("version", 1)
+    if version != _VERSION:
+        raise InputError(
+            f"{path}: is a checkpoint of layout {version}, expected {_VERSION}; go on with the version of "
+            "reid-al that wrote it, or start a new run"
+        )
     return arrays
 
 
@@ -126,17 +130,6 @@ def _restore_optimizer(model: MaskedDQN, arrays: _Arrays) -> None:
         place, key = name.split(".")
         moments.setdefault(int(place), {})[key] = torch.from_numpy(value)
     model.policy.optimizer.load_state_dict({**content, "state": moments})
-
-
-def _restore_replay(model: MaskedDQN, arrays: _Arrays, kept: Mapping[str, Any]) -> None:
-    buffer = model.replay_buffer
-    assert isinstance(buffer, NStepDictReplay)
-    for name, column in buffer.storage.items():
-        stored = arrays[f"replay.{name}"]
-        column[: len(stored)] = stored
-    buffer.pos, buffer.full = kept["position"], kept["full"]
-    buffer.streams = {int(stream): int(slot) for stream, slot in kept["streams"]}
-    buffer.rng.bit_generator.state = kept["generator"]
 
 
 def _under(arrays: _Arrays, part: str) -> _Arrays:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BufferedIOBase
+from pathlib import Path
 from typing import Any, ClassVar
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -11,16 +14,19 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import DQN
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
 from stable_baselines3.dqn.policies import DQNPolicy
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reid_al_agents.dqn.masking import bootstrap_values
+from reid_al_agents.dqn.networks import MaskedQNetwork
 from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
 from reid_al_agents.dqn.replay import NStepDictReplay, Transitions
+from reid_al_agents.files import atomic_write, make_folder
 from reid_al_agents.selection import RandomSelector
 from reid_al_env.errors import InputError
 
@@ -137,11 +143,19 @@ class MaskedDQN(DQN):
     @torch.no_grad()
     def _targets(self, batch: Transitions) -> Tensor:
         """Return r + discount * V(s'), (B, 1)."""
-        following = batch.next_observations
-        chooser = self.q_net(following) if self.double_q else None
-        values = bootstrap_values(self.q_net_target(following), following["action_mask"], chooser)
+        mask = batch.next_observations["action_mask"]
+        following: Any = batch.next_observations
+        if isinstance(self.q_net, MaskedQNetwork):  # read once for both networks
+            following = self.q_net.read(batch.next_observations)
+        chooser = self._values(self.q_net, following) if self.double_q else None
+        values = bootstrap_values(self._values(self.q_net_target, following), mask, chooser)
         discounts = self.gamma if batch.discounts is None else batch.discounts
         return batch.rewards + (1 - batch.dones) * discounts * values
+
+    def _values(self, network: nn.Module, following: Any) -> Tensor:
+        """Q-values (B, n) of observations, or of what :meth:`.MaskedQNetwork.read` made of them."""
+        values: Tensor = (network.values if isinstance(network, MaskedQNetwork) else network)(following)
+        return values
 
     def _greedy(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
         actions, _ = self.policy.predict(dict(observation), deterministic=True)
@@ -156,13 +170,101 @@ class MaskedDQN(DQN):
         actions = self.choose(self._last_obs, rate, self.rng)
         return actions, actions
 
+    def save_replay_buffer(self, path: str | Path | BufferedIOBase) -> None:
+        """Save the replay buffer, without pickle; :meth:`load_replay_buffer` goes on from it exactly.
+
+        Args:
+            path: File to write, ``.npz`` by custom, its folder made if missing; a file that is there is
+                replaced as a whole. Or a binary file open for writing.
+
+        Raises:
+            InputError: The file cannot be written, or the buffer is of another class.
+        """
+        arrays = self._own_buffer().arrays()
+        if isinstance(path, BufferedIOBase):
+            np.savez_compressed(path, allow_pickle=False, **arrays)
+            return
+        with atomic_write(make_folder(Path(path).parent) / Path(path).name) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def load_replay_buffer(self, path: str | Path | BufferedIOBase, truncate_last_traj: bool = True) -> None:
+        """Load a replay buffer that was saved, also one of a model with another number of environments.
+
+        Args:
+            path: As in :meth:`save_replay_buffer`.
+            truncate_last_traj: Of SB3's, for its HER buffer; without effect here, since episodes under way
+                are broken off where the environment is reset.
+
+        Raises:
+            InputError: The file is missing, is no saved buffer, or does not fit the model's.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                self._own_buffer().load_arrays(dict(file))
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{path}: is not a replay buffer that fits this model ({reason}); give a file of "
+                "save_replay_buffer, of a model with the same buffer_size and observations"
+            ) from error
+
+    def _own_buffer(self) -> NStepDictReplay:
+        if not isinstance(self.replay_buffer, NStepDictReplay):
+            raise InputError(
+                f"replay buffer: is a {type(self.replay_buffer).__name__}; MaskedDQN saves and loads its own "
+                "NStepDictReplay only"
+            )
+        return self.replay_buffer
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        """Break off the returns where learning begins with a reset of the environment; see SB3."""
+        if (reset_num_timesteps or self._last_obs is None) and isinstance(
+            self.replay_buffer, NStepDictReplay
+        ):
+            self.replay_buffer.break_off()
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+
+    def _store_transition(
+        self,
+        replay_buffer: ReplayBuffer,
+        buffer_action: NDArray[Any],
+        new_obs: NDArray[Any] | dict[str, NDArray[Any]],
+        reward: NDArray[Any],
+        dones: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Add a step of all environments to the replay, reading only the infos of ended episodes."""
+        if self._vec_normalize_env is not None:
+            super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
+            return
+        assert isinstance(new_obs, dict)
+        following = new_obs
+        if dones.any():
+            following = {key: value.copy() for key, value in new_obs.items()}
+            for i in np.flatnonzero(dones):
+                for key, value in infos[i].get("terminal_observation", {}).items():
+                    following[key][i] = value
+        assert isinstance(self._last_obs, dict)
+        replay_buffer.add(self._last_obs, following, buffer_action, reward, dones, infos)  # type: ignore[arg-type]
+        self._last_obs = new_obs
+
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: NDArray[Any] | None = None) -> None:
+        """Log the returns of episodes that ended; the infos of others have none."""
+        ended = range(len(infos)) if dones is None else np.flatnonzero(dones)
+        super()._update_info_buffer([infos[i] for i in ended], None if dones is None else dones[ended])
+
     def _setup_model(self) -> None:
         _check_spaces(self.observation_space, self.action_space)
-        self.rng = np.random.default_rng(self.seed)
+        if not hasattr(self, "rng"):  # a loaded model goes on where it was
+            self.rng = np.random.default_rng(self.seed)
         super()._setup_model()
-
-    def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "rng"]
 
 
 def _check_spaces(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:

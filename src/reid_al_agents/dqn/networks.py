@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +28,19 @@ class MaskedQNetwork(BasePolicy):
     The values stay unmasked because the current Q of a stored action is read from them: were a masked action
     ever stored, it would otherwise be learned towards the fill value.
     """
+
+    def read(self, observation: Mapping[str, Tensor]) -> Any:
+        """Prepare what :meth:`values` takes; it holds no weights, so that several networks can share it."""
+        raise NotImplementedError
+
+    def values(self, inputs: Any) -> Tensor:
+        """Return Q-values (B, n), unmasked, from what :meth:`read` gave."""
+        raise NotImplementedError
+
+    def forward(self, obs: PyTorchObs) -> Tensor:
+        """Return Q-values (B, n), unmasked, of a batch of observations with n pool items each."""
+        assert isinstance(obs, dict)
+        return self.values(self.read(obs))
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> Tensor:
         """Return the best unmasked action of each observation, (B,) int64."""
@@ -58,12 +72,15 @@ class GraphQNetwork(MaskedQNetwork):
         nn.init.zeros_(last.bias)
         self.head = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU(), last)
 
-    def forward(self, obs: PyTorchObs) -> Tensor:
-        """Return Q-values (B, n), unmasked, of a batch of observations with n pool items each."""
-        assert isinstance(obs, dict)
-        graph = gallery_graph(obs)
-        hidden = self.embed(node_features(graph))
-        routes = _routes(graph)
+    def read(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the features of the items (B, n, F) and the weights of messages (B, 3 n, n)."""
+        graph = gallery_graph(observation)
+        return node_features(graph), _routes(graph)
+
+    def values(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        """Return Q-values (B, n), unmasked."""
+        features, routes = inputs
+        hidden = self.embed(features)
         for step in self.rounds:
             hidden = step(hidden, routes)
         values: Tensor = self.head(torch.cat([hidden, _mean_of_items(hidden)], dim=2))
@@ -88,10 +105,13 @@ class MlpQNetwork(MaskedQNetwork):
         ]
         self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(widths[-1], int(action_space.n)))
 
-    def forward(self, obs: PyTorchObs) -> Tensor:
-        """Return Q-values (B, n), unmasked; only the graph is read, as in the paper."""
-        assert isinstance(obs, dict)
-        values: Tensor = self.layers(obs["similarity"].float())
+    def read(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Return the graphs (B, n + 1, n + 1); nothing else is read, as in the paper."""
+        return observation["similarity"].float()
+
+    def values(self, inputs: Tensor) -> Tensor:
+        """Return Q-values (B, n), unmasked."""
+        values: Tensor = self.layers(inputs)
         return values
 
 

@@ -1,7 +1,8 @@
-"""Replay of dictionary observations with n-step returns, by one generator of its own."""
+"""Replay of dictionary observations with n-step returns, by a random generator of its own."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +14,10 @@ from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from reid_al_agents.dqn.graph_store import GraphStore
+
 _NONE = -1
+_GRAPH = "similarity"
 
 
 class Transitions(NamedTuple):
@@ -25,7 +29,7 @@ class Transitions(NamedTuple):
         next_observations: After the last step, by key.
         dones: 1 where the episode terminated within the steps.
         rewards: Discounted sum over the steps.
-        discounts: What the value of ``next_observations`` is multiplied by: gamma to the number of steps.
+        discounts: Factor of the value of ``next_observations``: gamma to the power of the number of steps.
     """
 
     observations: dict[str, Tensor]
@@ -43,6 +47,9 @@ class NStepDictReplay(ReplayBuffer):
     step. Here a transition carries its stream (the environment it came from) and is linked to the stream's
     next one when that arrives. A predecessor is older, hence overwritten first: links never dangle.
 
+    Similarity graphs are kept as changes (:class:`GraphStore`): a transition of the paper's environment takes
+    about 800 bytes instead of 7,800, and comes back bit for bit.
+
     Args:
         buffer_size: Transitions kept, over all streams.
         observation_space: A ``Dict`` of array spaces.
@@ -50,9 +57,14 @@ class NStepDictReplay(ReplayBuffer):
         device: Of the sampled tensors.
         n_envs: Environments that :meth:`add` is called for.
         optimize_memory_usage: SB3 passes ``False``.
-        n_steps: Longest return; shorter where the episode or the record ends before.
+        n_steps: Maximum length of returns; shorter where the episode or the record ends before.
         gamma: Discount factor of the returns.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
+
+    Attributes:
+        storage: All columns but the graphs by name, each (buffer_size, ...).
+        graphs: The graphs; ``None`` where the space has no square matrix ``similarity``.
+        streams: Slot of the latest transition of each stream whose episode goes on.
     """
 
     def __init__(
@@ -73,9 +85,16 @@ class NStepDictReplay(ReplayBuffer):
         self.n_steps = n_steps
         self.gamma = gamma
         self.rng = np.random.default_rng(seed)
-        self.storage = _storage(buffer_size, observation_space)
+        self.graphs = _graph_store(buffer_size, observation_space)
+        self._keys = [key for key in observation_space.spaces if self.graphs is None or key != _GRAPH]
+        self.storage = _storage(buffer_size, {key: observation_space[key] for key in self._keys})
         self.streams: dict[int, int] = {}
-        """Slot of each stream's latest transition while its episode goes on."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes reserved; those of slots that were never filled are not taken from the machine."""
+        columns = sum(column.nbytes for column in self.storage.values())
+        return columns + (0 if self.graphs is None else self.graphs.nbytes)
 
     def add(  # type: ignore[override]  # dictionaries instead of arrays, as in SB3's DictReplayBuffer
         self,
@@ -87,8 +106,10 @@ class NStepDictReplay(ReplayBuffer):
         infos: list[dict[str, Any]],
     ) -> None:
         """Add one transition of each environment, as SB3's collection of rollouts does."""
-        cut = np.array([info.get("TimeLimit.truncated", False) for info in infos], dtype=bool)
         ended = np.asarray(done, dtype=bool)
+        cut = np.zeros(len(ended), dtype=bool)
+        for row in np.flatnonzero(ended):
+            cut[row] = infos[row].get("TimeLimit.truncated", False)
         self.add_batch(obs, next_obs, action.reshape(-1), reward, ended & ~cut, cut, np.arange(len(reward)))
 
     def add_batch(
@@ -101,7 +122,7 @@ class NStepDictReplay(ReplayBuffer):
         truncated: NDArray[Any],
         streams: NDArray[Any],
     ) -> None:
-        """Add B transitions, at most one of each stream.
+        """Add B transitions, at most one of each stream and no more than the ring has slots.
 
         Args:
             observations: By key, each of shape (B, ...).
@@ -110,18 +131,27 @@ class NStepDictReplay(ReplayBuffer):
             rewards: (B,).
             terminated: (B,) bool; such an episode has no value afterwards.
             truncated: (B,) bool; such an episode ends here but its value is still bootstrapped.
-            streams: (B,) integers, which environment each came from.
+            streams: (B,) non-negative integers, the environment that each came from.
         """
+        if not len(actions):
+            return
         slots = (self.pos + np.arange(len(actions))) % self.buffer_size
-        for key in self.observation_space.spaces:  # type: ignore[attr-defined]  # a Dict, see __init__
+        streams = np.asarray(streams).astype(np.int64)
+        for key in self._keys:
             self.storage[f"observation.{key}"][slots] = observations[key]
             self.storage[f"next.{key}"][slots] = next_observations[key]
+        if self.graphs is not None:
+            self.graphs.put(slots, streams, observations[_GRAPH], next_observations[_GRAPH])
         self.storage["action"][slots] = actions
         self.storage["reward"][slots] = rewards
         self.storage["terminated"][slots] = terminated
-        self._link(slots, streams, terminated | truncated)
+        self._link(slots, streams, np.asarray(terminated, dtype=bool) | np.asarray(truncated, dtype=bool))
         self.full = self.full or self.pos + len(actions) >= self.buffer_size
         self.pos = (self.pos + len(actions)) % self.buffer_size
+
+    def break_off(self) -> None:
+        """End the returns of all streams here: their next transitions do not continue these episodes."""
+        self.streams.clear()
 
     def sample(  # type: ignore[override]  # n-step transitions of dictionaries
         self, batch_size: int, env: VecNormalize | None = None
@@ -134,13 +164,48 @@ class NStepDictReplay(ReplayBuffer):
         """
         return self._get_samples(self.rng.integers(0, self.size(), batch_size), env)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that :meth:`load_arrays` needs to go on from here, as plain arrays."""
+        state = {
+            "position": self.pos,
+            "full": self.full,
+            "streams": list(self.streams.items()),
+            "generator": self.rng.bit_generator.state,
+            "graphs": self.graphs is not None,
+        }
+        kept = {f"storage.{name}": column[: self.size()] for name, column in self.storage.items()}
+        if self.graphs is not None:
+            kept |= {f"graphs.{name}": part for name, part in self.graphs.arrays(self.size()).items()}
+        return {"state": np.array(json.dumps(state)), **kept}
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` gave, whatever number of environments it came from.
+
+        Raises:
+            KeyError: Something is missing.
+            ValueError: It is that of a buffer of another size, or of other observations.
+        """
+        state = json.loads(str(arrays["state"]))
+        filled = len(arrays["storage.action"])
+        if filled != (self.buffer_size if state["full"] else state["position"]) or filled > self.buffer_size:
+            raise ValueError(f"holds {filled} transitions, which do not fit buffer_size {self.buffer_size}")
+        if state["graphs"] != (self.graphs is not None):
+            raise ValueError("similarity graphs are kept in another way")
+        for name, column in self.storage.items():
+            column[:filled] = arrays[f"storage.{name}"]
+        if self.graphs is not None:
+            self.graphs.load_arrays({name.removeprefix("graphs."): array for name, array in arrays.items()})
+        self.pos, self.full = state["position"], state["full"]
+        self.streams = {int(stream): int(slot) for stream, slot in state["streams"]}
+        self.rng.bit_generator.state = state["generator"]
+
     def _get_samples(  # type: ignore[override]  # n-step transitions of dictionaries
         self, batch_inds: NDArray[np.int64], env: VecNormalize | None = None
     ) -> Transitions:
         last, rewards, discounts = self._returns(batch_inds, env)
         return Transitions(
             observations=self._observations("observation", batch_inds, env),
-            actions=self.to_torch(self.storage["action"][batch_inds][:, None]),
+            actions=self.to_torch(self.storage["action"][batch_inds][:, None].astype(np.int64)),
             next_observations=self._observations("next", last, env),
             dones=self.to_torch(self.storage["terminated"][last][:, None].astype(np.float32)),
             rewards=self.to_torch(rewards[:, None]),
@@ -165,12 +230,14 @@ class NStepDictReplay(ReplayBuffer):
     def _observations(
         self, part: str, slots: NDArray[np.int64], env: VecNormalize | None
     ) -> dict[str, Tensor]:
-        keys = self.observation_space.spaces  # type: ignore[attr-defined]  # a Dict, see __init__
-        drawn = self._normalize_obs({key: self.storage[f"{part}.{key}"][slots] for key in keys}, env)
-        assert isinstance(drawn, dict)
-        return {key: self.to_torch(value, copy=False) for key, value in drawn.items()}
+        drawn = {key: self.storage[f"{part}.{key}"][slots] for key in self._keys}
+        if self.graphs is not None:
+            drawn[_GRAPH] = self.graphs.get("before" if part == "observation" else "after", slots)
+        normalised = self._normalize_obs(drawn, env)
+        assert isinstance(normalised, dict)
+        return {key: self.to_torch(value, copy=False) for key, value in normalised.items()}
 
-    def _link(self, slots: NDArray[np.int64], streams: NDArray[Any], ended: NDArray[Any]) -> None:
+    def _link(self, slots: NDArray[np.int64], streams: NDArray[np.int64], ended: NDArray[np.bool_]) -> None:
         self.storage["successor"][slots] = _NONE
         overwritten = set(slots.tolist())
         self.streams = {stream: slot for stream, slot in self.streams.items() if slot not in overwritten}
@@ -182,15 +249,22 @@ class NStepDictReplay(ReplayBuffer):
                 self.streams[stream] = slot
 
 
-def _storage(size: int, observation_space: spaces.Dict) -> dict[str, NDArray[Any]]:
-    """Return zeroed columns by name; memory is taken up only as they fill."""
+def _graph_store(size: int, observation_space: spaces.Dict) -> GraphStore | None:
+    space = observation_space.spaces.get(_GRAPH)
+    if space is None or space.shape is None or len(space.shape) != 2 or space.shape[0] != space.shape[1]:
+        return None
+    return GraphStore(size, space.shape[0], np.dtype(space.dtype))
+
+
+def _storage(size: int, observations: Mapping[str, spaces.Space[Any]]) -> dict[str, NDArray[Any]]:
+    """Return zeroed columns by name; memory is taken only as they fill."""
     columns: dict[str, NDArray[Any]] = {
-        "action": np.zeros(size, dtype=np.int64),
+        "action": np.zeros(size, dtype=np.int32),
         "reward": np.zeros(size, dtype=np.float32),
         "terminated": np.zeros(size, dtype=bool),
-        "successor": np.full(size, _NONE, dtype=np.int64),
+        "successor": np.full(size, _NONE, dtype=np.int32),
     }
-    for key, space in observation_space.spaces.items():
+    for key, space in observations.items():
         for part in ("observation", "next"):
             columns[f"{part}.{key}"] = np.zeros((size, *(space.shape or ())), dtype=space.dtype)
     return columns

@@ -102,10 +102,10 @@ class DQNSelector:
         self._learn()
 
     def break_off(self) -> None:
-        """Leave the episodes that are under way: what comes next in a row is not their continuation."""
+        """End the returns of the episodes under way: the next transition of a row does not continue them."""
         buffer = self.model.replay_buffer
         assert isinstance(buffer, NStepDictReplay)
-        buffer.streams.clear()
+        buffer.break_off()
 
     def save(self, path: str | Path, seen: Mapping[str, Any] | None = None) -> None:
         """Save the policy alone, to be shipped, ``seen`` as loaded unless given; see :func:`save_policy`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
 
 import gymnasium as gym
 import numpy as np
@@ -14,15 +15,20 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from reid_al_env.errors import InputError
 
+_STATISTICS = ("episode", "_episode")
+"""Entries of Gymnasium's ``RecordEpisodeStatistics``, which are of the episode that ended."""
+
 
 class SB3VecEnv(VecEnv):
     """Adapts a batched environment with same-step reset, so that SB3 and sb3-contrib learn on it directly.
 
-    ``infos[i]`` holds environment i's own entries. Where its episode ended they are those of the last step,
-    with ``terminal_observation``; those of the new episode are in ``reset_infos[i]``.
-    ``episode`` of Gymnasium's ``RecordEpisodeStatistics`` is among those of the last step, where SB3 expects
-    it. ``TimeLimit.truncated`` is always there. ``env_method("action_masks")`` gives what sb3-contrib's
-    MaskablePPO needs, also through Gymnasium's vector wrappers.
+    ``infos[i]`` holds environment i's own entries, made when they are read. Where its episode ended they are
+    those of the last step, with ``terminal_observation`` and ``episode``: return ``r``, length ``l`` and the
+    seconds ``t`` since the adapter was made, as from SB3's ``Monitor``, so that SB3 logs
+    ``rollout/ep_rew_mean``; those of Gymnasium's ``RecordEpisodeStatistics`` are handed on. The entries of the
+    new episode are in ``reset_infos[i]``. ``TimeLimit.truncated`` is always there.
+    ``env_method("action_masks")`` gives what sb3-contrib's MaskablePPO needs, also through Gymnasium's vector
+    wrappers.
 
     Args:
         venv: Made with ``autoreset_mode="SameStep"``.
@@ -41,6 +47,9 @@ class SB3VecEnv(VecEnv):
                 'make it with autoreset_mode="SameStep"'
             )
         self.venv = venv
+        self._returns = np.zeros(venv.num_envs)
+        self._lengths = np.zeros(venv.num_envs, dtype=np.int64)
+        self._made = time.monotonic()
         super().__init__(venv.num_envs, venv.single_observation_space, venv.single_action_space)
 
     def reset(self) -> VecEnvObs:
@@ -54,7 +63,8 @@ class SB3VecEnv(VecEnv):
             seed=seeds,  # type: ignore[arg-type]  # a list, as documented
             options=dict(self._options[0]) or None,
         )
-        self.reset_infos = _split(infos, self.num_envs)
+        self.reset_infos = [_row(infos, i) for i in range(self.num_envs)]
+        self._returns[:], self._lengths[:] = 0.0, 0
         self._reset_seeds()
         self._reset_options()
         return observations  # type: ignore[no-any-return]
@@ -66,13 +76,17 @@ class SB3VecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Return observations, rewards float32, dones and infos after the kept actions."""
         observations, rewards, terminated, truncated, infos = self.venv.step(self.actions)
+        rewards = rewards.astype(np.float32)
         dones = terminated | truncated
-        each = _split({name: value for name, value in infos.items() if not _is_final(name)}, self.num_envs)
-        if dones.any():
-            self._keep_ends(each, infos, np.flatnonzero(dones))
-        for info, cut, over in zip(each, truncated, terminated, strict=True):
-            info["TimeLimit.truncated"] = bool(cut and not over)
-        return observations, rewards.astype(np.float32), dones, each
+        self._returns += rewards
+        self._lengths += 1
+        ended = np.flatnonzero(dones)
+        each = _StepInfos(infos, truncated & ~terminated, self._episodes(ended))
+        begun = {name: value for name, value in infos.items() if name not in _STATISTICS}
+        for i in ended.tolist():
+            self.reset_infos[i] = _row(begun, i)
+        self._returns[ended], self._lengths[ended] = 0.0, 0
+        return observations, rewards, dones, each  # type: ignore[return-value]  # a sequence, read like a list
 
     def close(self) -> None:
         """Close the environment."""
@@ -117,13 +131,13 @@ class SB3VecEnv(VecEnv):
             return range(self.num_envs)
         return [indices] if isinstance(indices, int) else indices
 
-    def _keep_ends(self, each: list[dict[str, Any]], infos: dict[str, Any], ended: NDArray[np.int64]) -> None:
-        """Put the last step's infos and observation where episodes ended; keep the reset's apart."""
-        final = _split(infos.get("final_info", {}), self.num_envs)
-        for i in ended:
-            self.reset_infos[i] = each[i]
-            statistics = {name: each[i].pop(name) for name in ("episode",) if name in each[i]}
-            each[i] = {**final[i], **statistics, "terminal_observation": infos["final_obs"][i]}
+    def _episodes(self, ended: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
+        """What SB3's ``Monitor`` says of the episodes that ended, by environment."""
+        seconds = round(time.monotonic() - self._made, 6)
+        return {
+            i: {"r": round(float(self._returns[i]), 6), "l": int(self._lengths[i]), "t": seconds}
+            for i in ended.tolist()
+        }
 
 
 def _holder(venv: VectorEnv[Any, Any, Any], name: str) -> Any:
@@ -134,17 +148,62 @@ def _holder(venv: VectorEnv[Any, Any, Any], name: str) -> Any:
     return holder
 
 
-def _is_final(name: str) -> bool:
-    return name.lstrip("_") in ("final_obs", "final_info")
+class _StepInfos(Sequence[dict[str, Any]]):
+    """A step's infos of each environment, each made when it is first read: most never are.
+
+    Args:
+        infos: Of the batch, as Gymnasium's vector environments give them.
+        cut: (B,) bool, whether an episode was truncated without having terminated.
+        episodes: Of the environments whose episodes ended: return, length and time.
+    """
+
+    def __init__(
+        self, infos: dict[str, Any], cut: NDArray[np.bool_], episodes: dict[int, dict[str, Any]]
+    ) -> None:
+        self._infos = infos
+        self._cut = cut
+        self._episodes = episodes
+        self._read: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._cut)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = range(len(self))[index]
+        if row not in self._read:
+            self._read[row] = self._make(row)
+        return self._read[row]
+
+    def _make(self, row: int) -> dict[str, Any]:
+        if row in self._episodes:
+            statistics = {name: self._infos[name] for name in _STATISTICS if name in self._infos}
+            info = {**_row(self._infos.get("final_info", {}), row), **_row(statistics, row)}
+            info["terminal_observation"] = self._infos["final_obs"][row]
+            info.setdefault("episode", self._episodes[row])
+        else:
+            info = _row(self._infos, row)
+        info["TimeLimit.truncated"] = bool(self._cut[row])
+        return info
 
 
-def _split(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Turn a batch's infos with their ``_key`` masks into one dictionary for each environment."""
-    each: list[dict[str, Any]] = [{} for _ in range(count)]
+def _row(infos: dict[str, Any], row: int) -> dict[str, Any]:
+    """One environment's entries of a batch's infos with their ``_key`` masks, but for those of its end."""
+    own: dict[str, Any] = {}
     for name, values in infos.items():
-        if name.startswith("_"):
+        if name.startswith("_") or name in ("final_obs", "final_info"):
             continue
-        rows = _split(values, count) if isinstance(values, dict) else values
-        for i in np.flatnonzero(infos.get(f"_{name}", np.ones(count, dtype=bool))):
-            each[i][name] = rows[i]
-    return each
+        there = infos.get(f"_{name}")
+        if there is None or there[row]:
+            own[name] = _row(values, row) if isinstance(values, dict) else values[row]
+    return own
