@@ -25,8 +25,8 @@ class SB3VecEnv(VecEnv):
     ``infos[i]`` holds environment i's own entries, made when they are read. Where its episode ended they are
     those of the last step, with ``terminal_observation`` and ``episode``: return ``r``, length ``l`` and the
     seconds ``t`` since the adapter was made, as from SB3's ``Monitor``, so that SB3 logs
-    ``rollout/ep_rew_mean``; those of Gymnasium's ``RecordEpisodeStatistics`` are handed on. The entries of the
-    new episode are in ``reset_infos[i]``. ``TimeLimit.truncated`` is always there.
+    ``rollout/ep_rew_mean``; those of Gymnasium's ``RecordEpisodeStatistics`` are kept. The entries of the new
+    episode are in ``reset_infos[i]``. ``TimeLimit.truncated`` is always there.
     ``env_method("action_masks")`` gives what sb3-contrib's MaskablePPO needs, also through Gymnasium's vector
     wrappers.
 

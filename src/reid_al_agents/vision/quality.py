@@ -11,9 +11,9 @@ QUERIES, GALLERY = 500, 20_000
 HARDLY, WEAKLY = 1.7, 2.8
 """Separation under which features are hardly, and weakly, better than none.
 
-Over five sets of people, vehicles and fish, untrained OSNets reach 1.0 to 1.4, networks far from what they were
-trained on, or at half of their image size, 2.1 to 2.7, and networks at home 2.4 to 3.8; within a set the order
-by separation is nearly that by mAP (``docs/results.md``).
+Over five sets of people, vehicles and fish, untrained OSNets reach 1.0 to 1.4, networks far from what they
+were trained on, or at half of their image size, 2.1 to 2.7, and networks at home 2.4 to 3.8; within a set the
+order by separation is nearly that by mAP (``docs/results.md``).
 """
 
 FEW_IMAGES = 100
