@@ -103,17 +103,17 @@ class World:
             raise InputError(f"{folder}: holds no label-free start; give a run with --refresh cluster")
         config = place.settings()
         split = load_split(config.split or place.split)
-        images = load_data(config.data)
+        images = load_data(config.data, config.reading())
         if isinstance(images, FeatureSet):
             raise InputError(f"{config.data}: holds features; a model is trained on images")
-        self.size = config.size
+        self.size = config.size or load_model(config, device).size
         self._pool = images.subset(split.pool(images)).cached(self.size)
         judged = split.validation(images)
         members = np.union1d(judged.query, judged.gallery)
         self._judged = images.subset(members).cached(self.size)
         self._query = np.searchsorted(members, judged.query)
         self._gallery = np.searchsorted(members, judged.gallery)
-        self._model = load_model(config.backbone, None, 0, device)
+        self._model = load_model(replace(config, weights=None), device)
         self._start = place.start
         self._grouped_by = place.start if grouped_by == "start" else place.weights
         events, pool = logged_events(folder, answers), self._pool

@@ -37,9 +37,10 @@ from reid_al_agents.experiment.benchmark import ALL_LABELS
 from reid_al_agents.report.rows import ResultRow, read_json
 from reid_al_agents.report.series import NO_ANSWERS, START
 from reid_al_agents.report.summary import Estimate, estimate
-from reid_al_agents.vision import embed, load_weights
+from reid_al_agents.vision import embed
 from reid_al_agents.workspace.assembly import load_model
 from reid_al_agents.workspace.folder import log_test_use
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
 
 REFERENCES = (START, NO_ANSWERS, ALL_LABELS)
@@ -132,8 +133,8 @@ class Judge:
 
     def scores(self, backbone: str, weights: Path) -> Scores:
         """Score one model."""
-        model = load_model(backbone, None, 0, self._device)
-        load_weights(model, weights)
+        config = RunConfig(data="", backbone=backbone, weights=str(weights), size=self._size)
+        model = load_model(config, self._device)
         features = embed(model, self._images, size=self._size)
         people, cameras = self._images.identities, self._images.cameras
         return evaluate_ranking(features, people, cameras, self._query, self._gallery)

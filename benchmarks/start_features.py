@@ -1,7 +1,7 @@
 """Compare the label-free separation of start features with how well they rank.
 
 Over sets, backbones and image sizes. Each set is cut to about 2,200 images of whole identities. Every image
-is a query and the rest its gallery, by the standard protocol; for the fish a clip takes the place of a camera.
+is a query and the rest its gallery, by the standard protocol; for the fish a clip stands for a camera.
 ``--keep`` keeps features, so that a second run takes seconds. The sets are those of ``../shared/data``; Lite0
 needs the extra ``imagenet``.
 

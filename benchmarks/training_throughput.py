@@ -33,6 +33,7 @@ from reid_al_agents.training.cluster.objective import train_on_clusters
 from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_agents.vision import EmbeddingNet, normalise, to_pixels
 from reid_al_agents.workspace.assembly import load_model
+from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 
 REFRESH, NETWORK, BARE = "refresh", "network", "network without optimiser"
@@ -108,7 +109,9 @@ def main() -> None:
             "expected --steps and --rounds of 1 or more, and --images for a batch and all clusters"
         )
     bench = Bench(
-        load_model(options.backbone, None, options.seed, options.device), *_images(options), settings
+        load_model(RunConfig(data="", backbone=options.backbone, seed=options.seed), options.device),
+        *_images(options),
+        settings,
     )
     rounds = []
     for number in range(options.rounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -17,18 +18,25 @@ from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering.sides import sides_of
-from reid_al_agents.data import ImageSet, Split, load_data, load_split, save_split
+from reid_al_agents.data import ImageSet, Split, load_split, save_split
+from reid_al_agents.data.spec import load_checked
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_beforehand
+from reid_al_agents.vision.quality import warnings_about
 from reid_al_agents.workspace.features import FEATURES, read_features
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
 
+_log = logging.getLogger(__name__)
+
 Bar = Callable[[str, int, int], None]
+
+_SHOWN = (128, 64)
+"""Height and width in pixels at which images that are in memory only are shown."""
 
 
 @dataclass
@@ -98,7 +106,7 @@ def open_session(
     try:
         folder = Folder(path)
         kept = _kept(folder, config, settings, store)
-        images = _images(folder, config)
+        images = _images(folder, config, progress)
         address = store or kept.store or str(folder.events)
         opened = EventStore(address)
         if not folder.pool.is_file():
@@ -113,7 +121,7 @@ def open_session(
         lock.release()
         raise
     refreshes = Refreshes(session, config, folder, address, device=device, process=process)
-    pictures = Pictures(images, config.size, folder.path / "thumbnails")
+    pictures = Pictures(images, config.size or _SHOWN, folder.path / "thumbnails")
     return OpenSession(session, refreshes, pictures, opened, folder, config.data, executor, lock)
 
 
@@ -145,9 +153,11 @@ def _without_password(address: str) -> str:
         raise InputError(f"--store: cannot be read as an address ({type(error).__name__})") from None
 
 
-def _images(folder: Folder, config: RunConfig) -> ImageSet:
+def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet:
     """The pool: of the folder's own split, of the one that was named, or everything."""
-    data = load_data(config.data)
+    bar = None if progress is None else lambda done, total: progress("check images", done, total)
+    listing = folder.path / "skipped.csv"
+    data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
     if not isinstance(data, ImageSet):
         raise InputError(f"{config.data}: has no images to show; name a data set of images")
     if folder.split.is_file():
@@ -182,7 +192,9 @@ def _session(
         settings=settings,
         grouping=config.grouping(),
         episode=config.episode(),
-        known=lambda excluded: known_beforehand(len(images), images.tracklets, excluded),
+        known=lambda excluded: known_beforehand(
+            len(images), images.tracklets, excluded, images.known_different
+        ),
         sides=sides_of(images.sides),
         executor=executor,
         selector_name=config.selector,
@@ -201,11 +213,14 @@ def _features(
         from reid_al_agents.vision.extraction import embed
         from reid_al_agents.workspace.assembly import load_model
 
-        weights = config.weights if round_ == 0 else str(place / "weights.safetensors")
-        model = load_model(config.backbone, weights, config.seed, device)
+        weights = None if round_ == 0 else str(place / "weights.safetensors")
+        model = load_model(config, device, weights)
         bar = None if progress is None else lambda done, total: progress("embed", done, total)
-        write_arrays(place / FEATURES, {"features": embed(model, images, size=config.size, progress=bar)})
+        write_arrays(place / FEATURES, {"features": embed(model, images, size=model.size, progress=bar)})
     found = read_features(place, len(images))
+    if round_ == 0:
+        for warning in warnings_about(found, images.cameras, config.weights is not None):
+            _log.warning(warning)
     return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
 
 

@@ -82,7 +82,9 @@ def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) ->
     with EventStore(work.store) as log:
         events = [event for event in log.events(run) if event.id <= work.last_event]
     beliefs = Beliefs.replay(
-        lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded), events, asking.error_rate
+        lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded, pool.known_different),
+        events,
+        asking.error_rate,
     )
     seen = FeatureSet(
         read_features(last, len(pool)), pool.identities, pool.cameras, pool.names, source=settings.data

@@ -51,6 +51,7 @@ def _run(stops: Stops) -> None:
         if (error.name or "").startswith("reid_al"):
             raise
         _fail(f'{error.name} is not installed; pip install "reid-active-learning[agents]"')
+    _show_notes()
     usage_error: Any = typer.BadParameter.__bases__[
         0
     ]  # of which a missing option or a wrong word is one, too
@@ -104,3 +105,18 @@ def _short_block() -> list[str]:
         return short_block()
     except Exception as error:  # whatever broke the command may break this, too
         return [f"(no versions: {type(error).__name__}: {error})"]
+
+
+def _show_notes() -> None:
+    """Print what the packages log about data and models, such as images that were left out."""
+    import logging
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            from reid_al_agents.cli.console import messages
+
+            messages.print(f"note: {record.getMessage()}", markup=False, highlight=False, soft_wrap=True)
+
+    logger = logging.getLogger("reid_al_agents")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [Notes()]

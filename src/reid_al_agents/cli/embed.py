@@ -12,7 +12,7 @@ from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
 
 
-@opt.takes(typed=opt.options(RunConfig, "data", "weights", "backbone", "size", "seed"))
+@opt.takes(typed=opt.options(RunConfig, "data", *opt.READING, "weights", "backbone", "size", "seed"))
 def embed(
     typed: opt.Typed,
     out: Annotated[Path, opt.option("--out", "Features file to write, .npz", "Output", "FILE")],
@@ -27,14 +27,14 @@ def embed(
     from reid_al_agents.workspace.assembly import load_model
     from reid_al_env import FeatureSet
 
-    images = load_data(config.data)
+    images = load_data(config.data, config.reading())
     if not isinstance(images, ImageSet):
         raise InputError(f"{config.data}: holds features already; name images, such as market1501:DIR")
-    model = load_model(config.backbone, config.weights, config.seed, device)
+    model = load_model(config, device)
     started = time.perf_counter()
     with progress() as report:
         features = extract(
-            model, images, size=config.size, progress=lambda done, total: report("embed", done, total)
+            model, images, size=model.size, progress=lambda done, total: report("embed", done, total)
         )
     seconds = time.perf_counter() - started
     FeatureSet(features, images.identities, images.cameras, images.names, source=images.source).save(out)

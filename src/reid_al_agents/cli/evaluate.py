@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 SETS = ("validation", "test", "both")
 
 
-@opt.takes(typed=opt.options(RunConfig, "data", "split", "weights", "backbone", "size", "seed"))
+_TAKEN = ("data", "split", *opt.READING, "weights", "backbone", "size", "seed")
+
+
+@opt.takes(typed=opt.options(RunConfig, *_TAKEN))
 def evaluate(
     typed: opt.Typed,
     on: Annotated[
@@ -54,7 +57,7 @@ def evaluate(
 
     if metric not in get_args(Metric):
         raise InputError(f"--metric: {metric!r} is unknown; choose one of {', '.join(get_args(Metric))}")
-    loaded = load_data(config.data)
+    loaded = load_data(config.data, config.reading())
     split = load_or_make_split(loaded, config.split, config.seed, None)
     sides = [getattr(split, name)(loaded) for name in SETS[:2] if on in (name, "both")]
     query = np.concatenate([side.query for side in sides])
@@ -83,10 +86,10 @@ def _features(judged: ImageSet | FeatureSet, config: RunConfig, device: str) -> 
 
     if not isinstance(judged, ImageSet):
         return judged.features
-    model = load_model(config.backbone, config.weights, config.seed, device)
+    model = load_model(config, device)
     with progress() as report:
         return embed(
-            model, judged, size=config.size, progress=lambda done, total: report("embed", done, total)
+            model, judged, size=model.size, progress=lambda done, total: report("embed", done, total)
         )
 
 

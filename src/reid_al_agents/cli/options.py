@@ -21,6 +21,9 @@ from reid_al_env.settings import Described, fields_of, plain
 PANELS = ("Data", "Model", "Asking", "Page", "Training", "Output", "Research")
 """Headings of a command's help, in order; options for experiments come last."""
 
+READING = ("unknown", "skip_damaged", "root", "sequence_gap")
+"""Settings of how data are read, which every command has that reads them."""
+
 Typed: TypeAlias = dict[str, Any]
 """Settings that were typed, by name; what is not here was left to its default."""
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from reid_al_agents.dqn.selector import DQNSelector
     from reid_al_env import Inquiry
 
-_TAKEN = ("data", "split", "seed", "weights", "backbone", "size", "pool_size", "k", "budget", "margin",
-          "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
+_TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "pool_size", "k",
+          "budget", "margin", "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
 
 
 @opt.takes(typed=opt.options(RunConfig, *_TAKEN), learning=opt.options(DQNSettings, "policy"))

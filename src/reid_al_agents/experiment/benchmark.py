@@ -150,7 +150,7 @@ def _references(plan: Plan, pool: Pool, seed: int) -> Iterator[tuple[str, Callab
     if not plan.all_labels:
         return
     if plan.base.refresh == "cluster":
-        nothing = known_beforehand(len(pool), pool.tracklets)
+        nothing = known_beforehand(len(pool), pool.tracklets, different=pool.known_different)
         yield NO_ANSWERS, lambda: pool.refresh(nothing, seed * 1000 + 1)
     yield ALL_LABELS, lambda: pool.learn_all_labels(seed * 1000 + 1)
 

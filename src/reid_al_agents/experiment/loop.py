@@ -97,7 +97,7 @@ class Loop:
         _check(config, pool)
         believed, self._logged = _unfinished_round(events)
         self.beliefs = Beliefs.replay(
-            lambda excluded: known_beforehand(count, pool.tracklets, excluded),
+            lambda excluded: known_beforehand(count, pool.tracklets, excluded, pool.known_different),
             believed,
             config.grouping().error_rate,
         )

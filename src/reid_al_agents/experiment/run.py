@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,11 +14,15 @@ from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.report.machine import Provenance
 from reid_al_agents.report.pages import write_run_page
+from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.training.pool import Pool, Progress
+from reid_al_agents.vision.quality import warnings_about
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError, LabelOracle, NoisyOracle, Oracle
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ def run(
             loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress)
             _check_rounds(folder, len(loop.rounds))
             keeper = _Keeper(folder, loop, log, kept.run, on_round)
+            if not loop.rounds:
+                _warn(pool, config)
             if loop.rounds:
                 loop.resume(folder)
                 folder.write_metrics(loop.rounds)
@@ -158,6 +165,15 @@ def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, res
         kept = replace(kept, settings=config)
         folder.keep(kept)
     return kept
+
+
+def _warn(pool: Pool, config: RunConfig) -> None:
+    """Say what speaks against starting like this, before hours are lost."""
+    if isinstance(pool, FeaturePool):
+        return
+    features = pool.features().features
+    for warning in warnings_about(features, pool.cameras, config.weights is not None):
+        _log.warning(warning)
 
 
 def _check_rounds(folder: Folder, refreshes: int) -> None:

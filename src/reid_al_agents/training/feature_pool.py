@@ -48,6 +48,7 @@ class FeaturePool:
         return self._pool.cameras
 
     tracklets: NDArray[np.int64] | None = None
+    known_different: NDArray[np.int64] | None = None
     sides: NDArray[np.int64] | None = None
 
     def features(self) -> FeatureSet:

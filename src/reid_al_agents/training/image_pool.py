@@ -95,6 +95,11 @@ class ImagePool:
         return self._pool.tracklets
 
     @property
+    def known_different(self) -> NDArray[np.int64] | None:
+        """See :class:`.Pool`."""
+        return self._pool.known_different
+
+    @property
     def sides(self) -> NDArray[np.int64] | None:
         """See :class:`.Pool`."""
         return self._pool.sides
@@ -145,7 +150,7 @@ class ImagePool:
     def adapt(self, seed: int) -> dict[str, Any]:
         """See :class:`.Pool`."""
         self.fingerprint()  # of the weights as they came
-        known = known_beforehand(len(self), self.tracklets)
+        known = known_beforehand(len(self), self.tracklets, different=self.known_different)
         figures = self._train(self._adapter, self._pool, known, seed, "adapt")
         self._start_here()
         return figures

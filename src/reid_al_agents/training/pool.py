@@ -49,6 +49,11 @@ class Pool(Protocol):
         ...
 
     @property
+    def known_different(self) -> NDArray[np.int64] | None:
+        """Pairs of images that are known to differ, shape (M, 2); ``None`` for none."""
+        ...
+
+    @property
     def sides(self) -> NDArray[np.int64] | None:
         """Side that each image shows, shape (N,), −1 for unknown; ``None`` where there are no sides."""
         ...
@@ -125,18 +130,27 @@ class Pool(Protocol):
 
 
 def known_beforehand(
-    count: int, tracklets: NDArray[np.int64] | None, excluded: Collection[int] = ()
+    count: int,
+    tracklets: NDArray[np.int64] | None,
+    excluded: Collection[int] = (),
+    different: NDArray[np.int64] | None = None,
 ) -> ConstraintGraph:
-    """What is known before the first answer: images of one tracklet show one identity.
+    """What is known before the first answer.
+
+    Images of one tracklet show one identity, and two boxes in one photograph two.
 
     Args:
         count: Number of images.
         tracklets: (N,) tracklet of each image, −1 for none; ``None`` where there are no tracklets.
         excluded: Images of which nothing is known, since they do not show what they should.
+        different: (M, 2) pairs of images that are known to differ; ``None`` for none.
     """
     constraints = ConstraintGraph(count)
     if tracklets is not None:
         tracklets = tracklets.copy()
         tracklets[list(excluded)] = -1
         constraints.link_groups(tracklets, TRACKLET_WEIGHT)
+    for i, j in () if different is None else different.tolist():
+        if i not in excluded and j not in excluded:
+            constraints.add(i, j, -1, TRACKLET_WEIGHT)
     return constraints

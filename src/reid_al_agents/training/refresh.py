@@ -11,7 +11,7 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.identities import Identities, Thresholds
-from reid_al_agents.training.pool import Pool, known_beforehand
+from reid_al_agents.training.pool import TRACKLET_WEIGHT, Pool, known_beforehand
 from reid_al_env import ConstraintGraph, FeatureSet
 
 
@@ -60,7 +60,11 @@ def _among(pool: Pool, beliefs: Beliefs, kept: NDArray[np.int64]) -> ConstraintG
     """What is known of the kept images alone, by their places in ``kept``."""
     place = np.full(len(pool), -1, dtype=np.int64)
     place[kept] = np.arange(len(kept))
-    constraints = known_beforehand(len(kept), None if pool.tracklets is None else pool.tracklets[kept])
+    tracklets = None if pool.tracklets is None else pool.tracklets[kept]
+    constraints = known_beforehand(len(kept), tracklets)
+    for i, j in () if pool.known_different is None else place[pool.known_different].tolist():
+        if i >= 0 and j >= 0:
+            constraints.add(i, j, -1, TRACKLET_WEIGHT)
     for item in beliefs.evidence:
         constraints.add(int(place[item.i]), int(place[item.j]), item.sign, item.weight)
     return constraints

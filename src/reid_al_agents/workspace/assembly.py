@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-import torch
-
-from reid_al_agents.data import ImageSet, Split, load_data, load_split, make_split, save_split
+from reid_al_agents.data import ImageSet, Split, load_split, make_split, save_split
+from reid_al_agents.data.spec import load_checked
 from reid_al_agents.files import make_folder
 from reid_al_agents.training.cluster.refresher import ClusterRefresher, SupervisedClusterRefresher
 from reid_al_agents.training.cluster.settings import ClusterSettings
@@ -18,9 +18,12 @@ from reid_al_agents.training.pool import Pool, Progress
 from reid_al_agents.training.refresher import Refresher
 from reid_al_agents.training.triplet.refresher import SupervisedRefresher, TripletRefresher
 from reid_al_agents.training.triplet.settings import TripletSettings
-from reid_al_agents.vision import EmbeddingNet, build_backbone, load_weights
+from reid_al_agents.vision.backbones import EmbeddingNet
+from reid_al_agents.vision.start import start_model
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
+
+_log = logging.getLogger(__name__)
 
 REFRESHERS = ("cluster", "triplet", "none")
 
@@ -41,29 +44,21 @@ def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int,
     return split
 
 
-def load_model(backbone: str, weights: str | None, seed: int, device: str = "auto") -> EmbeddingNet:
-    """A backbone with its start weights on a device.
+def load_model(config: RunConfig, device: str = "auto", weights: str | None = None) -> EmbeddingNet:
+    """The network that the settings describe, on a device; its ``size`` is that of the images to give it.
+
+    Args:
+        config: The settings.
+        device: As :func:`~reid_al_agents.vision.devices.choose_device` takes it.
+        weights: Other weights than those of the settings, such as a refreshed model's.
 
     Raises:
         InputError: If the backbone or the device is unknown, or the weights do not fit.
     """
-    model = build_backbone(backbone, seed=seed)
-    if weights is not None:
-        load_weights(model, weights)
-    return model.to(choose_device(device))
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is CUDA where there is one.
-
-    Raises:
-        InputError: If it is unknown or not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"--device: {name!r} is not there; choose cpu or auto")
-    return torch.device(name)
+    chosen = config.weights if weights is None else weights
+    return start_model(
+        config.backbone, chosen, config.size, seed=config.seed, device=device, say=_log.warning
+    )
 
 
 def assemble(
@@ -74,11 +69,11 @@ def assemble(
     split_seed: int | None = None,
     progress: Progress | None = None,
 ) -> Pool:
-    """The subject that a run's settings describe.
+    """The pool that a run's settings describe.
 
     Args:
         config: The settings.
-        device: As :func:`choose_device` takes it.
+        device: As :func:`load_model` takes it.
         keep_split: Where to keep the split that is made if the settings name none.
         split_seed: Of that split; ``None`` is the settings' seed.
         progress: Told of long work.
@@ -88,38 +83,40 @@ def assemble(
     """
     if config.refresh not in REFRESHERS:
         raise InputError(f"refresh: {config.refresh!r} is unknown; choose one of {', '.join(REFRESHERS)}")
-    data = load_data(config.data)
+    listing = None if keep_split is None else keep_split.with_name("skipped.csv")
+    if listing is not None and config.skip_damaged:
+        make_folder(listing.parent)
+    bar = None if progress is None else lambda done, total: progress("check images", done, total)
+    data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
     seed = config.seed if split_seed is None else split_seed
     split = load_or_make_split(data, config.split, seed, keep_split)
     if isinstance(data, FeatureSet):
         return FeaturePool(data, split)
-    if not config.backbone:
-        raise InputError("--backbone: images need one; for example --backbone osnet_x0_25")
-    model = load_model(config.backbone, config.weights, config.seed, device)
-    refreshers = make_refreshers(config)
-    return ImagePool(model, data, split, config.evaluate_on, config.size, *refreshers, progress)
+    model = load_model(config, device)
+    refreshers = make_refreshers(config, model.size)
+    return ImagePool(model, data, split, config.evaluate_on, model.size, *refreshers, progress)
 
 
 Refreshers: TypeAlias = tuple[Refresher | None, Refresher | None, Refresher | None, Refresher | None]
 
 
-def make_refreshers(config: RunConfig) -> Refreshers:
+def make_refreshers(config: RunConfig, size: tuple[int, int]) -> Refreshers:
     """The refresher that the settings name, its twins that see all labels, adapt, and are quick.
 
-    ``None`` trains nothing.
+    ``None`` trains nothing. ``size`` is the height and width of the images in pixels.
     """
     if config.refresh == "none":
         return None, None, None, None
     if config.refresh == "cluster":
-        return _cluster_refreshers(config)
-    settings = TripletSettings(size=config.size)
+        return _cluster_refreshers(config, size)
+    settings = TripletSettings(size=size)
     if config.refresh_steps is not None:
         settings = replace(settings, steps=config.refresh_steps)
     return TripletRefresher(settings), SupervisedRefresher(settings), None, None
 
 
-def _cluster_refreshers(config: RunConfig) -> Refreshers:
-    settings = ClusterSettings(size=config.size)
+def _cluster_refreshers(config: RunConfig, size: tuple[int, int]) -> Refreshers:
+    settings = ClusterSettings(size=size)
     if config.refresh_steps is not None:
         epochs = max(1, round(settings.epochs * config.refresh_steps / settings.steps))
         settings = replace(settings, steps=config.refresh_steps, epochs=min(epochs, config.refresh_steps))

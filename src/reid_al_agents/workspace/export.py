@@ -144,7 +144,7 @@ def export_folder(
 
 def _pool(folder: Folder) -> ImageSet | FeatureSet:
     config = folder.settings()
-    data = load_data(config.data)
+    data = load_data(config.data, config.reading())
     split = load_split(folder.split if folder.split.is_file() else _named_split(folder, config))
     pool = data.subset(split.pool(data))
     if not np.array_equal(pool.names, folder.names()):
@@ -161,10 +161,11 @@ def _named_split(folder: Folder, config: RunConfig) -> str:
 def _beliefs(folder: Folder, pool: ImageSet | FeatureSet, store: str | None) -> tuple[Beliefs, list[Event]]:
     kept = folder.kept()
     tracklets = pool.tracklets if isinstance(pool, ImageSet) else None
+    different = pool.known_different if isinstance(pool, ImageSet) else None
     with EventStore(store or kept.store or folder.events) as log:
         events = log.events(kept.run)
     beliefs = Beliefs.replay(
-        lambda excluded: known_beforehand(len(pool), tracklets, excluded),
+        lambda excluded: known_beforehand(len(pool), tracklets, excluded, different),
         events,
         kept.settings.grouping().error_rate,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from reid_al_agents.asking.settings import AskingSettings
+from reid_al_agents.data.settings import DataSettings
 from reid_al_env import InputError
 from reid_al_env.settings import from_mapping, setting
 
@@ -19,7 +20,7 @@ class RunData:
     """Which images a run is about, and which of them it scores."""
 
     data: str = setting(
-        help="Images or features: market1501:DIR, csv:FILE, folder:DIR, synthetic:NAME, or a features .npz",
+        help="Images or features: folder:DIR, csv:FILE, market1501:DIR, ... (see reid-al datasets)",
         panel="Data",
         option="DATA",
     )
@@ -48,19 +49,21 @@ class ModelSettings:
 
     weights: str | None = setting(
         None,
-        help="Start weights, .pth or .safetensors",
+        help="Start weights, .pth or .safetensors; or pretrained, those of the backbone's library",
         default_help="untrained",
         panel="Model",
         metavar="FILE",
     )
-    backbone: str = setting(
-        "osnet_x0_25",
-        help="Network: osnet_x0_25, osnet_x1_0, resnet18, resnet50, mobilenet_v3_small, ...",
+    backbone: str | None = setting(
+        None,
+        help="Network: osnet_x0_25, resnet50, efficientnet_lite0, timm:NAME, ... (see reid-al weights)",
+        default_help="that of the weights, or osnet_x0_25",
         panel="Model",
     )
-    size: tuple[int, int] = setting(
-        (128, 64),
-        help="Height and width of the images",
+    size: tuple[int, int] | None = setting(
+        None,
+        help="Height and width of the images; smaller is faster and worse",
+        default_help="that of the weights, or the backbone's",
         unit="pixels",
         at_least=8,
         at_most=2048,
@@ -102,7 +105,7 @@ class RefreshSettings:
 
 
 @dataclass(frozen=True)
-class RunConfig(RefreshSettings, AskingSettings, ModelSettings, RunData):
+class RunConfig(RefreshSettings, AskingSettings, ModelSettings, DataSettings, RunData):
     """All settings of a run or a session; :mod:`reid_al_env.settings` reads each field's description.
 
     Raises:
@@ -114,7 +117,11 @@ class RunConfig(RefreshSettings, AskingSettings, ModelSettings, RunData):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""
-        return {**asdict(self), "size": list(self.size)}
+        return {**asdict(self), "size": None if self.size is None else list(self.size)}
+
+    def reading(self) -> DataSettings:
+        """How the data are read."""
+        return DataSettings(**{each.name: getattr(self, each.name) for each in fields(DataSettings)})
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> RunConfig:
