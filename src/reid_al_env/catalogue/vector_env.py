@@ -117,12 +117,9 @@ class ReIDCatalogueVectorEnv(BatchedEnv):
 
     def _columns(self, infos: list[dict[str, Any]]) -> Columns:
         """Infos by key, zeros for sub-environments that have none."""
-        keys = dict.fromkeys(name for info in infos for name in info)
-        filled: dict[str, Any] = {name: next(info[name] for info in infos if name in info) for name in keys}
-        return {
-            name: np.stack([np.asarray(info.get(name, np.zeros_like(value))) for info in infos])
-            for name, value in filled.items()
-        }
+        samples = {name: value for info in infos for name, value in info.items()}
+        none = {name: np.zeros_like(value)[()] for name, value in samples.items()}
+        return {name: np.array([info.get(name, none[name]) for info in infos]) for name in samples}
 
     def _snapshot_parts(self) -> Parts:
         changing: list[Part] = [(self, self.STATE)]
