@@ -60,8 +60,8 @@ HELD_OUT_SEEDS = {
     "herd": (0, 4, 6, 12, 13),
     "single view": (0, 2, 3, 5, 8),
 }
-"""Seeds of the fixed tasks: the first five of each family on which the label-seeing order ends at least 0.04 of
-F1 above nearest first in all registered variants, so that scores between the two are meaningful."""
+"""Seeds of the fixed tasks. They are the first five of each family on which the label-seeing order ends at
+least 0.04 of F1 above nearest first in all registered variants, so that scores in between mean something."""
 _DIMENSIONS = 32
 
 
