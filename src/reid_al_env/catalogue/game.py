@@ -64,7 +64,7 @@ class GameSettings:
 
 
 class Answered(NamedTuple):
-    """What one action brought.
+    """Result of one action.
 
     Args:
         left: Dataset index of the image shown of one group, −1 if no question was asked.
@@ -215,13 +215,13 @@ class CatalogueGame(CopiedByState):
 
     def _summary(self) -> NDArray[np.float32]:
         images = len(self.pool.groups)
-        told = [answer for answer in self._recent if answer]
+        decided = [answer for answer in self._recent if answer]
         return np.array(
             [
                 max(1.0 - self.spent / self.settings.budget, 0.0),
                 self.questions.count() / images,
                 self.delivered.count() / images,
-                sum(answer > 0 for answer in told) / len(told) if told else 0.5,
+                sum(answer > 0 for answer in decided) / len(decided) if decided else 0.5,
             ],
             dtype=np.float32,
         )
