@@ -84,15 +84,20 @@ for _name, (_settings, _threshold) in _VARIANTS.items():
             kwargs=_settings,
         )
 
-_SMALL: dict[str, Any] = {"identities": 20, "budget": 40, "questions": 24}
-_NOISY: dict[str, Any] = {"false_match": 0.05, "false_non_match": 0.05, "cannot_tell": 0.03}
+# Settings, and the reward_threshold of the fixed tasks: the mean return of the label-seeing order.
+_CATALOGUES: dict[str, tuple[dict[str, Any], float]] = {
+    "ReIDCatalogue": ({}, 0.215),
+    "ReIDCatalogueSmall": ({"identities": 20, "budget": 40, "questions": 24}, 0.175),
+    "ReIDCatalogueNoisy": ({"false_match": 0.05, "false_non_match": 0.05, "cannot_tell": 0.03}, 0.151),
+}
 
-for _name, _settings in {"": {}, "Small": _SMALL, "Noisy": _NOISY}.items():
-    for _suffix, _tasks in {"": {}, "Test": {"tasks": "test"}}.items():
-        if f"ReIDCatalogue{_name}{_suffix}-v0" not in registry:
+for _name, (_settings, _threshold) in _CATALOGUES.items():
+    for _suffix, _tasks in {"": "train", "Test": "test"}.items():
+        if f"{_name}{_suffix}-v0" not in registry:
             register(
-                id=f"ReIDCatalogue{_name}{_suffix}-v0",
+                id=f"{_name}{_suffix}-v0",
                 entry_point="reid_al_env.catalogue.env:ReIDCatalogueEnv",
                 vector_entry_point="reid_al_env.catalogue.vector_env:ReIDCatalogueVectorEnv",
-                kwargs={**_settings, **_tasks},
+                reward_threshold=_threshold if _tasks == "test" else None,
+                kwargs={**_settings, "tasks": _tasks},
             )

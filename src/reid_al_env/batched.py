@@ -26,8 +26,8 @@ class BatchedEnv(Cloneable, VectorEnv[Observation, NDArray[np.int64], NDArray[An
     """A vector environment that behaves like ``SyncVectorEnv`` in everything a user can see.
 
     That is: dtypes, ``_key`` masks in infos, ``final_obs`` and ``final_info``, ``options["reset_mask"]``, and
-    truncation by ``max_episode_steps``. A subclass calls :meth:`_set_up` and says how episodes begin, advance
-    and look.
+    truncation by ``max_episode_steps``. A subclass calls :meth:`_set_up` and implements how episodes begin
+    and advance, and what is observed.
     """
 
     STATE: tuple[str, ...] = ("_np_random", "_np_random_seed", "_started", "_done")
@@ -99,7 +99,7 @@ class BatchedEnv(Cloneable, VectorEnv[Observation, NDArray[np.int64], NDArray[An
 
     @abstractmethod
     def _restart(self, rows: NDArray[np.int64], seed: Seed, options: dict[str, Any]) -> None:
-        """Seed, and begin episodes in ``rows`` as ``reset`` was asked to."""
+        """Seed the random numbers, and begin episodes in ``rows`` with the options of ``reset``."""
 
     @abstractmethod
     def _begin(self, rows: NDArray[np.int64]) -> None:

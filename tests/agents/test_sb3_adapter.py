@@ -207,6 +207,30 @@ def test_masked_dqn_learns_on_the_batched_environment_and_never_leaves_the_mask(
     assert model._n_updates > 0
 
 
+@pytest.mark.filterwarnings("ignore:.*(groups|questions) has an unconventional shape")
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("name", ["ReIDCatalogueSmall-v0", "ReIDCatalogueNoisy-v0"])
+def test_the_catalogue_passes_sb3s_checker_but_for_the_shapes(name):
+    check_env(gym.make(f"reid_al_env:{name}").unwrapped)
+
+
+def test_maskable_ppo_learns_in_the_catalogue_and_never_leaves_the_mask():
+    env = SB3VecEnv(
+        gym.make_vec(
+            "reid_al_env:ReIDCatalogueSmall-v0",
+            num_envs=2,
+            vectorization_mode="vector_entry_point",
+            autoreset_mode="SameStep",
+            identities=6,
+        )
+    )
+    invalid, watch = watched()
+    model = MaskablePPO("MultiInputPolicy", env, n_steps=48, batch_size=32, n_epochs=1, device="cpu", seed=0)
+    model.learn(96, callback=watch)
+    assert len(invalid) == 96
+    assert not any(invalid)
+
+
 @pytest.mark.filterwarnings("ignore:.*(similarity|node_features) has an unconventional shape")
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_node_features_pass_sb3s_checker_and_reach_the_learner():

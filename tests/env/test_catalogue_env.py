@@ -62,17 +62,6 @@ def test_gymnasium_checker_has_nothing_to_say(name):
         check_env(gym.make(name, render_mode="ansi", **more).unwrapped)
 
 
-def test_sb3s_checker_warns_of_the_shapes_alone():
-    checker = pytest.importorskip("stable_baselines3.common.env_checker")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        checker.check_env(gym.make(SMALL).unwrapped)
-    said = [str(warning.message) for warning in caught]
-    assert all(
-        re.match(r"Your observation (groups|questions) has an unconventional shape", each) for each in said
-    )
-
-
 @pytest.mark.parametrize("name", [SMALL, NOISY])
 def test_same_seed_same_bytes(name):
     runs = []
@@ -227,7 +216,7 @@ def test_pickle_and_deepcopy_in_mid_episode_go_on_alike():
 )
 def test_nearest_scores_0_and_label_seeing_1_on_every_fixed_task(name):
     """The scale is well conditioned on all of them: its ends are at least 0.03 of F1 apart."""
-    env = gym.make(name).unwrapped
+    env, gains = gym.make(name).unwrapped, []
     for task in held_out_tasks(env._run._identities):
         scale = score_scale(task, env._run.settings, task.noise_seed)
         assert scale.label_seeing - scale.nearest > 0.03
@@ -237,6 +226,8 @@ def test_nearest_scores_0_and_label_seeing_1_on_every_fixed_task(name):
             while not over:
                 _, _, over, _, info = env.step(policy(env.game))
             assert info["score"] == pytest.approx(expected, abs=1e-12)
+        gains.append(scale.label_seeing - scale.start)
+    assert np.mean(gains) == pytest.approx(gym.spec(name).reward_threshold, abs=0.0005)
 
 
 def test_the_test_goes_through_all_fixed_tasks_once():
@@ -297,6 +288,11 @@ def test_specs_go_to_json_and_time_can_be_observed(tmp_path):
     env = TimeAwareObservation(gym.make(SMALL, budget=3), flatten=False)
     env.reset(seed=0)
     assert [env.step(0)[2:4] for _ in range(3)] == [(False, False), (False, False), (True, False)]
+
+
+def test_as_many_seeds_as_sub_environments():
+    with pytest.raises(InputError, match="seed: 2 numbers for 3"):
+        make_batch("SameStep").reset(seed=[1, 2])
 
 
 def test_masks_survive_vector_wrappers():

@@ -15,6 +15,7 @@ from reid_al_env.catalogue.questions import OpenQuestions
 from reid_al_env.errors import InputError
 from reid_al_env.evidence.min_cut import Partition
 from reid_al_env.evidence.oracles import LabelOracle, NoisyOracle, Oracle
+from reid_al_env.settings import check, setting
 from reid_al_env.snapshots import CopiedByState
 
 Observation = dict[str, NDArray[np.generic]]
@@ -28,31 +29,25 @@ _RECENT = 20
 class GameSettings:
     """Settings of an episode.
 
-    Args:
-        budget: Number of answers.
-        questions: M, open questions to choose from.
-        false_match: Probability that a non-match is answered "match", in [0, 1].
-        false_non_match: Probability that a match is answered "no match", in [0, 1].
-        cannot_tell: Probability of "can't tell", in [0, 1].
-        match_model: Gives the probability of a match, (Q,), for question features, (Q, 9); ``None``: none.
-
     Raises:
-        InputError: If a number is out of range.
+        InputError: If a setting is out of range.
     """
 
-    budget: int = 200
-    questions: int = 64
-    false_match: float = 0.0
-    false_non_match: float = 0.0
-    cannot_tell: float = 0.0
-    match_model: MatchModel | None = None
+    budget: int = setting(200, help="Answers of an episode", at_least=1)
+    questions: int = setting(64, help="M, open questions to choose from", at_least=1)
+    false_match: float = setting(
+        0.0, help='Probability that a non-match is answered "match"', at_least=0, at_most=1
+    )
+    false_non_match: float = setting(
+        0.0, help='Probability that a match is answered "no match"', at_least=0, at_most=1
+    )
+    cannot_tell: float = setting(0.0, help='Probability of "can\'t tell"', at_least=0, at_most=1)
+    match_model: MatchModel | None = setting(
+        None, help="Function that gives the probability of a match, (Q,), for question features, (Q, 9)"
+    )
 
     def __post_init__(self) -> None:
-        for name in ("budget", "questions"):
-            value = getattr(self, name)
-            if value != int(value) or value < 1:
-                raise InputError(f"{name}: {value} is not a whole number of at least 1")
-        self.oracle(np.zeros(1, dtype=np.int64), seed=0)  # checks the probabilities
+        check(self)
 
     def oracle(self, identities: NDArray[np.int64], seed: int) -> Oracle:
         """The source of answers about one pool."""
@@ -69,7 +64,7 @@ class GameSettings:
 
 
 class Answered(NamedTuple):
-    """What one action brought.
+    """Result of one action.
 
     Args:
         left: Dataset index of the image shown of one group, −1 if no question was asked.
@@ -220,13 +215,13 @@ class CatalogueGame(CopiedByState):
 
     def _summary(self) -> NDArray[np.float32]:
         images = len(self.pool.groups)
-        told = [answer for answer in self._recent if answer]
+        decided = [answer for answer in self._recent if answer]
         return np.array(
             [
                 max(1.0 - self.spent / self.settings.budget, 0.0),
                 self.questions.count() / images,
                 self.delivered.count() / images,
-                sum(answer > 0 for answer in told) / len(told) if told else 0.5,
+                sum(answer > 0 for answer in decided) / len(decided) if decided else 0.5,
             ],
             dtype=np.float32,
         )

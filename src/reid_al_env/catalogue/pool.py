@@ -1,4 +1,4 @@
-"""What a pool looks like before the first answer: groups of similar images, and pairs of near groups."""
+"""A pool before the first answer: groups of similar images, and pairs of near groups."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ class OpenQuestions(CopiedByState):
         "right",
         "_open",
         "_alive",
+        "_ranked",
         "_similarity",
         "_best",
         "_sums",
@@ -63,6 +64,7 @@ class OpenQuestions(CopiedByState):
         order = np.argsort(pool.groups, kind="stable")
         self._members = dict(enumerate(np.split(order, np.cumsum(self._sizes)[:-1])))
         self._typical = np.full(pool.size, -1, dtype=np.int64)
+        self._rank()
 
     def choose(self, count: int, delivered: NDArray[np.int64]) -> NDArray[np.int64]:
         """The pairs that an agent can choose from, at most ``count``.
@@ -80,18 +82,18 @@ class OpenQuestions(CopiedByState):
         Returns:
             Numbers of pairs, merges first, shape (at most M,).
         """
-        open_ = np.flatnonzero(self._open)
-        identity = delivered[self.left[open_]]
-        together = identity == delivered[self.right[open_]]
-        apart, joined = open_[~together], open_[together]
+        open_ = self._ranked[self._open[self._ranked]]
+        together = delivered[self.left[open_]] == delivered[self.right[open_]]
+        apart, joined = open_[~together], open_[together][::-1]
         checks = min(len(joined), count // CHECKS)
         merges = min(len(apart), count - checks)
         checks = min(len(joined), count - merges)
-        apart = apart[np.argsort(-self._similarity[apart], kind="stable")]
-        joined = joined[np.argsort(self._similarity[joined], kind="stable")]
         groups = np.stack([self.left[apart], self.right[apart]], axis=1)
         identities = delivered[self.left[joined]][:, None]
-        return np.concatenate([_spread(apart, groups, merges), _spread(joined, identities, checks)])
+        size = len(delivered)
+        return np.concatenate(
+            [_spread(apart, groups, merges, size), _spread(joined, identities, checks, size)]
+        )
 
     def describe(
         self, pairs: NDArray[np.int64], delivered: NDArray[np.int64], delivered_sizes: NDArray[np.int64]
@@ -152,6 +154,12 @@ class OpenQuestions(CopiedByState):
         self._open[touched[settled]] = False
         norms = np.linalg.norm(self._sums[others], axis=1) * np.linalg.norm(self._sums[keep])
         self._similarity[touched] = self._sums[others] @ self._sums[keep] / norms
+        self._rank()
+
+    def _rank(self) -> None:
+        """Order the pairs that are left by falling similarity; of equal ones the first pair comes first."""
+        pairs = np.flatnonzero(self._alive)
+        self._ranked = pairs[np.argsort(-self._similarity[pairs], kind="stable")]
 
     def _keep_one_pair_each(
         self, touched: NDArray[np.int64], others: NDArray[np.int64], keep: int
@@ -170,18 +178,20 @@ class OpenQuestions(CopiedByState):
         return kept[left_over], others_once[left_over]
 
 
-def _spread(pairs: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _spread(pairs: NDArray[np.int64], owners: NDArray[np.int64], count: int, size: int) -> NDArray[np.int64]:
     """The first ``count`` pairs, after moving those to the front that are the first of one of their owners.
 
     Args:
         pairs: Numbers of pairs in order, (P,).
         owners: Owners of each pair, (P, any).
         count: At most P.
+        size: Owners are numbers below this.
     """
-    firsts = np.unique(owners.reshape(-1), return_index=True)[1] // max(owners.shape[1], 1)
-    later = np.ones(len(pairs), dtype=bool)
-    later[firsts] = False
-    return np.concatenate([pairs[~later], pairs[later]])[:count]
+    rows = np.broadcast_to(np.arange(len(pairs))[:, None], owners.shape)
+    foremost = np.full(size, len(pairs))
+    np.minimum.at(foremost, owners, rows)
+    first = (foremost[owners] == rows).any(axis=1)
+    return np.concatenate([pairs[first], pairs[~first]])[:count]
 
 
 def _camera_bits(pool: Pool) -> NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""A stream of episodes: which task comes next, and what is told about the one that runs."""
+"""A stream of episodes: draws the next task, runs it, and collects its infos."""
 
 from __future__ import annotations
 

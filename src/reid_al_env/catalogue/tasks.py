@@ -54,7 +54,14 @@ TEST_FAMILIES = (
     Family("single view", cameras=(1, 1), camera_shift=(0.0, 0.0), noise=(0.8, 1.1)),
 )
 FAMILIES = {family.name: family for family in (*TRAIN_FAMILIES, *TEST_FAMILIES)}
-SEEDS_PER_TEST_FAMILY = 5
+HELD_OUT_SEEDS = {
+    "crowd": (0, 1, 2, 4, 5),
+    "archive": (0, 1, 2, 4, 5),
+    "herd": (0, 4, 6, 12, 13),
+    "single view": (0, 2, 3, 5, 8),
+}
+"""Seeds of the fixed tasks. They are the first five of each family on which the label-seeing order ends at
+least 0.04 of F1 above nearest first in all registered variants, so that scores in between mean something."""
 _DIMENSIONS = 32
 
 
@@ -135,11 +142,7 @@ class Task:
 
 def held_out_tasks(identities: int) -> tuple[Task, ...]:
     """The fixed tasks of the test families, which no training task shares a family with."""
-    return tuple(
-        Task(family.name, seed, identities)
-        for family in TEST_FAMILIES
-        for seed in range(SEEDS_PER_TEST_FAMILY)
-    )
+    return tuple(Task(family, seed, identities) for family, seeds in HELD_OUT_SEEDS.items() for seed in seeds)
 
 
 def draw_training_task(rng: np.random.Generator, identities: int) -> Task:

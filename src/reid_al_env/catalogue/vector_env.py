@@ -15,6 +15,7 @@ from reid_al_env.batched import BatchedEnv, Observation, Seed
 from reid_al_env.catalogue.env import RENDER_MODES, check_render_mode, observation_space
 from reid_al_env.catalogue.game import CatalogueGame, GameSettings
 from reid_al_env.catalogue.run import CatalogueRun, Tasks
+from reid_al_env.errors import InputError
 from reid_al_env.snapshots import Part, Parts
 from reid_al_env.vector_infos import Columns
 
@@ -85,7 +86,9 @@ class ReIDCatalogueVectorEnv(BatchedEnv):
         if seed is None or isinstance(seed, int | np.integer):
             seeds = [None if seed is None else int(seed) + row for row in range(self.num_envs)]
         else:
-            seeds = seed
+            seeds = list(seed)
+            if len(seeds) != self.num_envs:
+                raise InputError(f"seed: {len(seeds)} numbers for {self.num_envs} sub-environments")
         for row in rows.tolist():
             run = self._runs[row]
             if seeds[row] is not None or run.game is None:
@@ -117,12 +120,9 @@ class ReIDCatalogueVectorEnv(BatchedEnv):
 
     def _columns(self, infos: list[dict[str, Any]]) -> Columns:
         """Infos by key, zeros for sub-environments that have none."""
-        keys = dict.fromkeys(name for info in infos for name in info)
-        filled: dict[str, Any] = {name: next(info[name] for info in infos if name in info) for name in keys}
-        return {
-            name: np.stack([np.asarray(info.get(name, np.zeros_like(value))) for info in infos])
-            for name, value in filled.items()
-        }
+        samples = {name: value for info in infos for name, value in info.items()}
+        none = {name: np.zeros_like(value)[()] for name, value in samples.items()}
+        return {name: np.array([info.get(name, none[name]) for info in infos]) for name in samples}
 
     def _snapshot_parts(self) -> Parts:
         changing: list[Part] = [(self, self.STATE)]
