@@ -98,13 +98,13 @@ def _answers(path: Path) -> Iterator[Event]:
     for key, round_, step, query, candidate, query_name, candidate_name, answer, selector, *rest in rows:
         shown_at, at, probability = rest
         yield Event(
-            key,
+            key.removeprefix(f"{_RUN}/"),  # so that a round that is asked again finds its answers
             _RUN,
             "answer",
             LABELS,
             at,
             shown_at=shown_at,
-            question=key,
+            question=key.removeprefix(f"{_RUN}/"),
             query=query,
             candidate=candidate,
             query_name=query_name,
