@@ -317,7 +317,7 @@ def start_features() -> str:
     lines = [
         [
             row["set"],
-            f"{row['network']}, {row['size'].replace('x', '×')}",
+            f"{row['network']}, {row['size']}",
             f"{row['separation']:.1f}",
             f"{row['rank1']:.1f} / {row['map']:.1f}",
         ]
