@@ -50,6 +50,7 @@ class AnnotateMock:
         token: Where given, a visitor without this cookie gets 401.
         annotator: The name that the browser answers under.
         session_id: Told in every reply; another one is another session on the same port.
+        noun: What the pictures show.
         waiting: What the server says when it has no question.
         supply: How many questions it will ask in all.
     """
@@ -76,6 +77,7 @@ class AnnotateMock:
         self.token: str | None = None
         self.annotator = "me"
         self.session_id = "session"
+        self.noun = "object"
         self.waiting: str | None = None
         self.refresh: dict | None = None
         self.contradictions = self._invent_contradictions()
@@ -89,7 +91,9 @@ class AnnotateMock:
         hour = f"2024-05-0{1 + index % 9}T1{index % 10}:2{index % 6}:00"
         return {
             "id": int(index),
-            "url": f"/api/images/{index}",
+            "url": f"/api/images/{index}?size=large",
+            "small": f"/api/images/{index}?size=small",
+            "original": None,
             "name": self.names[index],
             "camera": int(self.cameras[index]),
             "time": hour if index % 3 else None,
@@ -164,6 +168,7 @@ class AnnotateMock:
             "session": self.session_id,
             "annotator": self.annotator,
             "needs_token": self.token is not None,
+            "noun": self.noun,
             "csrf": self.csrf,
             "run": "run",
             "data": "synthetic:pedestrians-source?seed=5",
@@ -180,6 +185,7 @@ class AnnotateMock:
             "answers_today": count,
             "answers_total": 340 + count,
             "picks": {"used": 1, "budget": 3},
+            "questions_left": 433,
             "queries": {"browsed": 200 + count, "all": len(self.people) * 20},
             "groups": len(self.groups),
             "images_known": 5210 + count,

@@ -298,7 +298,7 @@ def test_help_and_fields_keep_the_keys_to_themselves(visit, mock):
 def test_a_row_of_five(visit, mock):
     page = visit()
     page.keyboard.press("l")
-    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    page.wait_for_selector(".row-others li:nth-child(5)")
     press(page, "2", "3", "3", "ArrowRight", "c", "Enter")
     until(page, lambda: len(mock.log) == 5)
     assert answers(mock) == ["different", "same", "different", "incomparable", "different"]
@@ -309,7 +309,7 @@ def test_a_row_of_five(visit, mock):
     press(page, "Enter")
     until(page, lambda: len(mock.log) == 5)
     page.reload()
-    page.wait_for_selector(".row-candidates")  # the layout is remembered
+    page.wait_for_selector(".row-others")  # the layout is remembered
     page.click("li[data-place='0'] .mark")
     assert page.locator("li[data-place='0']").get_attribute("data-mark") == "same"
 
@@ -319,7 +319,7 @@ def test_the_typical_image_of_a_group_of_one_is_wide_enough_in_a_row(visit, mock
     mock.groups = {f"g{i}": [i] for i in range(len(mock.people))}
     page = visit(options)
     page.locator(".question-line button").click()
-    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    page.wait_for_selector(".row-others li:nth-child(5)")
     images = [image for image in page.locator(".in-row .thumbs img").all() if image.is_visible()]
     assert images
     assert all(image.bounding_box()["width"] >= 20 for image in images)
@@ -596,7 +596,7 @@ def test_labels_tell_things_apart(visit, mock):
     mock.titles["g0"] = "Anna"
     page = visit()
     page.keyboard.press("l")
-    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    page.wait_for_selector(".row-others li:nth-child(5)")
     read = "all => all.map(one => one.alt || one.ariaLabel)"
     pictures = page.eval_on_selector_all(".pane-picture img", read)
     assert [words.split(",")[0] for words in pictures] == ["Query", *(f"Candidate {i}" for i in range(1, 6))]
@@ -642,7 +642,7 @@ def test_words_are_true(visit, mock):
 def test_controls_stand_out_from_their_ground(visit, scheme):
     page = visit(color_scheme=scheme)
     page.keyboard.press("l")
-    page.wait_for_selector(".row-candidates li:nth-child(5)")
+    page.wait_for_selector(".row-others li:nth-child(5)")
     page.locator("li[data-place='1'] .mark").click()
     contrast = """(all) => {
         const light = (words) => words.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
@@ -658,7 +658,7 @@ def test_controls_stand_out_from_their_ground(visit, scheme):
         });
     }"""
     places = "#language, .secondary, .answer.minor, .mark, .marks .icon-button, input.name"
-    shown_by = {"answer": ".row-candidates", "identities": ".sheet", "identities/g0": ".images"}
+    shown_by = {"answer": ".row-others", "identities": ".sheet", "identities/g0": ".images"}
     for name, ready in shown_by.items():
         page.evaluate(f"location.hash = '#/{name}'")
         page.wait_for_selector(ready)

@@ -173,6 +173,7 @@ class Responses:
             **totals,
             "images": len(session.state.features),
             "per_minute": speed,
+            "questions_left": left,
             "seconds_left": round(60 * left / speed) if speed and left else None,
             "round": session.state.round,
             "refresh": self._refreshing.state,

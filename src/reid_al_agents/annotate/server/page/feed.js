@@ -1,6 +1,6 @@
 // The questions ahead: fetched, decoded and held in order, so that the next one is there at once.
 //
-// A card is what is shown together: a query and one candidate (layout "pair") or up to five ("row").
+// A card is what is shown together: one picture and another to compare with it (layout "pair"), or up to five ("row").
 
 import { post } from "./api.js";
 import { decoded, warm } from "./pictures.js";

@@ -1,11 +1,11 @@
 // One identity with all its images; those selected become an identity of their own.
 
 import { get } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { button, h, icon, redraw } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { nameField } from "./name_field.js";
 import { fill, head } from "./page.js";
-import { imageWords, thumbnail } from "./pictures.js";
+import { imageWords, tile } from "./pictures.js";
 
 export class IdentityPage {
   /**
@@ -19,7 +19,7 @@ export class IdentityPage {
   /** @param {string} id */
   async show(id) {
     const back = h("a.secondary", { href: "#/identities" }, icon("undo"), h("span", { text: t("identities.back") }));
-    this.top.replaceChildren(head("identities-title", t("identities.one", { id }), t("identities.one_text"), back));
+    redraw(this.top, head("identities-title", t("identities.one", { id }), t("identities.one_text"), back));
     this.selected = new Set();
     await fill(this.body, () => get(`/api/identities/${encodeURIComponent(id)}`), (group) => this.#draw(group));
   }
@@ -45,7 +45,7 @@ export class IdentityPage {
       tell();
     };
     const box = h("input", { type: "checkbox", "aria-label": [...new Set([imageWords(image), image.name])].join(", "), on: { change: onChange } });
-    return h("li", {}, h("label", {}, box, thumbnail(image, { lazy: true, alt: "", title: null }), h("span", { text: imageWords(image), title: image.name })));
+    return h("li", {}, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: imageWords(image), title: image.name })));
   }
 
   async #split(group) {
