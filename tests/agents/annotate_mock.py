@@ -106,7 +106,11 @@ class AnnotateMock:
         return {
             "id": gid,
             "size": len(members),
-            "images": [self.image(index) for index in members[:most]],
+            "confirmed": len(members) - len(members) // 3,
+            "images": [
+                {**self.image(index), "confirmed": place % 3 != 2}
+                for place, index in enumerate(members[:most])
+            ],
             "cameras": sorted({int(self.cameras[index]) for index in members}),
             "name": self.titles.get(gid),
         }
@@ -184,11 +188,10 @@ class AnnotateMock:
         return {
             "answers_today": count,
             "answers_total": 340 + count,
-            "picks": {"used": 1, "budget": 3},
             "questions_left": 433,
-            "queries": {"browsed": 200 + count, "all": len(self.people) * 20},
             "groups": len(self.groups),
-            "images_known": 5210 + count,
+            "images_confirmed": 5210 + count,
+            "images_suggested": 800,
             "images": 8400,
             "saved": 12034 + 3 * count,
             "contradictions": len(self.contradictions),
@@ -207,8 +210,9 @@ class AnnotateMock:
             return reply
         rows: list[dict] = []
         for question in reply.pop("questions"):
-            item = {key: question[key] for key in ("candidate", "candidate_group", "probability")}
-            item["question"] = question["id"]
+            item = {
+                key: question[key] for key in ("id", "kind", "candidate", "candidate_group", "probability")
+            }
             if not rows or rows[-1]["query"]["id"] != question["query"]["id"] or len(rows[-1]["items"]) == 5:
                 head = {key: question[key] for key in ("query", "query_group")}
                 rows.append({**head, "items": []})

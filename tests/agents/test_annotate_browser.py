@@ -120,7 +120,7 @@ def test_two_people_at_once_and_a_refresh_in_between(chromium, server, tmp_path)
     anna.press("y", "n")
     ben.press("n", "y")
     anna.go("Progress")
-    anna.page.get_by_role("button", name="Refresh now").click()
+    anna.page.get_by_role("button", name="Learn now").click()
     ben.press("n")
     anna.page.wait_for_function(
         "async () => (await (await fetch('/api/status')).json()).model.round === 1", timeout=60_000
@@ -163,7 +163,7 @@ def settle_and_export(chromium, server, tmp_path):
     anna.go("Contradictions")
     sync_api.expect(anna.page.get_by_text("anna").nth(1)).to_be_visible(timeout=30_000)
     assert len(anna.api("/api/contradictions")["items"]) == 1
-    anna.page.get_by_role("button", name="take back").first.click()
+    anna.page.get_by_role("button", name="Take this answer back").first.click()
     anna.page.wait_for_function(
         "async () => (await (await fetch('/api/contradictions')).json()).items.length === 0", timeout=60_000
     )

@@ -7,7 +7,7 @@ import { IdentityPage } from "./identity.js";
 import { nameField } from "./name_field.js";
 import { notice } from "./notices.js";
 import { edit, fill, head } from "./page.js";
-import { thumbnail, tile } from "./pictures.js";
+import { sizeWords, thumbnail, tile } from "./pictures.js";
 
 const PER_PAGE = 60;
 const SORTS = ["size", "recent", "name"];
@@ -83,7 +83,7 @@ export class Identities {
     const pictures = h("a.mosaic", { href: `#/identities/${encodeURIComponent(group.id)}`, "aria-label": t("identities.open", { who: titleOf(group) }) },
       ...group.images.slice(0, 8).map((image) => tile(image, { lazy: true })));
     const box = h("input", { type: "checkbox", "aria-label": t("identities.pick_one", { who: titleOf(group) }), checked: this.#picked.has(group.id), on: { change: (event) => this.#pick(group, event.target) } });
-    const words = [t("group.size", { n: group.size }), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
+    const words = [sizeWords(group), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
     const name = nameField(group, (name) => this.change("/api/identities/name", { identity: group.id, name }, t("identities.named")));
     return h("li", { data: { id: group.id } }, pictures,
       h("div.sheet-words", {}, name, h("span", { text: words.filter(Boolean).join(" · ") }),

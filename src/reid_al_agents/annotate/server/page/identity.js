@@ -5,7 +5,7 @@ import { button, h, icon, redraw } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { nameField } from "./name_field.js";
 import { fill, head } from "./page.js";
-import { imageWords, tile } from "./pictures.js";
+import { imageWords, sizeWords, tile } from "./pictures.js";
 
 export class IdentityPage {
   /**
@@ -26,7 +26,7 @@ export class IdentityPage {
 
   #draw(group) {
     const name = nameField(group, (name) => this.change("/api/identities/name", { identity: group.id, name }, t("identities.named")));
-    const words = [t("group.size", { n: group.size }), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
+    const words = [sizeWords(group), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
     const split = button({ class: "primary", disabled: true, on: { click: () => this.#split(group) } });
     const tell = () => {
       const count = this.selected.size;
@@ -44,8 +44,8 @@ export class IdentityPage {
       else this.selected.delete(image.id);
       tell();
     };
-    const box = h("input", { type: "checkbox", "aria-label": [...new Set([imageWords(image), image.name])].join(", "), on: { change: onChange } });
-    return h("li", {}, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: imageWords(image), title: image.name })));
+    const box = h("input", { type: "checkbox", "aria-label": [...new Set([captionOf(image), image.name])].join(", "), on: { change: onChange } });
+    return h("li", {}, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: captionOf(image), title: image.name })));
   }
 
   async #split(group) {
@@ -53,4 +53,8 @@ export class IdentityPage {
     await this.change("/api/identities/split", { identity: group.id, images: [...this.selected] }, words);
     location.hash = "#/identities";
   }
+}
+
+function captionOf(image) {
+  return image.confirmed ? imageWords(image) : `${imageWords(image)} · ${t("group.suggested_one")}`;
 }

@@ -54,15 +54,31 @@ export function fillAround(box, image) {
   return box;
 }
 
-/** A small picture, whole, in a box of any shape. */
+/** A small picture, whole, in a box of any shape; marked where only the model says that it belongs here. */
 export function tile(image, options = {}) {
-  return fillAround(h("span.tile", {}, thumbnail(image, options)), image);
+  return mark(fillAround(h("span.tile", {}, thumbnail(image, options)), image), image);
+}
+
+function mark(box, image) {
+  if (image.confirmed !== false) return box;
+  box.classList.add("suggested");
+  box.append(h("span.guess", { text: "?", title: t("group.suggested_one"), "aria-hidden": "true" }));
+  return box;
+}
+
+/** How many pictures a group has, and how many of them only the model puts there. @param {object} group */
+export function sizeWords(group) {
+  const suggested = group.size - group.confirmed;
+  if (group.size < 2 || !suggested) return t("group.size", { n: group.size });
+  if (!group.confirmed) return t("group.all_suggested", { n: group.size });
+  return t("group.some_suggested", { n: group.size, suggested });
 }
 
 /** A small picture with its caption as a title; one that cannot be loaded is left out. */
 export function thumbnail(image, options = {}) {
   const { lazy, ...rest } = options;
-  const alt = imageWords(image);
+  const words = imageWords(image);
+  const alt = image.confirmed === false ? `${words}, ${t("group.suggested_one")}` : words;
   const size = { width: image.width || 64, height: image.height || 128 };
   const on = { error: ({ target }) => ((target.closest(".tile") || target).hidden = true) };
   return h("img", { src: image.small, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", on, ...rest });

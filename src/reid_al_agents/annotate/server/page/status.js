@@ -10,7 +10,8 @@ const FIGURES = {
   left: (s) => (s.seconds_left === null ? null : [duration(s.seconds_left), ""]),
   questions: (s) => (s.questions_left === null || s.questions_left === undefined ? null : [number(s.questions_left), ""]),
   groups: (s) => [number(s.groups), ""],
-  images: (s) => share(s.images_known, s.images),
+  images: (s) => share(s.images_confirmed, s.images),
+  suggested: (s) => [number(s.images_suggested), ""],
   saved: (s) => [number(s.saved), ""],
 };
 
