@@ -53,15 +53,20 @@ class AnnotateMock:
         noun: What the pictures show.
         waiting: What the server says when it has no question.
         supply: How many questions it will ask in all.
+        width: Of every picture, pixels; ``wide`` makes them wider than high.
+        height: Likewise.
     """
 
-    def __init__(self, identities: int = 24, supply: int = 400) -> None:
+    def __init__(self, identities: int = 24, supply: int = 400, wide: bool = False) -> None:
         domain = replace(DOMAINS["pedestrians-source"], identities=identities, size=(192, 96))
         drawn = render_pedestrians(domain, 5)
         self.people = np.asarray(drawn.identities)
         self.cameras = np.asarray(drawn.cameras)
         self.names = [str(name) for name in drawn.names]
-        self.files = [_png(pixels) for pixels in drawn.read(range(len(self.names)), domain.size)]
+        pixels = drawn.read(range(len(self.names)), domain.size)
+        pixels = np.rot90(pixels, axes=(1, 2)) if wide else pixels
+        self.height, self.width = pixels.shape[1:3]
+        self.files = [_png(picture) for picture in pixels]
         self.groups = _first_groups(self.people)
         self.titles: dict[str, str] = {}
         self.supply, self.made = supply, 0
@@ -93,12 +98,12 @@ class AnnotateMock:
             "id": int(index),
             "url": f"/api/images/{index}?size=large",
             "small": f"/api/images/{index}?size=small",
-            "original": None,
+            "original": f"/api/images/{index}",
             "name": self.names[index],
             "camera": int(self.cameras[index]),
             "time": hour if index % 3 else None,
-            "width": 96,
-            "height": 192,
+            "width": self.width,
+            "height": self.height,
         }
 
     def group(self, gid: str, most: int = 6) -> dict:

@@ -74,7 +74,7 @@ export class Contradictions {
 }
 
 function bigPicture(image, letter) {
-  return h("figure", {}, tile({ ...image, small: image.url }, { alt: `${letter}, ${imageWords(image)}` }), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
+  return h("figure", {}, tile(image, { src: image.url, alt: `${letter}, ${imageWords(image)}` }), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
 }
 
 function chainPicture(image, ends) {

@@ -70,7 +70,8 @@ export function redraw(element, ...children) {
 
 /** Put the focus on the heading of the view that holds an element. */
 export function focusHeading(element) {
-  const heading = element.closest(".view")?.querySelector("h1");
+  const headings = element.closest(".view")?.querySelectorAll("h1, h2") ?? [];
+  const heading = [...headings].find((one) => getComputedStyle(one).visibility === "visible");
   heading?.setAttribute("tabindex", "-1");
   heading?.focus({ preventScroll: true });
 }
