@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -279,6 +280,7 @@ def test_withdrawn_questions_are_not_shown(visit, mock):
 
 def test_a_key_held_down_answers_once(visit, mock):
     page = visit()
+    until(page, lambda: page.evaluate(PICTURES_ARE_THERE))
     page.keyboard.down("y")
     for _ in range(5):
         page.keyboard.down("y")  # Playwright marks these as repeats
@@ -755,11 +757,14 @@ def test_pictures_are_large_and_buttons_in_reach(visit, mock, form, layout):
     boxes = [box.bounding_box() for box in page.locator(".pane-picture").all()]
     wide = mock.width > mock.height
     assert len(boxes) == (2 if layout == "pair" else 6)
-    least = {  # width and height of a box, pixels
-        ("pair", "desk"): (480, 350), ("pair", "upright"): (350, 180) if wide else (170, 340),
-        ("pair", "sideways"): (300, 280), ("row", "desk"): (250, 150) if wide else (120, 250),
-        ("row", "upright"): (150, 90) if wide else (100, 160), ("row", "sideways"): (180, 80) if wide else (80, 180),
-    }[layout, form]  # fmt: skip
+    least = {  # width and height of a box in pixels, of tall and of wide pictures
+        ("pair", "desk"): [(480, 350), (480, 350)],
+        ("pair", "upright"): [(170, 340), (350, 180)],
+        ("pair", "sideways"): [(300, 280), (300, 280)],
+        ("row", "desk"): [(120, 250), (250, 150)],
+        ("row", "upright"): [(100, 160), (150, 90)],
+        ("row", "sideways"): [(80, 180), (180, 80)],
+    }[layout, form][wide]
     assert min(box["width"] for box in boxes) >= least[0]
     assert min(box["height"] for box in boxes) >= least[1]
     assert page.eval_on_selector_all(".answer, .marks button, .pane-picture", INSIDE)
@@ -852,14 +857,13 @@ def test_the_tables_have_the_same_keys_nouns_and_values_to_fill_in():
         assert type(english[key]) is type(german[key]), key
         for table in TABLES.values():
             assert not isinstance(table[key], dict) or tuple(table[key]) == NOUNS, key
-        gaps = [
-            [set(re.findall(r"{(\w+)}", form)) for form in forms(table[key])] for table in TABLES.values()
-        ]
-        assert all(gap == gaps[0][0] for both in gaps for gap in both), key
+        every = [form for table in TABLES.values() for form in forms(table[key])]
+        gaps = [set(re.findall(r"{(\w+)}", form)) for form in every]
+        assert all(gap == gaps[0] for gap in gaps), key
 
 
 def test_every_key_that_the_page_uses_is_in_the_table():
-    table = {re.sub(r"\.(one|other)$", "", key) for key in TABLES["en"]}
+    table = {*TABLES["en"], *(re.sub(r"\.(one|other)$", "", key) for key in TABLES["en"])}
     source = "".join(path.read_text("utf-8") for path in [*PAGE.glob("*.js"), PAGE / "index.html"])
     named = set(re.findall(r"""\bt\(\s*["']([\w.]+)["']""", source))
     named |= set(re.findall(r"""data-i18n(?:-label)?="([\w.]+)\"""", source))
@@ -936,17 +940,18 @@ def test_what_the_model_has_learned_from_is_true(visit, mock, model, words):
 
 
 @pytest.mark.parametrize(
-    ("figures", "words"),
+    ("chance", "changed", "asked", "words"),
     [
-        ({"stop_chance": 0.9, "changed": {"changed": 9, "asked": 10}}, "Go on: 9 of the last 10 answers changed"),
-        ({"stop_chance": 0.01, "changed": {"changed": 0, "asked": 100}}, "You may stop: of the last 100 answers, 0"),
-        ({"stop_chance": 1.0, "changed": {"changed": 1, "asked": 1}}, "Not known yet: it takes a few more answers"),
-        ({"stop_chance": None, "changed": {"changed": 0, "asked": 0}}, "Not known yet: it takes a few more answers"),
+        (0.9, 9, 10, "Go on: 9 of the last 10 answers changed something"),
+        (0.01, 0, 100, "You may stop: of the last 100 answers, 0 changed something"),
+        (1.0, 1, 1, "Not known yet: it takes a few more answers"),
+        (None, 0, 0, "Not known yet: it takes a few more answers"),
     ],
     ids=["go on", "stop", "one answer", "no answer"],
-)  # fmt: skip
-def test_whether_to_go_on_is_said_in_words(visit, mock, figures, words):
+)
+def test_whether_to_go_on_is_said_in_words(visit, mock, chance, changed, asked, words):
     progress = mock.progress
+    figures = {"stop_chance": chance, "changed": {"changed": changed, "asked": asked}}
     mock.progress = lambda: {**progress(), **figures}
     page = visit()
     go(page, "progress")
@@ -973,9 +978,8 @@ def test_confirmed_and_suggested_pictures_are_told_apart(visit, mock):
     assert "of them suggested" in page.locator(".strip p").first.inner_text()
     go(page, "identities/g0")
     members = mock.group("g0", 100)["images"]
-    marked = page.locator(".images li:has(.suggested) input").evaluate_all(
-        "all => all.map(box => box.ariaLabel)"
-    )
+    boxes = page.locator(".images li:has(.suggested) input")
+    marked = boxes.evaluate_all("all => all.map(box => box.ariaLabel)")
     assert len(marked) == sum(not image["confirmed"] for image in members) > 0
     assert all("suggested" in label for label in marked)
 
@@ -984,7 +988,7 @@ def test_confirmed_and_suggested_pictures_are_told_apart(visit, mock):
 
 
 def test_each_question_is_announced_anew(visit, mock):
-    mock.cameras[:] = 1  # otherwise alike
+    mock.cameras = np.ones_like(mock.cameras)  # otherwise alike
     page = visit()
     read = "document.getElementById('live-question').textContent"
     said = [page.evaluate(read)]
@@ -1005,7 +1009,6 @@ def test_the_focus_stays_where_one_pressed(visit, mock):
     until(page, lambda: len(mock.log) == 1)
     assert page.evaluate(FOCUS) == "different"
     page.keyboard.press("l")
-    page.wait_for_selector(".row-others li:nth-child(5)")
     page.focus("li[data-place='1'] .mark")
     page.keyboard.press("Enter")
     page.wait_for_selector("li[data-place='1'][data-mark=same]")
