@@ -102,6 +102,20 @@ def test_a_whole_session_by_keyboard_and_mouse(chromium, server, tmp_path):
     assert anna.complaints == []
 
 
+def test_five_pictures_at_a_time(chromium, server, tmp_path):
+    anna = Page(chromium, server, "anna")
+    anna.page.keyboard.press("l")
+    numbered = anna.page.locator(".row-others li")
+    sync_api.expect(numbered.first).to_be_visible(timeout=60_000)
+    count = numbered.count()
+    anna.page.keyboard.press("1")
+    anna.page.keyboard.press("Enter")
+    anna.wait_for_answers(count)
+    assert [event.answer for event in stored(tmp_path)] == ["same"] + ["different"] * (count - 1)
+    assert count > 1
+    assert not anna.complaints
+
+
 def test_two_sessions_in_one_browser_do_not_sign_each_other_out(chromium, server, tmp_path):
     (tmp_path / "other").mkdir()
     with Server(tmp_path / "other", identities=12) as other:
