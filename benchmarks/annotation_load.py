@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ def main() -> None:
         table.add_row(who, str(line["answers"]), *quantile, str(len(line["errors"])))
     show(table)
     crowd = figures["crowd"]
+    print(f"{crowd['answers_per_second']} answers/s, {crowd['server_cpu_ms_per_answer']} ms of CPU each")
     print(f"{crowd['pairs_given_to_two']} of {crowd['pairs_given']} pairs were given to two people")
 
 
@@ -62,7 +64,10 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             base = f"http://127.0.0.1:{port}"
             await wait_until_ready(base)
             alone = await one_person(base, options.alone)
+            before = cpu_seconds(server.pid)
             crowd = await many_people(base, options)
+            spent = cpu_seconds(server.pid) - before
+            crowd["server_cpu_ms_per_answer"] = round(1000 * spent / crowd["answers"], 1)
         finally:
             server.terminate()
             server.wait()
@@ -79,11 +84,17 @@ def serve(folder: Path, port: int, seed: int) -> subprocess.Popen[bytes]:
         "--refresh",
         "none",
         "--no-adapt",
-        "--hidden",
+        "--gold-share",
         "0",
     ]
     where = ["--port", str(port), "--no-open", "--seed", str(seed)]
     return subprocess.Popen([*command, *settings, *where], stderr=subprocess.DEVNULL)
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of a process so far; unlike a clock it does not depend on what else the machine does."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def wait_until_ready(base: str) -> None:

@@ -50,17 +50,23 @@ class AnnotateMock:
         token: Where given, a visitor without this cookie gets 401.
         annotator: The name that the browser answers under.
         session_id: Told in every reply; another one is another session on the same port.
+        noun: What the pictures show.
         waiting: What the server says when it has no question.
         supply: How many questions it will ask in all.
+        width: Of every picture, pixels; ``wide`` makes them wider than high.
+        height: Likewise.
     """
 
-    def __init__(self, identities: int = 24, supply: int = 400) -> None:
+    def __init__(self, identities: int = 24, supply: int = 400, wide: bool = False) -> None:
         domain = replace(DOMAINS["pedestrians-source"], identities=identities, size=(192, 96))
         drawn = render_pedestrians(domain, 5)
         self.people = np.asarray(drawn.identities)
         self.cameras = np.asarray(drawn.cameras)
         self.names = [str(name) for name in drawn.names]
-        self.files = [_png(pixels) for pixels in drawn.read(range(len(self.names)), domain.size)]
+        pixels = drawn.read(range(len(self.names)), domain.size)
+        pixels = np.rot90(pixels, axes=(1, 2)) if wide else pixels
+        self.height, self.width = pixels.shape[1:3]
+        self.files = [_png(picture) for picture in pixels]
         self.groups = _first_groups(self.people)
         self.titles: dict[str, str] = {}
         self.supply, self.made = supply, 0
@@ -76,6 +82,7 @@ class AnnotateMock:
         self.token: str | None = None
         self.annotator = "me"
         self.session_id = "session"
+        self.noun = "object"
         self.waiting: str | None = None
         self.refresh: dict | None = None
         self.contradictions = self._invent_contradictions()
@@ -89,12 +96,14 @@ class AnnotateMock:
         hour = f"2024-05-0{1 + index % 9}T1{index % 10}:2{index % 6}:00"
         return {
             "id": int(index),
-            "url": f"/api/images/{index}",
+            "url": f"/api/images/{index}?size=large",
+            "small": f"/api/images/{index}?size=small",
+            "original": f"/api/images/{index}",
             "name": self.names[index],
             "camera": int(self.cameras[index]),
             "time": hour if index % 3 else None,
-            "width": 96,
-            "height": 192,
+            "width": self.width,
+            "height": self.height,
         }
 
     def group(self, gid: str, most: int = 6) -> dict:
@@ -102,7 +111,11 @@ class AnnotateMock:
         return {
             "id": gid,
             "size": len(members),
-            "images": [self.image(index) for index in members[:most]],
+            "confirmed": len(members) - len(members) // 3,
+            "images": [
+                {**self.image(index), "confirmed": place % 3 != 2}
+                for place, index in enumerate(members[:most])
+            ],
             "cameras": sorted({int(self.cameras[index]) for index in members}),
             "name": self.titles.get(gid),
         }
@@ -164,6 +177,7 @@ class AnnotateMock:
             "session": self.session_id,
             "annotator": self.annotator,
             "needs_token": self.token is not None,
+            "noun": self.noun,
             "csrf": self.csrf,
             "run": "run",
             "data": "synthetic:pedestrians-source?seed=5",
@@ -179,10 +193,10 @@ class AnnotateMock:
         return {
             "answers_today": count,
             "answers_total": 340 + count,
-            "picks": {"used": 1, "budget": 3},
-            "queries": {"browsed": 200 + count, "all": len(self.people) * 20},
+            "questions_left": 433,
             "groups": len(self.groups),
-            "images_known": 5210 + count,
+            "images_confirmed": 5210 + count,
+            "images_suggested": 800,
             "images": 8400,
             "saved": 12034 + 3 * count,
             "contradictions": len(self.contradictions),
@@ -201,8 +215,9 @@ class AnnotateMock:
             return reply
         rows: list[dict] = []
         for question in reply.pop("questions"):
-            item = {key: question[key] for key in ("candidate", "candidate_group", "probability")}
-            item["question"] = question["id"]
+            item = {
+                key: question[key] for key in ("id", "kind", "candidate", "candidate_group", "probability")
+            }
             if not rows or rows[-1]["query"]["id"] != question["query"]["id"] or len(rows[-1]["items"]) == 5:
                 head = {key: question[key] for key in ("query", "query_group")}
                 rows.append({**head, "items": []})

@@ -102,6 +102,20 @@ def test_a_whole_session_by_keyboard_and_mouse(chromium, server, tmp_path):
     assert anna.complaints == []
 
 
+def test_five_pictures_at_a_time(chromium, server, tmp_path):
+    anna = Page(chromium, server, "anna")
+    anna.page.keyboard.press("l")
+    numbered = anna.page.locator(".row-others li")
+    sync_api.expect(numbered.first).to_be_visible(timeout=60_000)
+    count = numbered.count()
+    anna.page.keyboard.press("1")
+    anna.page.keyboard.press("Enter")
+    anna.wait_for_answers(count)
+    assert [event.answer for event in stored(tmp_path)] == ["same"] + ["different"] * (count - 1)
+    assert count > 1
+    assert not anna.complaints
+
+
 def test_two_sessions_in_one_browser_do_not_sign_each_other_out(chromium, server, tmp_path):
     (tmp_path / "other").mkdir()
     with Server(tmp_path / "other", identities=12) as other:
@@ -120,7 +134,7 @@ def test_two_people_at_once_and_a_refresh_in_between(chromium, server, tmp_path)
     anna.press("y", "n")
     ben.press("n", "y")
     anna.go("Progress")
-    anna.page.get_by_role("button", name="Refresh now").click()
+    anna.page.get_by_role("button", name="Learn now").click()
     ben.press("n")
     anna.page.wait_for_function(
         "async () => (await (await fetch('/api/status')).json()).model.round === 1", timeout=60_000
@@ -163,7 +177,7 @@ def settle_and_export(chromium, server, tmp_path):
     anna.go("Contradictions")
     sync_api.expect(anna.page.get_by_text("anna").nth(1)).to_be_visible(timeout=30_000)
     assert len(anna.api("/api/contradictions")["items"]) == 1
-    anna.page.get_by_role("button", name="take back").first.click()
+    anna.page.get_by_role("button", name="Take this answer back").first.click()
     anna.page.wait_for_function(
         "async () => (await (await fetch('/api/contradictions')).json()).items.length === 0", timeout=60_000
     )

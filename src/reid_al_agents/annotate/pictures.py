@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -74,12 +74,16 @@ class Pictures:
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
-    def prepare(self, images: Iterable[int], reduction: Reduction) -> None:
-        """Make reduced pictures in the background, as they will be asked for soon."""
-        if self._cache is not None:
-            for image in images:
-                if self.is_reduced(image, reduction):
-                    self._ahead.submit(self._prepare, image, reduction)
+    def prepare(self, images: Iterable[int], reduction: Reduction) -> list[Future[None]]:
+        """Make reduced pictures in the background, as they will be asked for soon.
+
+        Returns:
+            One future for each picture that is to be reduced; those that were made before are done at once.
+        """
+        if self._cache is None:
+            return []
+        large = [image for image in images if self.is_reduced(image, reduction)]
+        return [self._ahead.submit(self._prepare, image, reduction) for image in large]
 
     def is_reduced(self, image: int, reduction: Reduction) -> bool:
         """Whether an image is larger than the reduction allows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from reid_al_env.settings import check, setting
 
@@ -50,6 +51,11 @@ class AnnotationSettings:
         at_most=86_400,
         panel="Asking",
         option="lease",
+    )
+    noun: Literal["person", "animal", "vehicle", "object"] = setting(
+        "object",
+        help="What the pictures show, for the words of the page",
+        panel="Page",
     )
     ready: int = setting(
         64,

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.annotate.candidate_rows import ROW
 from reid_al_agents.annotate.identity_list import IdentityList, Order
@@ -21,7 +22,7 @@ from reid_al_agents.annotate.reliability import answered_today, answers_per_minu
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.beliefs.contradictions import Contradiction
 from reid_al_agents.beliefs.evidence import Evidence
-from reid_al_agents.log.events import Event, StoredQuestion
+from reid_al_agents.log.events import StoredQuestion
 
 GROUP_IMAGES = 6
 """Typical images of a group beside a question."""
@@ -61,6 +62,7 @@ class Responses:
         state = self._session.state
         return {
             "run": state.run,
+            "noun": state.settings.noun,
             "overlap": state.settings.overlap,
             "lease_seconds": state.settings.lease_seconds,
         }
@@ -99,30 +101,38 @@ class Responses:
             "height": height,
         }
 
-    def group(self, groups: IdentityList | None, image: int, count: int | None) -> Json:
-        """The group that holds an image, with its most typical images."""
+    def group(
+        self, groups: IdentityList | None, image: int, confirmed: NDArray[np.bool_], count: int | None = None
+    ) -> Json:
+        """The group that holds an image, with its most typical images.
+
+        Args:
+            groups: All groups; ``None`` before there are any.
+            image: The image.
+            confirmed: (N,) whether answers put an image into its group; of the others the model suggests it.
+            count: Images at most.
+        """
         if groups is None:
-            images, members, size, key, name = [image], [image], 1, f"g{image}", None
+            members, key, name = [image], f"g{image}", None
         else:
             group = groups.of_image(image)
-            members = groups.images(group)
-            images, size = members[:count], groups.size(group)
-            key, name = groups.key(group), groups.name(group)
+            members, key, name = groups.images(group), groups.key(group), groups.name(group)
         cameras = self._session.state.features.cameras
         seen = [] if cameras is None else sorted({int(cameras[each]) for each in members})
         return {
             "id": key,
-            "size": size,
-            "images": [self.image(each) for each in images],
+            "size": len(members),
+            "confirmed": int(confirmed[members].sum()),
+            "images": [{**self.image(each), "confirmed": bool(confirmed[each])} for each in members[:count]],
             "cameras": seen,
             "name": name,
         }
 
     def question(self, question: StoredQuestion) -> Json:
         """A question; a gold question does not say that it is one, as that would give its answer away."""
-        groups = self._session.planner.groups
-        sides = [self.group(groups, image, GROUP_IMAGES) for image in (question.query, question.candidate)]
-        self._pictures.prepare((question.query, question.candidate), "large")
+        pair = question.query, question.candidate
+        sides = [self._group_asked(image) for image in pair]
+        self._pictures.prepare(pair, "large")
         self._pictures.prepare((image["id"] for side in sides for image in side["images"]), "small")
         return {
             "id": question.id,
@@ -136,15 +146,18 @@ class Responses:
 
     def row(self, questions: list[StoredQuestion]) -> Json:
         """Questions that share their query."""
-        groups = self._session.planner.groups
-        query = questions[0].query
-        items = [self.question(question) for question in questions]
+        asked = [self.question(question) for question in questions]
         names = ("id", "kind", "candidate", "candidate_group", "probability")
         return {
-            "query": self.image(query),
-            "query_group": self.group(groups, query, GROUP_IMAGES),
-            "items": [{name: item[name] for name in names} for item in items],
+            "query": asked[0]["query"],
+            "query_group": asked[0]["query_group"],
+            "items": [{name: question[name] for name in names} for question in asked],
         }
+
+    def _group_asked(self, image: int) -> Json:
+        """The group that a question is about; matches join its confirmed images to the one that is shown."""
+        matched = self._session.state.beliefs.constraints.groups()
+        return self.group(self._session.planner.groups, image, matched == matched[image], count=GROUP_IMAGES)
 
     def status(self, annotator: str) -> Json:
         """The figures of the status panel, for one annotator."""
@@ -152,7 +165,7 @@ class Responses:
         with session.state.lock:
             now = session.state.clock()
             beliefs = session.state.beliefs
-            answers, browsed = beliefs.answers, beliefs.policy_answers
+            answers = beliefs.answers
             mine = beliefs.answers_of(annotator)
             speed = answers_per_minute([event.at for event in mine], now)
             totals = self._count()
@@ -160,19 +173,13 @@ class Responses:
             if goal is None and session.state.settings.refresh_every is not None:
                 goal = self._refreshing.learned_from + session.state.settings.refresh_every
             left = None if goal is None else max(0, goal - answers)
-            batch = session.planner.engine.batch
-            picks = self._picks(annotator, mine, now)
         return {
             "answers_today": answered_today(mine, now),
             "answers_total": answers,
-            "picks": picks,
-            "queries": {
-                "browsed": browsed,
-                "all": max(browsed, len(batch.view.groups) if batch else len(session.state.features)),
-            },
             **totals,
             "images": len(session.state.features),
             "per_minute": speed,
+            "questions_left": left,
             "seconds_left": round(60 * left / speed) if speed and left else None,
             "round": session.state.round,
             "refresh": self._refreshing.state,
@@ -218,30 +225,15 @@ class Responses:
         """A page of the list of identities."""
         found = self._session.identities()
         wanted = found.ordered(order)[offset : offset + limit]
-        items = [self.group(found, found.images(group, 1)[0], LISTED_IMAGES) for group in wanted]
+        items = [
+            self.group(found, found.images(group, 1)[0], found.confirmed, LISTED_IMAGES) for group in wanted
+        ]
         return {"total": len(found), "items": items}
 
     def identity(self, identity: str) -> Json:
         """One identity with all its images."""
         found = self._session.identities()
-        return self.group(found, found.images(found.find(identity), 1)[0], None)
-
-    def _picks(self, annotator: str, mine: list[Event], now: float) -> Json:
-        """Answers given about the present query, of those that may be asked about it.
-
-        In a row these are its candidates; otherwise the query's budget (K_max).
-        """
-        board = self._session.dispatch.leases
-        current = next(iter(board.leased(annotator, now)), None)
-        if current is None:
-            return {"used": 0, "budget": self._session.episode.budget}
-        row = current.record.detail.get("row", current.record.id)
-        open_ = sum(
-            held.record.detail.get("row") == row or held.record.id == row
-            for held in board.leased(annotator, now)
-        )
-        used = sum(event.payload.get("row", event.question) == row for event in mine)
-        return {"used": used, "budget": max(self._session.episode.budget, used + open_)}
+        return self.group(found, found.images(found.find(identity), 1)[0], found.confirmed)
 
     def _count(self) -> Json:
         """Totals over the pool, counted again after changes, but not for every answer."""
@@ -253,16 +245,21 @@ class Responses:
         if counted == state or fresh:
             return totals
         known = session.state.beliefs.constraints
-        groups = known.groups()
-        sizes = np.bincount(groups)
+        sizes = np.bincount(known.groups())
         conflicts = known.group_conflicts()
         implied = int((sizes * (sizes - 1) // 2).sum())
         implied += int((sizes[conflicts[:, 0]] * sizes[conflicts[:, 1]]).sum())
-        told = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
+        asked = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
+        confirmed, suggested = int(sizes[sizes > 1].sum()), 0
+        if found is not None:
+            grouped = np.bincount(found.labels)[found.labels] > 1
+            confirmed = int(found.confirmed.sum())
+            suggested = int((grouped & ~found.confirmed).sum())
         totals = {
             "groups": int(np.count_nonzero(sizes > 1)) if found is None else found.identities,
-            "images_known": int(sizes[sizes > 1].sum()),
-            "saved": max(0, implied - told),
+            "images_confirmed": confirmed,
+            "images_suggested": suggested,
+            "saved": max(0, implied - asked),
             "contradictions": len(session.contradictions()),
         }
         self._totals = (state, time.monotonic(), totals)

@@ -3,7 +3,7 @@
 import { newKey, post } from "./api.js";
 import { answerBar } from "./answer_bar.js";
 import { isOpen, markOf, pairView, rowView } from "./cards_view.js";
-import { button, h, icon } from "./dom.js";
+import { button, focusHeading, h, icon, redraw } from "./dom.js";
 import { Feed } from "./feed.js";
 import { t } from "./i18n.js";
 import { recall, remember } from "./memory.js";
@@ -19,6 +19,7 @@ export class Answering {
   #shown = ""; // what is drawn, as a word to compare
   #active = 0; // place in the row
   #watch = new Stopwatch();
+  #asked = 0; // questions announced, so that no two announcements are alike
 
   /**
    * @param {HTMLElement} element
@@ -104,13 +105,13 @@ export class Answering {
     this.feed.refill();
   }
 
-  /** Say of a candidate of the row that it is the same, or no longer. */
+  /** Say of a picture of the row that it is the same, or no longer. */
   toggle(place) {
     const item = this.feed.cards[0]?.items[place];
     if (item) this.mark(place, item.mark === "same" ? "different" : "same", place);
   }
 
-  /** Mark a candidate of the row, then go to the next. */
+  /** Mark a picture of the row, then go to the next. */
   mark(place, value, next = place + 1) {
     const { items = [] } = this.feed.cards[0] || {};
     if (!items[place] || !isOpen(items[place], value)) return;
@@ -208,11 +209,11 @@ export class Answering {
     this.element.classList.toggle("is-empty", !card);
     if (!card) {
       this.zoom.use([]);
-      return this.stage.replaceChildren(waitingView(this.feed.waiting, this.feed.error, () => this.feed.refill(true)));
+      return redraw(this.stage, waitingView(this.feed.waiting, this.feed.error, () => this.feed.refill(true)));
     }
     const row = { active: this.#active, onToggle: (place) => this.toggle(place), onMark: (place, value) => this.mark(place, value, place) };
     const { element, panes } = this.feed.layout === "row" ? rowView(card, row) : pairView(card);
-    this.stage.replaceChildren(element);
+    redraw(this.stage, element);
     if (!sameCard) this.#watch.restart();
     this.zoom.use(panes, Boolean(sameCard));
     return undefined;
@@ -225,14 +226,17 @@ export class Answering {
     const words = `${this.feed.layout} ${document.documentElement.lang} ${Boolean(card)} ${row ? marked(card) : card?.items[0].unseen}`;
     if (words === this.below.dataset.words) return;
     this.below.dataset.words = words;
-    this.below.replaceChildren(answerBar(this.feed.layout, (action) => this.act(action), () => marked(card), (value) => row || !card || isOpen(card.items[0], value)));
+    redraw(this.below, answerBar(this.feed.layout, (action) => this.act(action), () => marked(card), (value) => row || !card || isOpen(card.items[0], value)));
+    const held = this.below.contains(document.activeElement);
     this.below.classList.toggle("idle", !card);
+    if (!card && held) focusHeading(this.element);
   }
 
   #announce(card) {
     const camera = (image) => (image.camera ?? null) === null ? "" : t("image.camera", { camera: image.camera });
     const ends = [card.query, card.items[0].candidate].map(camera).filter(Boolean).join(", ");
-    const words = this.feed.layout === "row" ? t("answer.say_row", { n: card.items.length }) : t("answer.say", { ends });
+    const number = ++this.#asked;
+    const words = this.feed.layout === "row" ? t("answer.say_row", { number, count: card.items.length }) : t("answer.say", { number, ends });
     document.getElementById("live-question").textContent = words;
   }
 

@@ -5,7 +5,7 @@ import { Answering } from "./answering.js";
 import { Contradictions } from "./contradictions.js";
 import { button, h, icon } from "./dom.js";
 import { openHelp } from "./help.js";
-import { currentLanguage, preferredLanguage, t, useLanguage } from "./i18n.js";
+import { currentLanguage, preferredLanguage, t, useLanguage, useNoun } from "./i18n.js";
 import { Identities } from "./identities.js";
 import { listen } from "./keys.js";
 import { errorWords, notice } from "./notices.js";
@@ -190,6 +190,7 @@ async function begin(session) {
   languages = session.languages;
   fillLanguages();
   present = session;
+  useNoun(session.noun);
   tellWho();
   build(session);
   showView(false);

@@ -2,9 +2,9 @@
 
 import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
-import { imageWords, thumbnail, timeWords } from "./pictures.js";
+import { fillAround, imageWords, shapeOf, sizeWords, tile, timeWords } from "./pictures.js";
 
-const THUMBNAILS = { pair: 6, row: 3 };
+const THUMBNAILS = { pair: 5, row: 3 };
 
 /**
  * @param {import("./feed.js").Card} card
@@ -12,9 +12,10 @@ const THUMBNAILS = { pair: 6, row: 3 };
  */
 export function pairView(card) {
   const [item] = card.items;
-  const query = column(t("answer.query"), card.query, card.picture, card.query_group, "pair");
-  const candidate = column(t("answer.candidate"), item.candidate, item.picture, item.candidate_group, "pair");
-  return { element: h("div.columns", {}, query, candidate), panes: panesOf(query, candidate) };
+  const a = column(t("answer.a"), card.query, card.picture, card.query_group, "pair");
+  const b = column(t("answer.b"), item.candidate, item.picture, item.candidate_group, "pair");
+  const shape = shapeOf([card.query, item.candidate]);
+  return { element: h("div.columns", { data: { shape } }, a, b), panes: panesOf(a, b) };
 }
 
 /**
@@ -22,11 +23,12 @@ export function pairView(card) {
  * @param {{active: number, onToggle: (place: number) => void, onMark: (place: number, value: string) => void}} options
  */
 export function rowView(card, options) {
-  const query = column(t("answer.query"), card.query, card.picture, card.query_group, "row");
-  query.classList.add("row-query");
-  const candidates = card.items.map((item, place) => candidateColumn(item, place, options));
-  const row = h("ol.row-candidates", { data: { count: candidates.length } }, ...candidates);
-  return { element: h("div.columns.in-row", {}, query, row), panes: panesOf(query, ...candidates) };
+  const first = column(t("answer.first"), card.query, card.picture, card.query_group, "row");
+  first.classList.add("row-first");
+  const others = card.items.map((item, place) => numberedColumn(item, place, options));
+  const row = h("ol.row-others", { data: { count: others.length } }, ...others);
+  const shape = shapeOf([card.query, ...card.items.map((item) => item.candidate)]);
+  return { element: h("div.columns.in-row", { data: { shape } }, first, row), panes: panesOf(first, ...others) };
 }
 
 function panesOf(...columns) {
@@ -35,11 +37,11 @@ function panesOf(...columns) {
 
 function column(label, image, picture, group, layout, spoken = label) {
   picture.element.alt = t("answer.picture", { what: spoken, words: imageWords(image) });
-  return h("figure.pane", {}, pictureBox(picture), caption(label, image), group && groupStrip(group, layout));
+  return h("figure.pane", {}, pictureBox(picture, image), caption(label, image), group && groupStrip(group, layout, image.id));
 }
 
-function pictureBox(picture) {
-  const box = h("div.pane-picture", {}, picture.element);
+function pictureBox(picture, image) {
+  const box = fillAround(h("div.pane-picture", {}, picture.element), image);
   picture.ready.then((seen) => {
     if (!seen) box.replaceChildren(h("p.missing", {}, icon("warn"), h("span", { text: t("answer.missing") })));
   });
@@ -52,32 +54,37 @@ function caption(label, image) {
   return h("figcaption", { title: image.name }, h("b", { text: label }), h("span", { text: camera }), time);
 }
 
-/** A group's typical images with its name, size and cameras. */
-export function groupStrip(group, layout = "pair") {
-  const words = [group.name, t("group.size", { n: group.size })];
+/** The other typical images of a group, with its name, size and cameras. */
+function groupStrip(group, layout, beside) {
+  const words = [group.name, sizeWords(group)];
   if (group.cameras?.length) words.push(t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }));
   const text = words.filter(Boolean).join(" · ");
-  const images = (group.images || []).slice(0, THUMBNAILS[layout]).map((image) => thumbnail(image));
-  return h("div.strip", {}, h("p", { text, title: text }), h("div.thumbs", {}, ...images));
+  const images = (group.images || []).filter((image) => image.id !== beside).slice(0, THUMBNAILS[layout]);
+  return h("div.strip", {}, h("p", { text, title: text }), h("div.thumbs", {}, ...images.map((image) => tile(image))));
 }
 
-function candidateColumn(item, place, { active, onToggle, onMark }) {
+function numberedColumn(item, place, { active, onToggle, onMark }) {
   const mark = markOf(item);
-  const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row", t("answer.candidate_number", { number: place + 1 }));
+  const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row", t("answer.number", { number: place + 1 }));
   figure.querySelector(".pane-picture").addEventListener("click", () => onToggle(place));
   const toggle = button(
-    { class: "mark", keepFocus: true, disabled: !isOpen(item, "same"), "aria-pressed": String(mark === "same"), on: { click: () => onToggle(place) } },
-    icon(iconOf(mark)), h("span", { text: t(`answer.${mark}`) }),
+    { class: "mark", keepFocus: true, disabled: !isOpen(item, "same"), "aria-pressed": String(mark === "same"), data: { name: `mark-${place}` }, on: { click: () => onToggle(place) } },
+    icon(iconOf(mark)), h("span", { text: wordsOf(mark, true) }),
   );
   const others = ["cannot_tell", "incomparable", "bad_candidate"].map((value) => {
-    const words = t(`answer.${value}`);
+    const words = wordsOf(value, true);
     const on = { click: () => onMark(place, value) };
     const pressed = String(mark === value);
-    return button({ class: "icon-button", keepFocus: true, disabled: !isOpen(item, value), "aria-label": words, title: words, "aria-pressed": pressed, on }, icon(iconOf(value)));
+    return button({ class: "icon-button", keepFocus: true, disabled: !isOpen(item, value), "aria-label": words, title: words, "aria-pressed": pressed, data: { name: `${value}-${place}` }, on }, icon(iconOf(value)));
   });
-  const marks = h("div.marks", { role: "group", "aria-label": t("answer.for_candidate", { number: place + 1 }) }, toggle, ...others);
-  const li = h("li", { data: { mark, place }, "aria-current": place === active ? "true" : null }, figure, marks);
-  return li;
+  const marks = h("div.marks", { role: "group", "aria-label": t("answer.for_number", { number: place + 1 }) }, toggle, ...others);
+  return h("li", { data: { mark, place }, "aria-current": place === active ? "true" : null }, figure, marks);
+}
+
+/** The words for an answer; in a row, its pictures have numbers instead of letters. */
+export function wordsOf(answer, inRow) {
+  const named = { bad_candidate: "answer.bad_numbered", bad_query: "answer.bad_first" };
+  return t((inRow && named[answer]) || `answer.${answer}`);
 }
 
 /** Whether an answer is open: of a picture that could not be loaded nobody can say who is on it. */

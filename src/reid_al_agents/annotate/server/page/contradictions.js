@@ -1,10 +1,10 @@
 // Answers that cannot all be right: both chains of evidence side by side, and a word that settles it.
 
 import { get } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { button, focusHeading, h, icon, redraw } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { edit, fill, head } from "./page.js";
-import { imageWords, thumbnail } from "./pictures.js";
+import { imageWords, tile } from "./pictures.js";
 
 export class Contradictions {
   /** @param {HTMLElement} element @param {{onStatus: (status: object) => void, onEdit: (kind: string) => void}} handlers */
@@ -17,7 +17,7 @@ export class Contradictions {
   }
 
   show() {
-    this.head.replaceChildren(head("contradictions-title", t("contradictions.title"), t("contradictions.text")));
+    redraw(this.head, head("contradictions-title", t("contradictions.title"), t("contradictions.text")));
     return fill(this.body, () => get("/api/contradictions"), ({ items }) => {
       if (items.length) return items.map((item) => this.#item(item));
       return [h("div.empty", {}, icon("same"), h("h2", { text: t("contradictions.none") }), h("p", { text: t("contradictions.none_text") }))];
@@ -69,14 +69,15 @@ export class Contradictions {
     if (reply?.status) this.handlers.onStatus(reply.status);
     await this.show();
     this.body.inert = false;
+    if (document.activeElement === document.body) focusHeading(this.element);
   }
 }
 
 function bigPicture(image, letter) {
-  return h("figure", {}, thumbnail(image, { alt: `${letter}, ${imageWords(image)}` }), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
+  return h("figure", {}, tile(image, { src: image.url, alt: `${letter}, ${imageWords(image)}` }), h("figcaption", {}, h("b", { text: letter }), h("span", { text: imageWords(image) })));
 }
 
 function chainPicture(image, ends) {
   const letter = { [ends[0]]: "A", [ends[1]]: "B" }[image.id];
-  return h("figure.chain-picture", {}, thumbnail(image), letter ? h("b.letter", { text: letter }) : null);
+  return h("figure.chain-picture", {}, tile(image), letter ? h("b.letter", { text: letter }) : null);
 }

@@ -58,6 +58,24 @@ export function icon(name) {
   return svg("svg.icon", { viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" }, ...paths);
 }
 
+/** Draw an element's children again; the focus stays on what has the same `data-name`, else it goes to the heading. */
+export function redraw(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  element.replaceChildren(...children);
+  if (!focused || document.activeElement !== document.body) return;
+  const same = focused.dataset.name && element.querySelector(`[data-name="${CSS.escape(focused.dataset.name)}"]`);
+  if (same && !same.disabled) same.focus({ preventScroll: true });
+  else focusHeading(element);
+}
+
+/** Put the focus on the heading of the view that holds an element. */
+export function focusHeading(element) {
+  const headings = element.closest(".view")?.querySelectorAll("h1, h2") ?? [];
+  const heading = [...headings].find((one) => getComputedStyle(one).visibility === "visible");
+  heading?.setAttribute("tabindex", "-1");
+  heading?.focus({ preventScroll: true });
+}
+
 /** A button. Pressed by mouse it leaves the focus where it is, so that keys go on answering. */
 export function button(options, ...children) {
   const { keepFocus, tag = "button", ...rest } = options;

@@ -1,6 +1,6 @@
 // The questions ahead: fetched, decoded and held in order, so that the next one is there at once.
 //
-// A card is what is shown together: a query and one candidate (layout "pair") or up to five ("row").
+// A card is what is shown together: one picture and another to compare with it (layout "pair"), or up to five ("row").
 
 import { post } from "./api.js";
 import { decoded, warm } from "./pictures.js";
@@ -165,11 +165,15 @@ export class Feed {
 /** Cards of a reply in either layout. */
 function cardsOf(reply) {
   const rows = reply.rows || [];
-  return [...(reply.questions || []).map(cardOf), ...rows.map((row) => ({ ...row, items: [...row.items] }))];
+  return [...(reply.questions || []).map(cardOf), ...rows.map((row) => ({ ...row, items: row.items.map(itemOf) }))];
 }
 
-function cardOf({ id, query, query_group, candidate, candidate_group }) {
-  return { query, query_group, items: [{ question: id, candidate, candidate_group }] };
+function cardOf({ query, query_group, ...item }) {
+  return { query, query_group, items: [itemOf(item)] };
+}
+
+function itemOf({ id, candidate, candidate_group }) {
+  return { question: id, candidate, candidate_group };
 }
 
 /** One card for each question of a card; each needs a picture element of its own. */

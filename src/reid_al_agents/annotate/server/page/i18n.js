@@ -1,14 +1,22 @@
-// Words in the person's language. A table is a flat JSON file; what it lacks is taken from the English one.
+// Words in the person's language. A table is a flat JSON file; what it lacks is taken from the English one. Words
+// that name what the pictures show have one form for each noun: person, animal, vehicle or object.
 
 import { recall, remember } from "./memory.js";
 
 let english = {};
 let table = {};
 let language = "en";
+let noun = "object";
 
 /** @returns {string} the language in use, for example "de" */
 export function currentLanguage() {
   return language;
+}
+
+/** @param {string} wanted what the pictures show, by the setting of the session */
+export function useNoun(wanted) {
+  noun = wanted;
+  translate(document);
 }
 
 /** The language to start with: the one chosen before, else the browser's, else English. */
@@ -37,14 +45,20 @@ async function load(name) {
 }
 
 /**
- * The words for a key. `{name}` is replaced by a value, numbers in the language's own way. Where `n` is given,
+ * The words for a key, of the table that all strings stand in. `{name}` is replaced by a value, numbers in the language's own way. Where `n` is given,
  * "key.one" and "key.other" are the singular and plural.
  * @param {string} key @param {Object<string, any>} [values]
  */
 export function t(key, values = {}) {
   const plural = "n" in values ? `${key}.${new Intl.PluralRules(language).select(Number(values.n))}` : key;
-  const words = [plural, `${key}.other`, key].map((name) => table[name] ?? english[name]).find((found) => found !== undefined) ?? key;
+  const found = [plural, `${key}.other`, key].map((name) => table[name] ?? english[name]).find((words) => words !== undefined) ?? key;
+  const words = typeof found === "string" ? found : found[noun];
   return words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? shown(values[name]) : whole));
+}
+
+/** Whether there are words for a key that comes from elsewhere. @param {string} key */
+export function hasWords(key) {
+  return key in english;
 }
 
 /** The browser's own variant of the language in use ("en-GB"), for dates and numbers. */

@@ -1,13 +1,13 @@
 // The identities found, as a contact sheet: two are picked and merged, one is opened and split, each is named.
 
 import { get } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { button, focusHeading, h, icon, redraw } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { IdentityPage } from "./identity.js";
 import { nameField } from "./name_field.js";
 import { notice } from "./notices.js";
 import { edit, fill, head } from "./page.js";
-import { thumbnail } from "./pictures.js";
+import { sizeWords, thumbnail, tile } from "./pictures.js";
 
 const PER_PAGE = 60;
 const SORTS = ["size", "recent", "name"];
@@ -71,7 +71,7 @@ export class Identities {
     };
     const sort = h("label.field", {}, h("span", { text: t("identities.sort") }), h("select", { on: { change: onChange } }, ...options));
     this.#drawUndo();
-    this.head.replaceChildren(head("identities-title", t("identities.title"), t("identities.text"), sort, this.undo));
+    redraw(this.head, head("identities-title", t("identities.title"), t("identities.text"), sort, this.undo));
     const path = `/api/identities?offset=${this.#offset}&limit=${PER_PAGE}&sort=${this.#sort}`;
     await fill(this.body, () => get(path), ({ total, items }) => {
       if (!items.length) return [h("div.empty", {}, h("h2", { text: t("identities.none") }))];
@@ -81,9 +81,9 @@ export class Identities {
 
   #group(group) {
     const pictures = h("a.mosaic", { href: `#/identities/${encodeURIComponent(group.id)}`, "aria-label": t("identities.open", { who: titleOf(group) }) },
-      ...group.images.slice(0, 8).map((image) => thumbnail(image, { lazy: true })));
+      ...group.images.slice(0, 8).map((image) => tile(image, { lazy: true })));
     const box = h("input", { type: "checkbox", "aria-label": t("identities.pick_one", { who: titleOf(group) }), checked: this.#picked.has(group.id), on: { change: (event) => this.#pick(group, event.target) } });
-    const words = [t("group.size", { n: group.size }), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
+    const words = [sizeWords(group), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
     const name = nameField(group, (name) => this.change("/api/identities/name", { identity: group.id, name }, t("identities.named")));
     return h("li", { data: { id: group.id } }, pictures,
       h("div.sheet-words", {}, name, h("span", { text: words.filter(Boolean).join(" · ") }),
@@ -128,6 +128,7 @@ export class Identities {
     const merged = await this.change("/api/identities/merge", { a: a.id, b: b.id });
     await this.show();
     this.body.inert = false;
+    if (document.activeElement === document.body) focusHeading(this.element);
     if (merged) notice(t("identities.merged"));
   }
 }

@@ -1,11 +1,11 @@
 // One identity with all its images; those selected become an identity of their own.
 
 import { get } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { button, h, icon, redraw } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { nameField } from "./name_field.js";
 import { fill, head } from "./page.js";
-import { imageWords, thumbnail } from "./pictures.js";
+import { imageWords, sizeWords, tile } from "./pictures.js";
 
 export class IdentityPage {
   /**
@@ -19,14 +19,14 @@ export class IdentityPage {
   /** @param {string} id */
   async show(id) {
     const back = h("a.secondary", { href: "#/identities" }, icon("undo"), h("span", { text: t("identities.back") }));
-    this.top.replaceChildren(head("identities-title", t("identities.one", { id }), t("identities.one_text"), back));
+    redraw(this.top, head("identities-title", t("identities.one", { id }), t("identities.one_text"), back));
     this.selected = new Set();
     await fill(this.body, () => get(`/api/identities/${encodeURIComponent(id)}`), (group) => this.#draw(group));
   }
 
   #draw(group) {
     const name = nameField(group, (name) => this.change("/api/identities/name", { identity: group.id, name }, t("identities.named")));
-    const words = [t("group.size", { n: group.size }), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
+    const words = [sizeWords(group), group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : ""];
     const split = button({ class: "primary", disabled: true, on: { click: () => this.#split(group) } });
     const tell = () => {
       const count = this.selected.size;
@@ -44,8 +44,8 @@ export class IdentityPage {
       else this.selected.delete(image.id);
       tell();
     };
-    const box = h("input", { type: "checkbox", "aria-label": [...new Set([imageWords(image), image.name])].join(", "), on: { change: onChange } });
-    return h("li", {}, h("label", {}, box, thumbnail(image, { lazy: true, alt: "", title: null }), h("span", { text: imageWords(image), title: image.name })));
+    const box = h("input", { type: "checkbox", "aria-label": [...new Set([captionOf(image), image.name])].join(", "), on: { change: onChange } });
+    return h("li", {}, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: captionOf(image), title: image.name })));
   }
 
   async #split(group) {
@@ -53,4 +53,8 @@ export class IdentityPage {
     await this.change("/api/identities/split", { identity: group.id, images: [...this.selected] }, words);
     location.hash = "#/identities";
   }
+}
+
+function captionOf(image) {
+  return image.confirmed ? imageWords(image) : `${imageWords(image)} · ${t("group.suggested_one")}`;
 }

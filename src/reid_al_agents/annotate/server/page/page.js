@@ -1,7 +1,7 @@
 // What the pages beside the answer view share: loading with an error in one line, and edits.
 
 import { newKey, post } from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { button, h, icon, redraw } from "./dom.js";
 import { t } from "./i18n.js";
 import { errorWords, notice } from "./notices.js";
 
@@ -23,7 +23,7 @@ export async function fill(body, load, draw) {
     nodes = [h("div.empty", {}, h("p.lead", { role: "alert" }, icon("warn"), h("span", { text: errorWords(error) })), retry)];
   }
   if (body.request !== request) return;
-  body.replaceChildren(...nodes);
+  redraw(body, ...nodes);
   body.removeAttribute("aria-busy");
 }
 

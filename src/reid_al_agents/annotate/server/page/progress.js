@@ -9,11 +9,14 @@ import { refreshLine } from "./status.js";
 
 const EXPORTS = ["pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "labelstudio.xml", "wildlife.csv"];
 const STOP_BELOW = 0.05;
+const FEWEST_TO_TELL = 10; // answers
+const WIDEST_INTERVAL = 0.3; // of a share that is worth showing
 const AGAIN = 5000; // milliseconds between two looks while the page is shown
 const AGAIN_BUSY = 1500;
 
 export class Progress {
   #timer = 0;
+  #research = false; // whether the figures for researchers are unfolded
 
   /** @param {HTMLElement} element @param {{onStatus: (status: object) => void}} handlers */
   constructor(element, handlers) {
@@ -33,10 +36,8 @@ export class Progress {
     let busy = false;
     await fill(this.body, () => get("/api/progress"), (progress) => {
       busy = Boolean(progress.refresh) && progress.refresh.state !== "failed";
-      this.#keepFocus();
       return this.#cards(progress);
     });
-    this.#restoreFocus();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => !this.element.hidden && this.show(), busy ? AGAIN_BUSY : AGAIN);
   }
@@ -45,23 +46,14 @@ export class Progress {
     clearTimeout(this.#timer);
   }
 
-  #keepFocus() {
-    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    this.focused = focused?.dataset.name;
-  }
-
-  #restoreFocus() {
-    if (this.focused) this.body.querySelector(`[data-name="${this.focused}"]`)?.focus({ preventScroll: true });
-  }
-
   #cards(progress) {
     return [
       qualityCard(progress),
       stopCard(progress),
       this.#refreshCard(progress),
       annotatorCard(progress.annotators),
-      roundCard(progress),
       exportCard(),
+      researchCard(progress, this.#research, (open) => (this.#research = open)),
     ];
   }
 
@@ -81,24 +73,26 @@ function card(title, ...children) {
   return h("section.card", {}, h("h2", { text: title }), ...children);
 }
 
-function qualityCard({ audit, calibration_error: error, match_rate: rate }) {
-  const lines = [];
-  if (!audit) lines.push(h("p", { text: t("progress.no_audit") }));
-  if (audit?.precision) lines.push(intervalBar(t("progress.precision"), audit.precision, t("progress.precision_text")));
-  if (audit?.recall) lines.push(intervalBar(t("progress.recall"), audit.recall, t("progress.recall_text")));
-  if (audit) lines.push(h("p.remark", { text: t("progress.audit", { n: audit.answers }) }));
-  const facts = [["progress.match_rate", rate], ["progress.calibration", error]].filter(([, value]) => value !== null && value !== undefined);
-  const list = h("dl.facts", {}, ...facts.map(([key, value]) => h("div", {}, h("dt", { text: t(key) }), h("dd", { text: percent(value, 1) }))));
-  return card(t("progress.quality"), ...lines, list);
+function qualityCard({ audit }) {
+  if (!audit?.precision && !audit?.recall) return card(t("progress.quality"), h("p", { text: t("progress.no_audit") }));
+  return card(t("progress.quality"),
+    estimate(t("progress.precision"), audit.precision, t("progress.precision_text")),
+    estimate(t("progress.recall"), audit.recall, t("progress.recall_text")),
+    h("p.remark", { text: t("progress.audit", { n: audit.answers }) }));
+}
+
+/** A figure with its interval, once that is narrow enough to say something. */
+function estimate(label, values, remark) {
+  if (values && values[2] - values[1] <= WIDEST_INTERVAL) return intervalBar(label, values, remark);
+  const words = h("p", {}, h("span", { text: label }), h("span.range", { text: t("progress.uncertain") }));
+  return h("div.estimate", {}, words, h("p.remark", { text: remark }));
 }
 
 function stopCard({ stop_chance: chance, changed }) {
-  if (chance === null || chance === undefined) return card(t("progress.stop"), h("p", { text: t("progress.stop_unknown") }));
+  if (typeof chance !== "number" || changed.asked < FEWEST_TO_TELL) return card(t("progress.stop"), h("p", { text: t("progress.stop_unknown") }));
   const done = chance < STOP_BELOW;
-  return card(t("progress.stop"),
-    h("p.figure", { text: percent(chance) }), h("p", { text: t("progress.stop_text") }),
-    h("p.verdict", { data: { done: String(done) } }, icon(done ? "same" : "more"), h("span", { text: t(done ? "progress.stop_yes" : "progress.stop_no") })),
-    changed && h("p.remark", { text: t("progress.changed", { changed: changed.changed, asked: changed.asked }) }));
+  const words = t(done ? "progress.stop_yes" : "progress.stop_no", { changed: changed.changed, asked: changed.asked });
+  return card(t("progress.stop"), h("p.verdict", { data: { done: String(done) } }, icon(done ? "same" : "more"), h("span", { text: words })));
 }
 
 function annotatorCard(annotators) {
@@ -117,24 +111,36 @@ function annotatorCard(annotators) {
   return wide;
 }
 
-function roundCard({ rounds, returns = [] }) {
+/** What only those want who study the method; folded away. */
+function researchCard({ rounds, returns = [], ...figures }, open, onToggle) {
+  const facts = [["progress.match_rate", figures.match_rate], ["progress.stop_chance", figures.stop_chance], ["progress.calibration", figures.calibration_error]];
+  const known = facts.filter(([, value]) => typeof value === "number");
+  const list = h("dl.facts", {}, ...known.map(([key, value]) => h("div", {}, h("dt", { text: t(key) }), h("dd", { text: percent(value, 1) }))));
+  const body = rounds.length ? roundTable(rounds) : h("p", { text: t("rounds.none") });
+  const details = h("details", { open, on: { toggle: (event) => onToggle(event.target.open) } },
+    h("summary", { data: { name: "research" } }, h("h2", { text: t("progress.research") })),
+    list, h("div.charts", {}, ...roundCharts(rounds, returns)), body);
+  return h("section.card.wide.research", {}, details);
+}
+
+function roundCharts(rounds, returns) {
   const over = (read) => rounds.map((round) => ({ x: round.round, y: read(round) }));
   const xLabel = t("rounds.round");
-  const charts = [
+  return [
     lineChart(t("rounds.changed_share"), over((r) => (r.asked ? r.changed / r.asked : null)), { share: true, xLabel }),
     lineChart(t("rounds.match_rate"), over((r) => r.match_rate), { share: true, xLabel }),
     lineChart(t("rounds.returns"), returns.map((y, i) => ({ x: i + 1, y })), { xLabel: t("rounds.episode") }),
   ].filter(Boolean);
+}
+
+function roundTable(rounds) {
   const heads = ["round", "answers", "groups", "changed", "map", "rank1", "seconds"].map((key) => t(`rounds.${key}`));
-  const share = (value) => (value === null || value === undefined ? "–" : percent(value, 1));
+  const share = (value) => (typeof value === "number" ? percent(value, 1) : "–");
   const rows = rounds.map((r) => [
     number(r.round), number(r.answers), number(r.groups), t("rounds.of", { changed: r.changed, asked: r.asked }), share(r.map), share(r.rank1),
-    r.seconds === null || r.seconds === undefined ? "–" : duration(r.seconds),
+    typeof r.seconds === "number" ? duration(r.seconds) : "–",
   ]);
-  const body = rounds.length ? table(t("rounds.title"), heads, rows) : h("p", { text: t("rounds.none") });
-  const wide = card(t("rounds.title"), charts.length ? h("div.charts", {}, ...charts) : null, body);
-  wide.classList.add("wide");
-  return wide;
+  return table(t("rounds.title"), heads, rows);
 }
 
 function exportCard() {

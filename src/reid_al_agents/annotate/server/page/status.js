@@ -1,17 +1,17 @@
 // What is always in view: how far the work has come.
 
 import { button, h, icon } from "./dom.js";
-import { duration, number, percent, t } from "./i18n.js";
+import { duration, hasWords, number, percent, t } from "./i18n.js";
 
 /** Figures by name, in order; those that are null stay out. Each is [value, remark]. */
 const FIGURES = {
   today: (s) => [number(s.answers_today), t("status.of_all", { all: s.answers_total })],
   speed: (s) => (s.per_minute === null ? null : [number(s.per_minute, 0), t("status.per_minute")]),
   left: (s) => (s.seconds_left === null ? null : [duration(s.seconds_left), ""]),
-  queries: (s) => share(s.queries?.browsed, s.queries?.all),
-  picks: (s) => share(s.picks?.used, s.picks?.budget),
+  questions: (s) => (s.questions_left === null || s.questions_left === undefined ? null : [number(s.questions_left), ""]),
   groups: (s) => [number(s.groups), ""],
-  images: (s) => share(s.images_known, s.images),
+  images: (s) => share(s.images_confirmed, s.images),
+  suggested: (s) => [number(s.images_suggested), ""],
   saved: (s) => [number(s.saved), ""],
 };
 
@@ -46,7 +46,7 @@ export class StatusPanel {
       ...figures.filter(([, figure]) => figure).map(([name, figure]) => line(name, ...figure)),
       contradictionLine(status.contradictions),
     );
-    this.more.replaceChildren(...[modelLine(status.model), stopLine(status.stop_chance), refreshLine(status.refresh)].filter(Boolean));
+    this.more.replaceChildren(...[modelLine(status.model), refreshLine(status.refresh)].filter(Boolean));
     const badge = document.getElementById("nav-contradictions");
     badge.hidden = !status.contradictions;
     badge.textContent = number(status.contradictions);
@@ -73,12 +73,8 @@ function contradictionLine(count) {
 
 function modelLine(model) {
   if (!model) return null;
-  const words = model.answers ? t("status.model", { n: model.answers, round: model.round }) : t("status.model_none", { round: model.round });
-  return h("p", { text: words });
-}
-
-function stopLine(chance) {
-  return chance === null || chance === undefined ? null : h("p", { text: t("status.stop", { chance: percent(chance) }) });
+  const without = model.round ? t("status.model_none") : t("status.model_start");
+  return h("p", { text: model.answers ? t("status.model", { n: model.answers }) : without });
 }
 
 /** The bar of a refresh that runs, waits or has failed. */
@@ -87,7 +83,8 @@ export function refreshLine(refresh) {
   if (refresh.state === "failed") {
     return h("p.refresh.failed", {}, icon("warn"), h("span", { text: t("refresh.failed", { message: refresh.message || "" }) }));
   }
-  const what = refresh.state === "waiting" ? t("refresh.waiting") : t("refresh.running", { what: t(`refresh.${refresh.what}`) });
+  const step = hasWords(`refresh.${refresh.what}`) ? `refresh.${refresh.what}` : "refresh.work";
+  const what = refresh.state === "waiting" ? t("refresh.waiting") : t("refresh.running", { what: t(step) });
   const known = refresh.state === "running" && refresh.total > 0;
   const bar = h("progress", { "aria-label": what, max: known ? refresh.total : null, value: known ? refresh.done : null });
   const remark = known ? percent(refresh.done / refresh.total) : "";

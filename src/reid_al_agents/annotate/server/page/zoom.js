@@ -1,5 +1,7 @@
 // Zoom and pan, the same in every pane, so that the same spot is compared. Swipes, where nothing is enlarged.
 
+import { showOriginal } from "./pictures.js";
+
 const LARGEST = 8;
 const STEP = 1.4;
 const SWIPE = 70; // pixels until a swipe counts
@@ -67,6 +69,7 @@ export class Zoom {
     this.stage.classList.toggle("enlarged", !whole);
     for (const pane of this.#panes) {
       const image = pane.querySelector("img");
+      if (image && !whole) showOriginal(image);
       if (image) image.style.transform = whole ? "" : `translate(${this.x * 100}%, ${this.y * 100}%) scale(${this.scale})`;
     }
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _name(access: Access, body: models.SignIn) -> str:
     return name
 
 
+@cache
 def _version() -> str:
     try:
         return version("reid-active-learning")
