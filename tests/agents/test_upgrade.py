@@ -1,4 +1,4 @@
-"""Folders of version 0.1 are brought up to date when they are opened; no answer is lost or asked for again."""
+"""Folders of version 0.1 are brought up to date when opened: nothing is lost, misread or asked again."""
 
 import json
 import sqlite3
