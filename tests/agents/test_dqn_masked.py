@@ -32,6 +32,9 @@ FAST = {
 }
 
 
+SMALL = {"hidden": 16, "rounds": 1}
+
+
 def bare(items: int, policy="graph", **arguments) -> MaskedDQN:
     """A model without an environment, driven by hand."""
     model = MaskedDQN(policy, None, device="cpu", buffer_size=100, _init_setup_model=False, **arguments)
@@ -156,7 +159,7 @@ def test_values_never_run_through_masked_actions(double_q, n_steps):
     The masked item's own value is learned too, as what it is: were the current Q read masked, the loss would
     be about the fill value.
     """
-    model = bare(2, double_q=double_q, n_steps=n_steps, learning_rate=5e-3)
+    model = bare(2, double_q=double_q, n_steps=n_steps, learning_rate=5e-3, policy_kwargs=SMALL)
     record = corridor()
     model.replay_buffer.add_batch(**record)
     for _ in range(350):
@@ -212,7 +215,7 @@ def test_the_policy_alone_is_saved_and_loaded_through_sb3(tmp_path):
 
 
 def test_same_seed_same_weights():
-    arguments = {**FAST, "target_update_interval": 2}
+    arguments = {**FAST, "target_update_interval": 2, "policy_kwargs": SMALL}
     first, second = (
         MaskedDQN("graph", DummyVecEnv([FewOpenEnv] * 2), **arguments).learn(120).q_net.state_dict()
         for _ in range(2)
@@ -243,9 +246,9 @@ def test_learns_what_neither_an_untrained_nor_an_unmasked_agent_can_do():
     def score(agent):
         return evaluate_policy(agent, FewOpenEnv(), n_eval_episodes=25, warn=False)[0]
 
-    masked = MaskedDQN("graph", FewOpenEnv(), **FAST)
+    masked = MaskedDQN("graph", FewOpenEnv(), policy_kwargs=SMALL, **{**FAST, "learning_rate": 4e-3})
     untrained = score(masked)
-    unmasked = DQN("MultiInputPolicy", FewOpenEnv(), gamma=0.9, **FAST).learn(450)
+    unmasked = DQN("MultiInputPolicy", FewOpenEnv(), gamma=0.9, **FAST).learn(300)
     assert untrained < 4
     assert score(unmasked) < 4
-    assert score(masked.learn(450)) > 6
+    assert score(masked.learn(300)) > 6
