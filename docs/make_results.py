@@ -380,12 +380,11 @@ def speed() -> str:
 
 def demo() -> str:
     """Rendered pedestrians: the default way beside the paper's."""
-    lines = []
-    for row in result("demo_seed0")["rows"]:
-        quality = "" if row["pairwise_f1"] is None else f"{row['pairwise_f1']:.2f}"
-        lines.append(
-            [row["selector"], f"{row['answers']:,}", f"{row['rank1']:.1f}", f"{row['map']:.1f}", quality]
-        )
+    measures = (("rank1", 1), ("map", 1), ("pairwise_f1", 2))
+    lines = [
+        [row["selector"], f"{row['answers']:,}", *(mean([row[name]], places) for name, places in measures)]
+        for row in result("demo_seed0")["rows"]
+    ]
     heads = ("rendered pedestrians", "answers", "rank-1", "mAP", "pairwise F1 of the identities")
     return table(heads, lines, "demo_seed0")
 

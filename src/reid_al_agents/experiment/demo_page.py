@@ -155,7 +155,7 @@ def write_demo_page(
 
 
 def _strip(asked: Sequence[Question], theme: Theme) -> Figure:
-    figure, axes = new_figure((11, 2.2), theme)
+    figure, axes = new_figure((11, 1.95), theme)
     draw_questions(axes, asked, theme)
     return figure
 
