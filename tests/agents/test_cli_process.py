@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from command_line import ENVIRONMENT, SMALL, TINY
+from command_line import COMMANDS, ENVIRONMENT, SMALL, TINY
 
 HEAVY = (
     "torch", "torchvision", "sklearn", "scipy", "matplotlib", "faiss", "fastapi", "uvicorn", "sqlalchemy",
-    "stable_baselines3", "sb3_contrib", "pytorch_metric_learning", "timm", "pandas", "PIL",
+    "stable_baselines3", "sb3_contrib", "pytorch_metric_learning", "timm", "pandas",
 )  # fmt: skip
-COMMANDS = ("demo", "annotate", "run", "export", "evaluate", "embed", "benchmark", "train", "datasets")
 
 HELP = """
 import sys

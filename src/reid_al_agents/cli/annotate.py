@@ -19,8 +19,8 @@ _TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", 
 
 @opt.takes(
     reopens=True,
-    typed=opt.options(RunConfig, *_TAKEN),
     asked=opt.options(AnnotationSettings, without=("ready",)),
+    typed=opt.options(RunConfig, *_TAKEN),
 )
 def annotate(
     typed: opt.Typed,
@@ -78,9 +78,9 @@ def annotate(
     device: opt.Device = "auto",
     json: opt.Json = False,
 ) -> None:
-    """Ask people about pairs and learn from their answers; every answer is kept at once.
+    """Ask people about pairs of images and learn from their answers, each kept as it comes.
 
-    `reid-al annotate FOLDER` goes on with a session, or by hand with a run.
+    "reid-al annotate FOLDER" goes on with a session, or by hand with a run.
     """
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
