@@ -114,6 +114,7 @@ def annotate(
             names = opt.parse_names(hosts)
             access, tokens = make_access(place.folder, host, opt.parse_names(annotators), names, https)
             urls = addresses(host, port, tokens, names)
+            opened.refreshing.display = progress
             serve(opened, access, host, port, place.config.data, lambda: _announce(urls, browser))
         count = opened.session.state.beliefs.answers
     if json:
