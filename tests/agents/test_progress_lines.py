@@ -131,8 +131,10 @@ def test_a_refresh_beside_the_asking_is_shown_while_it_runs(tmp_path):
     @contextlib.contextmanager
     def display():
         shown.append("begins")
-        yield lambda *call: calls.append(call)
-        shown.append("ends")
+        try:
+            yield lambda *call: calls.append(call)
+        finally:
+            shown.append("ends")
 
     with opened(tmp_path, pool(8, 4)) as made:
         made.refreshing.display = display
