@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,10 +10,12 @@ from command_line import COMMANDS, call
 
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.cli import options as opt
+from reid_al_agents.cli.app import app
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 from reid_al_env.settings import check, field_of, fields_of, setting
 
+ROOT = Path(__file__).parents[2]
 OFFERED = [field.name for field in fields_of(RunConfig) if field.name != "evaluate_on"]
 
 
@@ -41,9 +44,9 @@ def brew():
     def tea(typed: opt.Typed, json: opt.Json = False) -> None:
         given.update(typed=typed, json=json, tea=Tea(**typed))
 
-    app = typer.Typer()
-    app.command()(tea)
-    command = typer.main.get_command(app)
+    program = typer.Typer()
+    program.command()(tea)
+    command = typer.main.get_command(program)
 
     def run(*arguments):
         with command.make_context("tea", list(arguments)) as context:
@@ -149,3 +152,17 @@ def test_settings_that_are_the_environment_s_are_written_once():
                 field_of(RunConfig, field.name).setting.help
                 == field_of(EpisodeSettings, field.name).setting.help
             )
+
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[path.name for path in PAGES])
+def test_commands_on_the_pages_have_the_options_that_are_shown(page):
+    program = typer.main.get_command(app)
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    for name, rest in re.findall(r"reid-al ([a-z]+)\b([^\n`]*)", text):
+        if name in program.commands:
+            parameters = program.commands[name].params
+            known = {"--help"}.union(*(item.opts + item.secondary_opts for item in parameters))
+            assert set(re.findall(r"(?<!\S)--[a-z0-9-]+", rest)) <= known, f"reid-al {name}{rest}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -129,4 +128,6 @@ def _announce(urls: dict[str, str], browser: bool) -> None:
     for name, url in urls.items():
         messages.print(f"{name or 'open'}: {url}", soft_wrap=True)
     if browser:
+        import webbrowser
+
         webbrowser.open(next(iter(urls.values())))
