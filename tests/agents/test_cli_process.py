@@ -64,6 +64,12 @@ def test_a_signal_at_any_moment_is_one_line(tmp_path, name, module):
     assert done.stdout == ""
 
 
+def test_what_cannot_be_resumed_does_not_say_so(tmp_path):
+    code = STOPPED.format(module="reid_al_agents.cli.embed", signal="SIGINT")
+    done = python(code, "embed", TINY, "--out", tmp_path / "features.npz")
+    assert (done.returncode, done.stderr) == (130, "reid-al: stopped\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_the_page_is_served_until_a_signal(tmp_path, number):
     pytest.importorskip("fastapi")
