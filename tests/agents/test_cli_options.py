@@ -79,9 +79,9 @@ def test_a_value_that_equals_the_default_counts_as_typed(brew):
     ("arguments", "words"),
     [
         (["--minutes", "11"], "--minutes: 11 is out of range; expected 1 to 10, in minutes"),
-        (["--pot", "8"], "--pot: '8' is not HIGHxWIDE, such as 20x10"),
+        (["--pot", "8"], "--pot: '8' is not HIGHxWIDE, whole numbers with x between"),
         (["--pot", "0x8"], "--pot: (0, 8) is out of range; expected at least 1"),
-        (["--pot", "ax8"], "--pot: 'ax8' is not HIGHxWIDE, such as 20x10"),
+        (["--pot", "ax8"], "--pot: 'ax8' is not HIGHxWIDE, whole numbers with x between"),
         (["--kind", "red"], "--kind: 'red' is unknown; choose one of black, green"),
         (["--sugar", "nan"], "--sugar: nan is out of range; expected a finite number"),
     ],

@@ -194,9 +194,7 @@ def _from_text(field: Described, value: Any) -> Any:
         return value
     parts = value.split("x")
     if len(parts) != len(get_args(field.type)) or not all(part.isdecimal() for part in parts):
-        raise InputError(
-            f"{field.name}: {value!r} is not {_metavar(field)}, such as {as_text(field.default)}"
-        )
+        raise InputError(f"{field.name}: {value!r} is not {_metavar(field)}, whole numbers with x between")
     return tuple(int(part) for part in parts)
 
 
