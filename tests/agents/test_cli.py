@@ -144,7 +144,7 @@ class TestGoingOn:
         [
             (["--answers", "30"], "--answers 30: this folder was started with --answers 20"),
             (["--k", "10"], "--k 10: this folder was started with --k 4"),
-            (["--size", "64x32"], "--size 64x32: this folder was started with --size 128x64"),
+            (["--size", "64x32"], "--size 64x32: this folder was started without --size"),
             (["--split", "mine.json"], "--split mine.json: this folder was started without --split"),
             (["--warm"], "--warm: this folder was started without --warm"),
             (["--no-adapt"], "--no-adapt: this folder was started with --adapt"),
@@ -330,7 +330,7 @@ class TestBadInput:
         ("option", "value", "words"),
         [
             ("--selector", "oracle", "oracle"),
-            ("--size", "large", "--size: 'large' is not HEIGHTxWIDTH, such as 128x64"),
+            ("--size", "large", "--size: 'large' is not HEIGHTxWIDTH, whole numbers with x between"),
             ("--size", "4x4", "--size: (4, 4) is out of range; expected 8 to 2048, in pixels"),
             ("--size", "99999999x99999999", "--size"),
             ("--backbone", "vgg", "vgg"),

@@ -2,18 +2,20 @@
 
 import re
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pytest
 import typer
-from command_line import call
+from command_line import COMMANDS, call
 
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.cli import options as opt
+from reid_al_agents.cli.app import app
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 from reid_al_env.settings import check, field_of, fields_of, setting
 
-COMMANDS = ("demo", "annotate", "run", "export", "evaluate", "embed", "benchmark", "train")
+ROOT = Path(__file__).parents[2]
 OFFERED = [field.name for field in fields_of(RunConfig) if field.name != "evaluate_on"]
 
 
@@ -42,9 +44,9 @@ def brew():
     def tea(typed: opt.Typed, json: opt.Json = False) -> None:
         given.update(typed=typed, json=json, tea=Tea(**typed))
 
-    app = typer.Typer()
-    app.command()(tea)
-    command = typer.main.get_command(app)
+    program = typer.Typer()
+    program.command()(tea)
+    command = typer.main.get_command(program)
 
     def run(*arguments):
         with command.make_context("tea", list(arguments)) as context:
@@ -77,9 +79,9 @@ def test_a_value_that_equals_the_default_counts_as_typed(brew):
     ("arguments", "words"),
     [
         (["--minutes", "11"], "--minutes: 11 is out of range; expected 1 to 10, in minutes"),
-        (["--pot", "8"], "--pot: '8' is not HIGHxWIDE, such as 20x10"),
+        (["--pot", "8"], "--pot: '8' is not HIGHxWIDE, whole numbers with x between"),
         (["--pot", "0x8"], "--pot: (0, 8) is out of range; expected at least 1"),
-        (["--pot", "ax8"], "--pot: 'ax8' is not HIGHxWIDE, such as 20x10"),
+        (["--pot", "ax8"], "--pot: 'ax8' is not HIGHxWIDE, whole numbers with x between"),
         (["--kind", "red"], "--kind: 'red' is unknown; choose one of black, green"),
         (["--sugar", "nan"], "--sugar: nan is out of range; expected a finite number"),
     ],
@@ -121,7 +123,8 @@ def test_run_offers_every_setting_with_its_default_and_its_range(name):
     lines = shown_by("run").splitlines()
     (line,) = (line for line in lines if re.match(rf"│ +{field.option}(?![\w-])", line))
     assert field.setting.help in line
-    assert field.setting.allowed in line
+    if field.setting.at_most is not None or field.type is float:
+        assert field.setting.allowed in line
     assert field.setting.default_help in line
     if (
         isinstance(field.default, int | float)
@@ -149,3 +152,17 @@ def test_settings_that_are_the_environment_s_are_written_once():
                 field_of(RunConfig, field.name).setting.help
                 == field_of(EpisodeSettings, field.name).setting.help
             )
+
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[path.name for path in PAGES])
+def test_commands_on_the_pages_have_the_options_that_are_shown(page):
+    program = typer.main.get_command(app)
+    text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+    for name, rest in re.findall(r"reid-al ([a-z]+)\b([^\n`]*)", text):
+        if name in program.commands:
+            parameters = program.commands[name].params
+            known = {"--help"}.union(*(item.opts + item.secondary_opts for item in parameters))
+            assert set(re.findall(r"(?<!\S)--[a-z0-9-]+", rest)) <= known, f"reid-al {name}{rest}"

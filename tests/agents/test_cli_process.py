@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from command_line import ENVIRONMENT, SMALL, TINY
+from command_line import COMMANDS, ENVIRONMENT, SMALL, TINY
 
 HEAVY = (
     "torch", "torchvision", "sklearn", "scipy", "matplotlib", "faiss", "fastapi", "uvicorn", "sqlalchemy",
-    "stable_baselines3", "sb3_contrib", "pytorch_metric_learning", "timm", "pandas", "PIL",
+    "stable_baselines3", "sb3_contrib", "pytorch_metric_learning", "timm", "pandas",
 )  # fmt: skip
-COMMANDS = ("demo", "annotate", "run", "export", "evaluate", "embed", "benchmark", "train", "datasets")
 
 HELP = """
 import sys
@@ -63,6 +62,12 @@ def test_a_signal_at_any_moment_is_one_line(tmp_path, name, module):
     assert done.returncode == 128 + getattr(signal, name), done.stderr
     assert done.stderr == "reid-al: stopped; go on with --resume\n"
     assert done.stdout == ""
+
+
+def test_what_cannot_be_resumed_does_not_say_so(tmp_path):
+    code = STOPPED.format(module="reid_al_agents.cli.embed", signal="SIGINT")
+    done = python(code, "embed", TINY, "--out", tmp_path / "features.npz")
+    assert (done.returncode, done.stderr) == (130, "reid-al: stopped\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])

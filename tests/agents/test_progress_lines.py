@@ -1,5 +1,6 @@
 """Progress where there is no terminal, by a clock that the test sets."""
 
+import contextlib
 import io
 
 import pytest
@@ -119,3 +120,25 @@ def test_bars_on_a_terminal_and_lines_elsewhere(monkeypatch, terminal, kind):
         assert type(show) is kind
         show("embed [0/1]", 0, 2)
         show("embed [0/1]", 2, 2)
+
+
+def test_a_refresh_beside_the_asking_is_shown_while_it_runs(tmp_path):
+    pytest.importorskip("fastapi")
+    from live_world import opened, pool
+
+    calls, shown = [], []
+
+    @contextlib.contextmanager
+    def display():
+        shown.append("begins")
+        try:
+            yield lambda *call: calls.append(call)
+        finally:
+            shown.append("ends")
+
+    with opened(tmp_path, pool(8, 4)) as made:
+        made.refreshing.display = display
+        made.refreshing.start()
+        made.refreshing.wait()
+    assert calls == [("refresh: train", 1, 2)]
+    assert shown == ["begins", "ends"]

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from reid_al_agents.annotate.refresh_work import Work
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.files import make_folder
 from reid_al_agents.log.events import Event
+from reid_al_agents.training.pool import Progress
 from reid_al_agents.workspace.features import read_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
@@ -42,6 +45,7 @@ class Refreshes:
     Attributes:
         state: What is shown of a refresh that runs or failed; ``None`` while all is well and none runs.
         rounds: One line for each refresh that is done.
+        display: Makes what shows a refresh's progress on the console while it runs; by default nothing.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Refreshes:
         self._thread: threading.Thread | None = None
         self._closed = False
         self.state: Json | None = None
+        self.display: Callable[[], AbstractContextManager[Progress]] = _no_display
         self.rounds: list[Json] = [
             dict(event.payload) for event in session.state.store.events(session.state.run, kind="refresh")
         ]
@@ -126,7 +131,8 @@ class Refreshes:
         started = time.perf_counter()
         try:
             out = make_folder(self._folder.round(number))
-            figures = self._work(number, out, last_event)
+            with self.display() as progress:
+                figures = self._work(number, out, last_event, progress)
             self._take_up(out, number, answers, figures, time.perf_counter() - started)
         except Exception as error:
             # The thread's end: whatever it is must be told, or the page would show a refresh that never ends.
@@ -139,7 +145,7 @@ class Refreshes:
         else:
             self.state = None
 
-    def _work(self, number: int, out: Path, last_event: int) -> dict[str, Any]:
+    def _work(self, number: int, out: Path, last_event: int, progress: Progress) -> dict[str, Any]:
         work = Work(str(self._folder.path), self._store, number, last_event, self._device)
         with (out / "worker.log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
@@ -156,9 +162,9 @@ class Refreshes:
             with contextlib.suppress(BrokenPipeError):  # it ended at once: its log says why
                 self._process.stdin.write(work.line())
                 self._process.stdin.flush()
-            return self._listen(self._process, out)
+            return self._listen(self._process, out, progress)
 
-    def _listen(self, process: subprocess.Popen[str], out: Path) -> dict[str, Any]:
+    def _listen(self, process: subprocess.Popen[str], out: Path, progress: Progress) -> dict[str, Any]:
         """Show what the worker tells until it ends; its figures."""
         assert process.stdout is not None
         figures: dict[str, Any] | None = None
@@ -173,6 +179,7 @@ class Refreshes:
                 complaint = told["error"]
             else:
                 self.state = {"state": "running", "message": None, **told}
+                progress(f"refresh: {told['what']}", told["done"], told["total"])
         process.wait()
         if figures is None:
             raise InputError(complaint)
@@ -224,3 +231,7 @@ class Refreshes:
             if event.question_kind == "policy" and event.round == state.round - 1
         ]
         return said.count("same"), len(said)
+
+
+def _no_display() -> AbstractContextManager[Progress]:
+    return nullcontext(lambda what, done, total: None)

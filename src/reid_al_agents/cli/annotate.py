@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +18,8 @@ _TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", 
 
 @opt.takes(
     reopens=True,
-    typed=opt.options(RunConfig, *_TAKEN),
     asked=opt.options(AnnotationSettings, without=("ready",)),
+    typed=opt.options(RunConfig, *_TAKEN),
 )
 def annotate(
     typed: opt.Typed,
@@ -78,9 +77,9 @@ def annotate(
     device: opt.Device = "auto",
     json: opt.Json = False,
 ) -> None:
-    """Ask people about pairs and learn from their answers; every answer is kept at once.
+    """Ask people about pairs of images and learn from their answers, each kept as it comes.
 
-    `reid-al annotate FOLDER` goes on with a session, or by hand with a run.
+    "reid-al annotate FOLDER" goes on with a session, or by hand with a run.
     """
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
@@ -114,6 +113,7 @@ def annotate(
             names = opt.parse_names(hosts)
             access, tokens = make_access(place.folder, host, opt.parse_names(annotators), names, https)
             urls = addresses(host, port, tokens, names)
+            opened.refreshing.display = progress
             serve(opened, access, host, port, place.config.data, lambda: _announce(urls, browser))
         count = opened.session.state.beliefs.answers
     if json:
@@ -128,4 +128,6 @@ def _announce(urls: dict[str, str], browser: bool) -> None:
     for name, url in urls.items():
         messages.print(f"{name or 'open'}: {url}", soft_wrap=True)
     if browser:
+        import webbrowser
+
         webbrowser.open(next(iter(urls.values())))

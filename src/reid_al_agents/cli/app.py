@@ -19,13 +19,25 @@ from reid_al_agents.cli.run import run
 from reid_al_agents.cli.train import train
 from reid_al_agents.cli.weights import weights
 
-app = typer.Typer(
-    name="reid-al",
-    help="Human-in-the-loop re-identification: answer questions about a few pairs, get a better model.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+WORK, RESEARCH, SETUP = "Work", "Research", "Set-up"
+"""Headings of the list of commands."""
+
+COMMANDS = {
+    WORK: (annotate, run, export, evaluate, embed, demo),
+    RESEARCH: (benchmark, train),
+    SETUP: (datasets, weights, doctor),
+}
+
+
+class Group(typer.core.TyperGroup):
+    """The program, whose ``--help`` is shown as a flag."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option ``--help``."""
+        made: Any = super().get_help_option(ctx)
+        if made is not None:
+            made.metavar = ""
+        return made
 
 
 class Command(typer.core.TyperCommand):
@@ -39,7 +51,14 @@ class Command(typer.core.TyperCommand):
         return made
 
 
-for command in (
-    demo, annotate, run, export, evaluate, embed, benchmark, train, datasets, weights, doctor,
-):  # fmt: skip
-    app.command(cls=Command)(command)
+app = typer.Typer(
+    name="reid-al",
+    help="Human-in-the-loop re-identification: answer questions about a few pairs, get a better model.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    cls=Group,
+)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        app.command(cls=Command, rich_help_panel=_panel)(_command)

@@ -25,10 +25,10 @@ _SHOWN = 10
 def datasets(
     reading: opt.Typed,
     action: Annotated[
-        str, typer.Argument(metavar="[check]", help="check: say what is in DATA", show_default=False)
+        str, typer.Argument(metavar="check", help="check: say what is in DATA", show_default=False)
     ] = "",
     data: Annotated[
-        str, typer.Argument(metavar="[DATA]", help="The data set to check", show_default=False)
+        str, typer.Argument(metavar="DATA", help="The data set to check", show_default=False)
     ] = "",
     json: opt.Json = False,
 ) -> None:

@@ -152,9 +152,16 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def _help(field: Described) -> str:
     *others, last = field.choices or ("",)
-    notes = [f"{', '.join(others)} or {last}" if others else last, field.setting.allowed, _default(field)]
+    notes = [f"{', '.join(others)} or {last}" if others else last, _range(field), _default(field)]
     together = "; ".join(note for note in notes if note)
     return f"{field.setting.help} [dim]({together})[/dim]" if together else field.setting.help
+
+
+def _range(field: Described) -> str:
+    """The range, but for what goes without saying: that a count is not negative, or not 0."""
+    about = field.setting
+    plain_count = field.type is int and about.at_least in (0, 1) and about.at_most is None
+    return "" if plain_count and not about.unit else about.allowed
 
 
 def _default(field: Described) -> str:
@@ -187,9 +194,7 @@ def _from_text(field: Described, value: Any) -> Any:
         return value
     parts = value.split("x")
     if len(parts) != len(get_args(field.type)) or not all(part.isdecimal() for part in parts):
-        raise InputError(
-            f"{field.name}: {value!r} is not {_metavar(field)}, such as {as_text(field.default)}"
-        )
+        raise InputError(f"{field.name}: {value!r} is not {_metavar(field)}, whole numbers with x between")
     return tuple(int(part) for part in parts)
 
 

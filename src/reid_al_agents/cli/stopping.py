@@ -8,7 +8,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-LINE = "reid-al: stopped; go on with --resume"
+RESUMABLE = ("run", "annotate")
+"""Commands that go on where they were stopped."""
 
 
 class Stopped(BaseException):
@@ -40,7 +41,7 @@ class Stops:
 
     def leave(self) -> NoReturn:
         """Print the line and exit: 130 for SIGINT, 143 for SIGTERM."""
-        print(LINE, file=sys.stderr, flush=True)
+        print(_line(), file=sys.stderr, flush=True)
         sys.exit(128 + (self.signal or signal.SIGINT))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -48,5 +49,11 @@ class Stops:
         if first and self._cleans_up:
             raise Stopped
         if first:
-            os.write(2, f"{LINE}\n".encode())
+            os.write(2, f"{_line()}\n".encode())
         os._exit(128 + self.signal)
+
+
+def _line() -> str:
+    """What is said when the program was stopped."""
+    resumes = sys.argv[1:2] and sys.argv[1] in RESUMABLE
+    return "reid-al: stopped; go on with --resume" if resumes else "reid-al: stopped"

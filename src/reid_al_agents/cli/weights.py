@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def weights(
     action: Annotated[
         str,
-        typer.Argument(metavar="[check]", help="check: say what of FILE would load.", show_default=False),
+        typer.Argument(metavar="check", help="check: say what of FILE would load.", show_default=False),
     ] = "",
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="Weights, .pth or .safetensors.", show_default=False)
+        str, typer.Argument(metavar="FILE", help="Weights, .pth or .safetensors.", show_default=False)
     ] = "",
     backbone: Annotated[
         str,

@@ -287,9 +287,11 @@ class Loop:
             "seconds": clock.total(),
             "returns": [round(value, 5) for value in returns],
         }
-        if self._played and self.over and self.ending is not None:
-            metrics["ending"] = self.ending
         self.rounds.append(metrics)
+        if (
+            self._played and self.over and self.ending is not None
+        ):  # of this round, whether it was a quick one
+            metrics["ending"] = self.ending
         return metrics
 
     def _identities(self) -> Metrics:
