@@ -22,7 +22,7 @@ pytest.importorskip("sqlalchemy")
 
 from postgres_server import new_schema
 
-from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, StoredQuestion
+from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, StoredQuestion, counting
 from reid_al_agents.log.store import EventStore, Lease, NothingToUndo
 from reid_al_env.errors import InputError
 
@@ -112,8 +112,6 @@ def test_the_same_key_counts_once_and_the_first_event_stays(store: EventStore) -
     assert store.append(event(0, answer="different", annotator="you")) == (first, False)
     assert store.append_many([event(0), event(1), event(1, answer="same"), event(2)]) == 2
     assert without_id(store.events("run")) == [event(0), event(1), event(2)]
-    assert store.find("run", "k0") == first
-    assert store.find("run", "k9") is None
     assert store.append_many([]) == 0
 
 
@@ -237,26 +235,6 @@ def test_any_events_survive_the_round_trip(store: EventStore, events: list[Event
 # Undo and retract
 
 
-def test_undo_goes_back_one_by_one_also_after_reopening(url: str) -> None:
-    with EventStore(url) as store:
-        for number in range(3):
-            store.append(event(number))
-        store.append(event(7, annotator="you"))
-        last = store.last_undoable("run", "me")
-        assert last is not None
-        assert last.key == "k2"
-        assert store.append(taking_back("undo", last, 0))[1]
-    with EventStore(url) as store:
-        for number, expected in ((1, "k1"), (2, "k0")):
-            last = store.last_undoable("run", "me")
-            assert last is not None
-            assert last.key == expected
-            store.append(taking_back("undo", last, number))
-        assert store.last_undoable("run", "me") is None
-        assert [one.key for one in store.effective("run")] == ["k7"]
-        assert len(store.events("run")) == 7, "the log keeps everything"
-
-
 def test_a_repeated_undo_counts_once(store: EventStore) -> None:
     target, _ = store.append(event(0))
     undone, new = store.append(taking_back("undo", target))
@@ -285,19 +263,17 @@ def test_only_ones_own_is_undone_but_anybodys_retracted(store: EventStore) -> No
     with pytest.raises(NothingToUndo, match="you's, not me's"):
         store.append(taking_back("undo", target, 1))
     assert store.append(taking_back("retract", target, 2))[1]
-    assert store.effective("run") == []
-    assert store.last_undoable("run", "you") is None
+    assert counting(store.events("run")) == []
 
 
 def test_an_import_is_retracted_not_undone_and_a_refresh_neither(store: EventStore) -> None:
     imported, _ = store.append(event(0, kind="import"))
     refresh, _ = store.append(Event("r", "run", "refresh", "me", 1.0))
-    assert store.last_undoable("run", "me") is None
     for kind, target in (("undo", imported), ("undo", refresh), ("retract", refresh)):
         with pytest.raises(NothingToUndo, match="of kind"):
             store.append(taking_back(kind, target, 1))
     store.append(taking_back("retract", imported, 2))
-    assert store.effective("run") == [refresh]
+    assert counting(store.events("run")) == [refresh]
 
 
 def test_a_batch_with_a_wrong_undo_stores_nothing(store: EventStore) -> None:
@@ -359,11 +335,8 @@ def test_effective_is_what_a_replay_by_hand_gives(
         if takes_back:
             taken_back.add(target)
     effective = [one for one in log if one.kind not in ("undo", "retract") and one.id not in taken_back]
-    assert store.effective(run) == effective
+    assert counting(store.events(run)) == effective
     assert store.events(run) == log
-    for annotator in ("me", "you"):
-        undoable = [one for one in effective if one.kind in UNDOABLE and one.annotator == annotator]
-        assert store.last_undoable(run, annotator) == (undoable[-1] if undoable else None)
 
 
 # Questions and leases
@@ -378,8 +351,7 @@ def test_questions_come_back(store: EventStore) -> None:
     assert store.question("q0") == question(0)
     assert store.question("forged") is None
     assert list(store.questions(["q1", "forged", "q2"]).items()) == [("q1", asked[2]), ("q2", asked[0])]
-    assert store.run_questions("run") == [*asked, question(5)]
-    assert store.run_questions("run", round=1) == [asked[0]]
+    assert store.question("q5") == question(5)
     store.add_questions([])
 
 
@@ -387,7 +359,7 @@ def test_very_many_questions_are_read_at_once(store: EventStore) -> None:
     asked = [question(number) for number in range(1203)]
     store.add_questions(asked)
     assert list(store.questions(one.id for one in reversed(asked)).values()) == asked[::-1]
-    assert len(store.lease_many([one.id for one in asked], "me", 0.0, 10.0)) == 1203
+    assert len(store.lease([one.id for one in asked], "me", 0.0, 10.0)) == 1203
     assert [lease.question for lease in store.leases("run", 1.0)] == [one.id for one in asked]
 
 
@@ -398,53 +370,42 @@ def test_an_unusable_question_stores_none(store: EventStore, wrong: dict[str, An
     with pytest.raises(InputError) as error:
         store.add_questions([question(0), question(1, **wrong)])
     one_line(error)
-    assert store.run_questions("run") == []
+    assert store.questions(["q0", "q1"]) == {}
 
 
 def test_a_lease_keeps_others_away_until_it_runs_out(store: EventStore) -> None:
     store.add_questions([question(0), question(0, id="other", run="other")])
-    assert store.lease("q0", "me", now=0.0, seconds=10.0, most=1)
-    assert not store.lease("q0", "you", now=9.0, seconds=10.0, most=1)
-    assert store.lease("q0", "me", now=5.0, seconds=10.0, most=1), "one's own is renewed"
+    assert store.lease(["q0"], "me", now=0.0, seconds=10.0, most=1)
+    assert not store.lease(["q0"], "you", now=9.0, seconds=10.0, most=1)
+    assert store.lease(["q0"], "me", now=5.0, seconds=10.0, most=1), "one's own is renewed"
     assert store.leases("run", 14.9) == [Lease("q0", "me", 0.0, 15.0)]
     assert store.leases("run", 15.0) == []
-    assert store.lease("q0", "you", now=15.0, seconds=10.0, most=1)
-    assert not store.lease("q0", "me", now=16.0, seconds=10.0, most=1)
+    assert store.lease(["q0"], "you", now=15.0, seconds=10.0, most=1)
+    assert not store.lease(["q0"], "me", now=16.0, seconds=10.0, most=1)
     assert store.leases("run", 16.0) == [Lease("q0", "you", 15.0, 25.0)]
     assert store.leases("other", 16.0) == []
 
 
-def test_a_lease_given_back_is_free(store: EventStore) -> None:
-    store.add_questions([question(0)])
-    store.lease("q0", "me", 0.0, 10.0)
-    store.release("q0", "you")
-    assert not store.lease("q0", "you", 1.0, 10.0)
-    store.release("q0", "me")
-    assert store.lease("q0", "you", 1.0, 10.0)
-
-
 def test_answers_count_against_the_overlap_until_they_are_undone(store: EventStore) -> None:
     store.add_questions([question(0)])
-    assert store.lease("q0", "me", 0.0, 10.0, most=2)
+    assert store.lease(["q0"], "me", 0.0, 10.0, most=2)
     answer, _ = store.append(event(0))
-    assert store.lease("q0", "you", 1.0, 10.0, most=2), "who answers and still holds it is one person"
-    store.release("q0", "me")
-    assert not store.lease("q0", "anna", 1.0, 10.0, most=2), "one answer and one lease"
-    assert store.lease("q0", "you", 2.0, 10.0, most=2)
+    assert store.lease(["q0"], "you", 1.0, 10.0, most=2), "who answers and still holds it is one person"
+    assert not store.lease(["q0"], "anna", 10.5, 10.0, most=2), "one answer and one lease"
+    assert store.lease(["q0"], "you", 10.5, 10.0, most=2)
     store.append(taking_back("undo", answer))
-    assert store.lease("q0", "anna", 3.0, 10.0, most=2)
-    assert not store.lease("q0", "me", 3.0, 10.0, most=2)
+    assert store.lease(["q0"], "anna", 11.0, 10.0, most=2)
+    assert not store.lease(["q0"], "me", 11.0, 10.0, most=2)
 
 
 def test_several_leases_at_once(store: EventStore) -> None:
     store.add_questions([question(number) for number in range(5)])
-    store.lease("q1", "you", 0.0, 10.0)
-    assert store.lease_many(["q4", "q1", "q0", "q2", "q4"], "me", 1.0, 10.0, limit=2) == ["q4", "q0"]
-    assert store.lease_many(["q3", "q0", "q1"], "me", 1.0, 10.0) == ["q3", "q0"]
-    assert store.lease_many(["q2"], "me", 1.0, 10.0, limit=0) == []
-    assert store.lease_many([], "me", 1.0, 10.0) == []
+    store.lease(["q1"], "you", 0.0, 10.0)
+    assert store.lease(["q4", "q1", "q0", "q4"], "me", 1.0, 10.0) == ["q4", "q0"]
+    assert store.lease(["q3", "q0", "q1"], "me", 1.0, 10.0) == ["q3", "q0"]
+    assert store.lease([], "me", 1.0, 10.0) == []
     with pytest.raises(InputError, match="'forged' is not in the store") as error:
-        store.lease_many(["q2", "forged"], "me", 1.0, 10.0)
+        store.lease(["q2", "forged"], "me", 1.0, 10.0)
     one_line(error)
     assert [one.question for one in store.leases("run", 2.0)] == ["q1", "q0", "q3", "q4"]
 
@@ -465,7 +426,7 @@ shared = [store.append(Event(f"s{n}", "run", "answer", "me", 1.0, query=n, candi
 def contend(thread):
     name = f"{process}.{thread}"
     for n in range(12):
-        if store.lease(f"q{n}", name, 0.0, 60.0, 2):
+        if store.lease([f"q{n}"], name, 0.0, 60.0, 2):
             results.append(["lease", n, name])
         stored, new = store.append(
             Event(f"k{n}", "run", "answer", name, 1.0, query=n, candidate=n + 1, answer="same"))
@@ -543,7 +504,7 @@ def test_concurrent_undos_take_an_event_back_once(contest: Contest) -> None:
     results, _, store = contest
     assert Counter(result[1] for result in results if result[0] == "undo") == dict.fromkeys(range(8), 1)
     assert len(store.events("run", kind="undo")) == 8
-    assert {one.key for one in store.effective("run")} == {f"k{n}" for n in range(12)}
+    assert {one.key for one in counting(store.events("run"))} == {f"k{n}" for n in range(12)}
 
 
 def test_who_reads_along_misses_nothing(contest: Contest) -> None:
@@ -553,7 +514,7 @@ def test_who_reads_along_misses_nothing(contest: Contest) -> None:
 
 def test_concurrent_creation_makes_one_store(contest: Contest) -> None:
     _, _, store = contest
-    assert [one.id for one in store.run_questions("run")] == [f"q{n}" for n in range(12)]
+    assert list(store.questions(f"q{n}" for n in range(12))) == [f"q{n}" for n in range(12)]
 
 
 _WRITER = """

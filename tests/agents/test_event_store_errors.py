@@ -207,10 +207,10 @@ def test_who_leases_waits_for_others_who_lease_the_same(server: str, monkeypatch
         with other._database.writing([]) as connection:
             store_questions._lock(connection, ["q0"])
             with pytest.raises(InputError, match="another program keeps it locked"):
-                store.lease("q0", "me", 0.0, 10.0)
-            assert store.lease("q1", "me", 0.0, 10.0), "other questions are free"
+                store.lease(["q0"], "me", 0.0, 10.0)
+            assert store.lease(["q1"], "me", 0.0, 10.0), "other questions are free"
             assert store.append(answer())[1], "and so is answering"
-        assert store.lease("q0", "me", 0.0, 10.0)
+        assert store.lease(["q0"], "me", 0.0, 10.0)
 
 
 def test_a_closed_store_says_so(url: str) -> None:
@@ -297,7 +297,6 @@ def test_reading_and_writing_fail_in_one_line_too(url: str) -> None:
             lambda: store.append(answer()),
             lambda: store.append_many([answer()]),
             lambda: store.events("run"),
-            lambda: store.effective("run"),
         ]
         for use in uses:
             with pytest.raises(InputError) as error:

@@ -340,9 +340,9 @@ def test_imports_are_stored_once(tmp_path: Path) -> None:
 
     with EventStore(tmp_path / "store") as store:
         original, _ = store.append(answer(1, id=0))
-        file = write(tmp_path, pairs_csv(store.effective("run")))
+        file = write(tmp_path, pairs_csv(store.events("run")))
         assert store.append_many(read_pairs_csv(file, NAMES, run="run")) == 0
         assert store.append_many(read_pairs_csv(file, NAMES, run="other")) == 1
         assert store.append_many(read_pairs_csv(file, NAMES, run="other")) == 0
-        (copy,) = store.effective("other")
+        (copy,) = store.events("other")
         assert (copy.kind, copy.answer, copy.annotator) == ("import", original.answer, "me")

@@ -110,7 +110,7 @@ class Leases:
         given: set[str] = set()
         for needed in sorted({held.needed for held in questions}):
             ids = [held.record.id for held in questions if held.needed == needed]
-            given.update(self._store.lease_many(ids, annotator, now, self._seconds, needed))
+            given.update(self._store.lease(ids, annotator, now, self._seconds, needed))
         for question in given:
             self._leases.setdefault(question, {})[annotator] = now + self._seconds
         return [held for held in questions if held.record.id in given]

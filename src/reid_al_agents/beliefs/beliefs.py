@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_al_agents.beliefs.audit import AuditedPair, Design
 from reid_al_agents.beliefs.audit_events import (
@@ -37,7 +36,7 @@ from reid_al_agents.beliefs.suspected_errors import (
     unordered,
 )
 from reid_al_agents.beliefs.weights import DECIDED_WEIGHT, weigh
-from reid_al_agents.log.events import SIGNS, TAKING_BACK, Event
+from reid_al_agents.log.events import SIGNS, TAKING_BACK, Event, counting
 from reid_al_env import ConstraintGraph
 
 Known = Callable[[Collection[int]], ConstraintGraph]
@@ -93,9 +92,7 @@ class Beliefs:
     def restart(self, events: Iterable[Event]) -> None:
         """Begin again from ``events``, as :meth:`replay` does."""
         events = list(events)
-        gone = {event.target for event in events if event.kind in TAKING_BACK}
-        kept = (event for event in events if event.kind not in TAKING_BACK and event.id not in gone)
-        self.events: dict[int, Event] = {event.id: event for event in kept}
+        self.events: dict[int, Event] = {event.id: event for event in counting(events)}
         self.changes += len(events)
         self._fold_again()
 
@@ -129,11 +126,6 @@ class Beliefs:
     def assumed_error_rate(self) -> float:
         """Rate of wrong answers by which answers are weighed."""
         return self._assumed_error_rate
-
-    @property
-    def withheld_pairs(self) -> NDArray[np.int64]:
-        """:attr:`withheld`, sorted, (M, 2)."""
-        return np.array(sorted(self.withheld), dtype=np.int64).reshape(-1, 2)
 
     def answers_of(self, annotator: str) -> list[Event]:
         """Answers of one annotator that count, in order."""

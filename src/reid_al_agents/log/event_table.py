@@ -1,6 +1,5 @@
 """The append-only table of events: what is written there stays, and an undo is one more row."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import groupby
@@ -44,8 +43,6 @@ class EventTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[str, list[Event]] = {}  # by run: all events up to the last one read
-        self._knowing = threading.Lock()
 
     def append(self, event: Event) -> tuple[Event, bool]:
         """See `EventStore.append`."""
@@ -69,11 +66,6 @@ class EventTable:
                     _insert_all(connection, self._inserting(), list(part))
             return _count(connection, runs) - before
 
-    def find(self, run: str, key: str) -> Event | None:
-        """See `EventStore.find`."""
-        with self._database.reading() as connection:
-            return _find(connection, run, key)
-
     def runs(self) -> list[str]:
         """See `EventStore.runs`."""
         with self._database.reading() as connection:
@@ -85,28 +77,6 @@ class EventTable:
         if kind is not None:
             wanted &= table.c.kind == kind
         return self._read(wanted)
-
-    def effective(self, run: str) -> list[Event]:
-        """See `EventStore.effective`."""
-        known = self._all(run)
-        gone = {event.target for event in known if event.kind in TAKING_BACK}
-        return [event for event in known if event.kind not in TAKING_BACK and event.id not in gone]
-
-    def last_undoable(self, run: str, annotator: str) -> Event | None:
-        """See `EventStore.last_undoable`."""
-        theirs = (table.c.run == run) & (table.c.annotator == annotator) & table.c.kind.in_(UNDOABLE)
-        statement = _SELECT.where(theirs & is_effective()).order_by(table.c.id.desc()).limit(1)
-        with self._database.reading() as connection:
-            row = connection.execute(statement).first()
-        return None if row is None else _event(row)
-
-    def _all(self, run: str) -> list[Event]:
-        # Events never change and new ones have greater ids, so what was read once need not be read again: of
-        # a run of 100,000 that takes a second, which an undo should not.
-        with self._knowing:
-            known = self._known.setdefault(run, [])
-            known += self.events(run, known[-1].id if known else 0, None)
-            return known[:]
 
     def _read(self, wanted: ColumnElement[bool]) -> list[Event]:
         with self._database.reading() as connection:

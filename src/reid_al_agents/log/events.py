@@ -1,6 +1,6 @@
 """What the event store keeps: events, questions and leases, as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,3 +123,14 @@ class Lease:
     annotator: str
     leased_at: float
     expires_at: float
+
+
+def counting(events: Iterable[Event]) -> list[Event]:
+    """The events that count, in order: neither those that were taken back nor the `undo` and `retract` ones.
+
+    Args:
+        events: All events of a run.
+    """
+    events = list(events)
+    gone = {event.target for event in events if event.kind in TAKING_BACK}
+    return [event for event in events if event.kind not in TAKING_BACK and event.id not in gone]

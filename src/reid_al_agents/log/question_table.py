@@ -57,23 +57,13 @@ class QuestionTable:
                     found[row[0]] = _question(row)
         return {id_: found[id_] for id_ in ids if id_ in found}
 
-    def of_run(self, run: str, round_: int | None) -> list[StoredQuestion]:
-        """See `EventStore.run_questions`."""
-        statement = _SELECT.where(table.c.run == run).order_by(table.c.number)
-        if round_ is not None:
-            statement = statement.where(table.c.round == round_)
-        with self._database.reading() as connection:
-            return [_question(row) for row in connection.execute(statement)]
-
-    def lease(
-        self, ids: Sequence[str], annotator: str, now: float, seconds: float, most: int, limit: int | None
-    ) -> list[str]:
-        """See `EventStore.lease_many`."""
+    def lease(self, ids: Sequence[str], annotator: str, now: float, seconds: float, most: int) -> list[str]:
+        """See `EventStore.lease`."""
         ids = list(dict.fromkeys(ids))
         with self._database.writing([], "questions could not be leased", passing=True) as connection:
             _lock(connection, ids)
             others = _others(connection, ids, annotator, now)
-            free = [id_ for id_ in ids if len(others[id_]) < most][:limit]
+            free = [id_ for id_ in ids if len(others[id_]) < most]
             for part in _parts(free):
                 connection.execute(
                     delete(leases).where(leases.c.question.in_(part), leases.c.expires_at <= now)
@@ -81,12 +71,6 @@ class QuestionTable:
                 lease = {"annotator": annotator, "leased_at": now, "expires_at": now + seconds}
                 connection.execute(self._renewing(), [{"question": id_, **lease} for id_ in part])
         return free
-
-    def release(self, question: str, annotator: str) -> None:
-        """See `EventStore.release`."""
-        theirs = (leases.c.question == question) & (leases.c.annotator == annotator)
-        with self._database.writing([], "a question could not be released", passing=True) as connection:
-            connection.execute(delete(leases).where(theirs))
 
     def leases(self, run: str, now: float) -> list[Lease]:
         """See `EventStore.leases`."""

@@ -81,10 +81,6 @@ class EventStore:
         """
         return self._events.append_many(list(events))
 
-    def find(self, run: str, key: str) -> Event | None:
-        """Find the event that has a key, None where there is none: was a request carried out before?"""
-        return self._events.find(run, key)
-
     def runs(self) -> list[str]:
         """Read the names of the runs that have events, sorted."""
         return self._events.runs()
@@ -101,31 +97,6 @@ class EventStore:
             The events by rising id.
         """
         return self._events.events(run, after, kind)
-
-    def effective(self, run: str) -> list[Event]:
-        """Read what counts: neither events that were taken back nor the `undo` and `retract` ones.
-
-        The store remembers the run's events, so that every call but the first reads only what is new.
-
-        Args:
-            run: The run.
-
-        Returns:
-            The events by rising id.
-        """
-        return self._events.effective(run)
-
-    def last_undoable(self, run: str, annotator: str) -> Event | None:
-        """Find what the annotator's next undo would take back.
-
-        Args:
-            run: The run.
-            annotator: Who wants to undo.
-
-        Returns:
-            Their latest effective `answer`, `merge`, `split` or `name`; None where nothing is left.
-        """
-        return self._events.last_undoable(run, annotator)
 
     def add_questions(self, questions: Iterable[StoredQuestion]) -> None:
         """Write questions, in this order; one whose id is known stays as it is.
@@ -153,46 +124,8 @@ class EventStore:
         """
         return self._questions.find(list(ids))
 
-    def run_questions(self, run: str, *, round: int | None = None) -> list[StoredQuestion]:  # noqa: A002
-        """Read the questions of a run, as a restarted server needs them.
-
-        Args:
-            run: The run.
-            round: Only those of this round; None for all.
-
-        Returns:
-            The questions in the order in which they were added.
-        """
-        return self._questions.of_run(run, round)
-
-    def lease(self, question: str, annotator: str, now: float, seconds: float, most: int = 1) -> bool:
-        """Give a question to an annotator, or renew their lease of it, unless enough others have it.
-
-        Args:
-            question: Id of the question.
-            annotator: Who wants it.
-            now: The time, in seconds since 1970-01-01 UTC.
-            seconds: How long the lease holds from `now` on.
-            most: How many different annotators may have the question before them or have answered it.
-
-        Returns:
-            Whether fewer than `most` others hold an unexpired lease or have answered it effectively. Among
-            processes that ask at once, never more than `most` succeed.
-
-        Raises:
-            InputError: There is no such question, or the database refuses.
-        """
-        return bool(self._questions.lease([question], annotator, now, seconds, most, None))
-
-    def lease_many(
-        self,
-        questions: Iterable[str],
-        annotator: str,
-        now: float,
-        seconds: float,
-        most: int = 1,
-        *,
-        limit: int | None = None,
+    def lease(
+        self, questions: Iterable[str], annotator: str, now: float, seconds: float, most: int = 1
     ) -> list[str]:
         """Lease those of several questions that are free, in one transaction with one wait for the disk.
 
@@ -201,8 +134,7 @@ class EventStore:
             annotator: Who wants them.
             now: The time, in seconds since 1970-01-01 UTC.
             seconds: How long the leases hold from `now` on.
-            most: How many different annotators may have each, see `lease`.
-            limit: Lease no more than this many; None for all that are free.
+            most: How many different annotators may have each before them or have answered it.
 
         Returns:
             The ids leased or renewed, in the order given.
@@ -210,16 +142,7 @@ class EventStore:
         Raises:
             InputError: One of the questions does not exist, or the database refuses; then none is leased.
         """
-        return self._questions.lease(list(questions), annotator, now, seconds, most, limit)
-
-    def release(self, question: str, annotator: str) -> None:
-        """Give a question back; harmless where the annotator does not have it.
-
-        Args:
-            question: Id of the question.
-            annotator: Who gives it back.
-        """
-        self._questions.release(question, annotator)
+        return self._questions.lease(list(questions), annotator, now, seconds, most)
 
     def leases(self, run: str, now: float) -> list[Lease]:
         """Read who has what before them.
