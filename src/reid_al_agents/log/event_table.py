@@ -47,10 +47,10 @@ class EventTable:
         self._known: dict[str, list[Event]] = {}  # by run: all events up to the last one read
         self._knowing = threading.Lock()
 
-    def append(self, event: Event) -> tuple[Event, bool]:
+    def append(self, event: Event, wait: bool) -> tuple[Event, bool]:
         """See `EventStore.append`."""
         row = event_row(event)
-        with self._database.writing([event.run], _NOT_STORED) as connection:
+        with self._database.writing([event.run], _NOT_STORED, synced_later=not wait) as connection:
             return self._insert(connection, row)
 
     def append_many(self, events: Sequence[Event]) -> int:
