@@ -1,6 +1,7 @@
 """People at the real server with a real browser."""
 
 import shutil
+import time
 
 import pytest
 
@@ -59,12 +60,15 @@ class Page:
     def api(self, path):
         return self.page.request.get(self.base + path).json()
 
+    def wait_until(self, path, holds):
+        """Ask the server until what it replies holds; the page goes on meanwhile."""
+        end = time.monotonic() + 60
+        while not holds(self.api(path)):
+            assert time.monotonic() < end, f"{path}: waited in vain"
+            self.page.evaluate("new Promise(requestAnimationFrame)")
+
     def wait_for_answers(self, count):
-        self.page.wait_for_function(
-            "async count => (await (await fetch('/api/status')).json()).answers_total === count",
-            arg=count,
-            timeout=60_000,
-        )
+        self.wait_until("/api/status", lambda status: status["answers_total"] == count)
 
     def press(self, *keys):
         for key in keys:
@@ -136,9 +140,7 @@ def test_two_people_at_once_and_a_refresh_in_between(chromium, server, tmp_path)
     anna.go("Progress")
     anna.page.get_by_role("button", name="Learn now").click()
     ben.press("n")
-    anna.page.wait_for_function(
-        "async () => (await (await fetch('/api/status')).json()).model.round === 1", timeout=60_000
-    )
+    anna.wait_until("/api/status", lambda status: status["model"]["round"] == 1)
     anna.go("Answer")
     anna.press("y")
     ben.press("n")
@@ -178,9 +180,7 @@ def settle_and_export(chromium, server, tmp_path):
     sync_api.expect(anna.page.get_by_text("anna").nth(1)).to_be_visible(timeout=30_000)
     assert len(anna.api("/api/contradictions")["items"]) == 1
     anna.page.get_by_role("button", name="Take this answer back").first.click()
-    anna.page.wait_for_function(
-        "async () => (await (await fetch('/api/contradictions')).json()).items.length === 0", timeout=60_000
-    )
+    anna.wait_until("/api/contradictions", lambda found: not found["items"])
     assert len(stored(tmp_path, "retract")) == 1
     for what in EXPORTS:
         reply = anna.page.request.get(f"{server.base}/api/export/{what}")

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from reid_al_agents.annotate.server.access import Access
 from reid_al_agents.annotate.server.app import create_app
+from reid_al_env import InputError
 
 
 @pytest.fixture
@@ -216,6 +217,33 @@ def test_every_path_is_in_the_description(app):
     anna = Browser(app)
     described = anna.get("/openapi.json").json()["paths"]
     assert {"/api/answers", "/api/undo", "/api/questions", "/api/identities/split"} <= set(described)
+
+
+@pytest.mark.parametrize("refuses", ["append", "sync"])
+def test_an_answer_that_the_disk_refuses_is_to_be_sent_again(world, app, monkeypatch, refuses):
+    anna = Browser(app)
+    question, key = questions(anna)[0]["id"], key_()
+    with monkeypatch.context() as full:
+
+        def fail(*args, **named):
+            raise InputError("events.sqlite: cannot be written (disk full); free some space")
+
+        full.setattr(world.store, refuses, fail)
+        reply = anna.answer(question, "same", key)
+    assert reply.status_code == 503  # which the page keeps and repeats; it drops what is refused with 4xx
+    assert "disk full" in reply.json()["error"]
+    assert anna.answer(question, "same", key).status_code == 200
+    assert [event.key for event in world.store.events("run", kind="answer")] == [key]
+
+
+def test_an_answer_is_on_disk_before_it_is_acknowledged(world, app, monkeypatch):
+    done = []
+    monkeypatch.setattr(world.store, "sync", lambda: done.append(world.store.events("run", kind="answer")))
+    anna = Browser(app)
+    question = questions(anna)[0]["id"]
+    assert anna.answer(question, "same").status_code == 200
+    ((event,),) = done
+    assert event.question == question
 
 
 def test_the_stand_in_for_the_server_speaks_as_the_server_does(world, app):

@@ -112,7 +112,14 @@ class AnnotationSession:
             return held is not None and annotator not in held.answered
 
     def answer(
-        self, annotator: str, question: str, answer: str, key: str, seconds: float | None = None
+        self,
+        annotator: str,
+        question: str,
+        answer: str,
+        key: str,
+        seconds: float | None = None,
+        *,
+        wait: bool = True,
     ) -> Answered:
         """Take a person's answer; it is on disk when this returns.
 
@@ -122,6 +129,7 @@ class AnnotationSession:
             answer: One of ``ANSWERS``.
             key: The same key counts once.
             seconds: How long the pair was looked at.
+            wait: Whether to wait for the disk; otherwise call :meth:`save` before the answer is acknowledged.
 
         Raises:
             Unknown: There is no such question in this run.
@@ -141,12 +149,17 @@ class AnnotationSession:
                     raise Conflict(f"key {key!r}: was used for something else; make a new one")
                 return Answered(before, counted=False)
             self._check_may_answer(annotator, question, held)
-            stored, closes, new = state.log(self._answer(annotator, key, record, answer, seconds))
+            event = self._answer(annotator, key, record, answer, seconds)
+            stored, closes, new = state.log(event, wait=wait)
             if new:
                 if held is not None:
                     self.dispatch.close(held, stored, closes)
                 self.dispatch.changed(counts=True)
             return Answered(stored, new)
+
+    def save(self) -> None:
+        """Return once all answers before this call are on disk; several threads wait for one sync."""
+        self.state.store.sync()
 
     def undo(self, annotator: str, key: str) -> Undone:
         """Take back the last thing that this person did and that still counts.

@@ -64,14 +64,18 @@ class State:
             self.keys[event.key] = event
         self.beliefs.restart(self.keys.values())
 
-    def log(self, event: Event) -> tuple[Event, int | None, bool]:
+    def log(self, event: Event, *, wait: bool = True) -> tuple[Event, int | None, bool]:
         """Put an event on disk and believe it.
+
+        Args:
+            event: The event.
+            wait: See :meth:`.EventStore.append`.
 
         Returns:
             The event as it is on disk; the answer that closes its pair, see :meth:`.Beliefs.apply`; and
             whether it is new.
         """
-        stored, new = self.store.append(event)
+        stored, new = self.store.append(event, wait=wait)
         closes = None
         if new:
             self.keys[stored.key] = stored

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from reid_al_agents.log import schema as store_schema
 from reid_al_agents.log.address import Address, read_address
+from reid_al_agents.log.group_sync import GroupSync
 from reid_al_env.errors import InputError
 
 WAIT_FOR_LOCK_SECONDS = 30.0
@@ -49,6 +50,7 @@ class Database:
         # SQLite's own wait for a lock is a poll that may starve; threads of one process queue here instead.
         self._turn = threading.Lock() if self._is_sqlite else nullcontext()
         self._closed = False
+        self._group: GroupSync | None = None  # where a commit need not wait by itself
         with self._reporting("cannot be opened as an event store"):
             self._engine = _sqlite(self._address.url) if self._is_sqlite else _postgresql(self._address.url)
             self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
@@ -74,7 +76,12 @@ class Database:
 
     @contextmanager
     def writing(
-        self, runs: Iterable[str], what: str = "cannot be written", *, passing: bool = False
+        self,
+        runs: Iterable[str],
+        what: str = "cannot be written",
+        *,
+        passing: bool = False,
+        synced_later: bool = False,
     ) -> Iterator[Connection]:
         """Write for some runs in one transaction, on disk when the block has ended; undone by an error.
 
@@ -83,6 +90,7 @@ class Database:
             what: Says in a message what failed.
             passing: It need not outlive a power cut, only the process: SQLite does not wait for the disk.
                 The next transaction that does brings this one along.
+            synced_later: The caller calls `sync` before it relies on the disk.
 
         Yields:
             An open connection.
@@ -90,12 +98,28 @@ class Database:
         Raises:
             InputError: The database is closed or refuses.
         """
-        writer = self._passing_writer if passing else self._writer
+        later = synced_later and self._group is not None
+        writer = self._passing_writer if passing or later else self._writer
         with self._reporting(what), self._turn, writer.begin() as connection:
             if not self._is_sqlite:
                 for key in sorted({_lock_number(run) for run in runs}):  # sorted: nobody waits in a ring
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             yield connection
+        if later and self._group is not None:
+            self._group.wrote()
+
+    def sync(self) -> None:
+        """Return once all that was written before is on disk.
+
+        Raises:
+            InputError: The disk refuses.
+        """
+        if self._group is None:
+            return
+        try:
+            self._group.wait()
+        except OSError as error:
+            raise InputError(f"{self.where}: cannot be written ({error.strerror}); see to the disk") from error
 
     def close(self) -> None:
         """Close all connections; closing twice is harmless."""
@@ -115,7 +139,8 @@ class Database:
             store_schema.migrate(connection, store_schema.stored_version(connection, self.where))
         if self._is_sqlite:
             with self._reporting(what), self._turn:
-                _use_write_ahead_log(self._engine)
+                if _use_write_ahead_log(self._engine):
+                    self._group = GroupSync(Path(f"{self._address.url.database}-wal"))
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:
@@ -154,10 +179,11 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _use_write_ahead_log(engine: Engine) -> None:
+def _use_write_ahead_log(engine: Engine) -> bool:
+    """Whether the database has one now; some file systems cannot hold it."""
     raw = engine.raw_connection()  # the mode cannot change within a transaction
     try:
-        raw.cursor().execute("PRAGMA journal_mode = WAL")
+        return str(raw.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0]).lower() == "wal"
     finally:
         raw.close()
 

@@ -44,10 +44,10 @@ class EventTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(self, event: Event) -> tuple[Event, bool]:
+    def append(self, event: Event, wait: bool) -> tuple[Event, bool]:
         """See `EventStore.append`."""
         row = event_row(event)
-        with self._database.writing([event.run], _NOT_STORED) as connection:
+        with self._database.writing([event.run], _NOT_STORED, synced_later=not wait) as connection:
             return self._insert(connection, row)
 
     def append_many(self, events: Sequence[Event]) -> int:

@@ -47,7 +47,7 @@ class EventStore:
         self.where = self._database.where
         self._events, self._questions = EventTable(self._database), QuestionTable(self._database)
 
-    def append(self, event: Event) -> tuple[Event, bool]:
+    def append(self, event: Event, *, wait: bool = True) -> tuple[Event, bool]:
         """Write one event to disk, once for each run and key.
 
         An `undo` takes back an effective `answer`, `merge`, `split` or `name` of the same annotator, a
@@ -55,6 +55,8 @@ class EventStore:
 
         Args:
             event: The event; its `id` is ignored.
+            wait: Whether to wait for the disk. Otherwise the event outlives the process at once, and a power
+                cut after the next `sync`, which serves all that were written before it.
 
         Returns:
             The event as it is stored, with its id, and True; or the one that was stored with this key before,
@@ -64,7 +66,15 @@ class EventStore:
             NothingToUndo: The target is not in the run, cannot be taken back, or was before.
             InputError: The event is not storable, or the database refuses it.
         """
-        return self._events.append(event)
+        return self._events.append(event, wait)
+
+    def sync(self) -> None:
+        """Return once all events written before this call are on disk.
+
+        Raises:
+            InputError: The disk refuses.
+        """
+        self._database.sync()
 
     def append_many(self, events: Iterable[Event]) -> int:
         """Write events to disk in one transaction: all of them or none.

@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from reid_al_agents.annotate.messages import Conflict, Unknown
 from reid_al_env import InputError
 
-_STATUS = {Unknown: 404, Conflict: 409, InputError: 400}
+_STATUS = {Unknown: 404, Conflict: 409, InputError: 503}
+"""What a route lets through as :class:`InputError` is the store's or the disk's; the page sends it again."""
+
 _LONGEST = 300
 
 

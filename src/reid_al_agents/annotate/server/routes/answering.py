@@ -31,7 +31,7 @@ def answering_routes(session: AnnotationSession, refreshing: Refreshes, response
     @routes.post("/api/answers")
     def answer(annotator: VerifiedAnnotator, body: models.Answer) -> Json:
         with responses.lock:  # taken once: under load, each further time would be a wait of its own
-            done = session.answer(annotator, body.question, body.answer, body.key, body.seconds)
+            done = session.answer(annotator, body.question, body.answer, body.key, body.seconds, wait=False)
             others = [each for each in body.have if each != body.question]
             withdrawn = [each for each in others if not session.is_open(each, annotator)]
             more: Json = {"questions": [], "waiting": None}
@@ -40,6 +40,7 @@ def answering_routes(session: AnnotationSession, refreshing: Refreshes, response
                 held = set(others) - set(withdrawn)
                 more["questions"] = [each for each in more["questions"] if each["id"] not in held]
             status = responses.status(annotator)
+        session.save()  # outside the lock: others go on meanwhile, and one sync serves all
         refreshing.start_if_due()
         return {
             "event": done.event.id,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
 from reid_al_agents.annotate.pictures import Pictures, Reduction
 from reid_al_agents.annotate.server.dependencies import Annotator
 from reid_al_agents.annotate.server.responses import Responses
+from reid_al_env import InputError
 
 _UNCHANGING = {"Cache-Control": "private, max-age=31536000, immutable"}
 
@@ -19,7 +20,10 @@ def image_routes(pictures: Pictures, responses: Responses) -> APIRouter:
     @routes.get("/api/images/{image}")
     def image(annotator: Annotator, image: int, size: Reduction | None = None) -> Response:
         responses.check_images([image])
-        content, media_type = pictures.encoded(image, size)
+        try:
+            content, media_type = pictures.encoded(image, size)
+        except InputError as error:
+            raise HTTPException(404, str(error)) from None
         return Response(content, media_type=media_type, headers=_UNCHANGING)
 
     return routes

@@ -13,6 +13,7 @@ from reid_al_agents.annotate.server import request_models as models
 from reid_al_agents.annotate.server.access import Access, check_name
 from reid_al_agents.annotate.server.dependencies import Annotator
 from reid_al_agents.annotate.server.responses import Responses
+from reid_al_env import InputError
 
 _COOKIE_SECONDS = 30 * 86_400
 
@@ -64,7 +65,10 @@ def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) 
 
 def _name(access: Access, body: models.SignIn) -> str:
     if not access.needs_token:
-        return check_name(body.name or "")
+        try:
+            return check_name(body.name or "")
+        except InputError as error:
+            raise HTTPException(400, str(error)) from None
     name = access.name_for_token(body.token or "")
     if name is None:
         raise HTTPException(401, "this token is not known; ask for another link")
