@@ -453,10 +453,30 @@ def run_python(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def contest(new_url: Callable[[], str]) -> Iterator[tuple[list[list[Any]], list[Event], EventStore]]:
+Contest = tuple[list[list[Any]], list[Event], EventStore]
+
+
+@pytest.fixture(scope="session")
+def contests() -> Iterator[dict[str, Contest]]:
+    """Contests that were held, by database; each is held once, in whatever order tests come."""
+    held: dict[str, Contest] = {}
+    yield held
+    for _, _, store in held.values():
+        store.close()
+
+
+@pytest.fixture
+def contest(
+    request: pytest.FixtureRequest, new_url: Callable[[], str], contests: dict[str, Contest]
+) -> Contest:
     """What processes of several threads each did at once, what somebody reading along saw, and the store."""
-    url = new_url()
+    database = str(request.node.callspec.params["new_url"])
+    if database not in contests:
+        contests[database] = hold_contest(new_url())
+    return contests[database]
+
+
+def hold_contest(url: str) -> Contest:
     processes = [run_python(_CONTENDER, url, str(number)) for number in range(3)]
     for process in processes:
         assert process.stdout is not None
@@ -465,21 +485,16 @@ def contest(new_url: Callable[[], str]) -> Iterator[tuple[list[list[Any]], list[
     for process in processes:
         process.stdin.write("go\n")  # type: ignore[union-attr]
         process.stdin.flush()  # type: ignore[union-attr]
-    with EventStore(url) as store:
-        seen: list[Event] = []
-        results = []
-        for process in processes:
-            assert process.stdout is not None
-            while (line := process.stdout.readline()) == "going on\n":
-                seen += store.events("run", after=seen[-1].id if seen else 0)
-            results += json.loads(line)
-            process.communicate()
-            assert process.returncode == 0
-        seen += store.events("run", after=seen[-1].id if seen else 0)
-        yield results, seen, store
-
-
-Contest = tuple[list[list[Any]], list[Event], EventStore]
+    store, seen, results = EventStore(url), list[Event](), []
+    for process in processes:
+        assert process.stdout is not None
+        while (line := process.stdout.readline()) == "going on\n":
+            seen += store.events("run", after=seen[-1].id if seen else 0)
+        results += json.loads(line)
+        process.communicate()
+        assert process.returncode == 0
+    seen += store.events("run", after=seen[-1].id if seen else 0)
+    return results, seen, store
 
 
 def test_leases_never_exceed_the_overlap_among_processes(contest: Contest) -> None:
