@@ -72,6 +72,21 @@ def test_links_are_followed_once(tmp_path):
     assert told.reasons["folders that are links to others here"] == 1
 
 
+def test_folders_that_cannot_be_entered_are_counted(tmp_path, monkeypatch):
+    _write(tmp_path, "p/a.png", "q/b.png")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("q"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    images = load_data(f"folder:{tmp_path}")
+    assert images.names.tolist() == ["p/a.png"]
+    assert images.notes[0] == "left out: 1 folders that cannot be entered"
+
+
 # Damage
 
 
