@@ -16,7 +16,8 @@ TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12)
 WORD = st.sampled_from(
     ["path", "identity", "camera", "bbox", "date", "split", "side", "species", "sequence", "file_name",
      "label", "name", "group_size", "a.png", "b.png", "", "1.0", "nan", "train", "query", "[1, 2, 3, 4]",
-     "2026-01-01", "mediaID", "deploymentID", "filePath", "eventID", "eventStart", "observationType", "bboxX", "animal"]
+     "2026-01-01", "mediaID", "deploymentID", "filePath", "eventID", "eventStart", "observationType", "bboxX",
+     "animal"]
 )  # fmt: skip
 CELL = WORD | TEXT
 TABLE = st.lists(st.lists(CELL, min_size=1, max_size=6), max_size=4)
