@@ -1,6 +1,7 @@
 """``reid-al datasets``: what it lists, and what it says of a data set."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from command_line import call, failed, succeeded
 from PIL import Image
 
 from reid_al_agents.data.catalogue import LAYOUTS
+from reid_al_agents.data.decoding import NOT_READ
+from reid_al_agents.data.layouts.table import COLUMNS
 
 
 def _write(folder, *names):
@@ -120,3 +123,16 @@ def _features(folder):
     path = folder / "f.npz"
     np.savez(path, features=np.eye(3, dtype=np.float32))
     return str(path)
+
+
+def test_the_page_on_data_names_every_layout_column_and_unread_format():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for prefix in {*LAYOUTS} - {"market1501", "dukemtmc", "msmt17", "cuhk03", "veri776", "viper", "prid2011"}:
+        assert f"{prefix}:" in page
+    for title in ("Market-1501", "DukeMTMC-reID", "MSMT17", "CUHK03", "VeRi-776", "VIPeR", "PRID 2011"):
+        assert title in page
+    for names in COLUMNS.values():
+        for name in names:
+            assert f"`{name}`" in page
+    for unread in NOT_READ:
+        assert unread in page

@@ -72,6 +72,21 @@ def test_links_are_followed_once(tmp_path):
     assert told.reasons["folders that are links to others here"] == 1
 
 
+def test_folders_that_cannot_be_entered_are_counted(tmp_path, monkeypatch):
+    _write(tmp_path, "p/a.png", "q/b.png")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("q"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    images = load_data(f"folder:{tmp_path}")
+    assert images.names.tolist() == ["p/a.png"]
+    assert images.notes[0] == "left out: 1 folders that cannot be entered"
+
+
 # Damage
 
 
@@ -90,7 +105,12 @@ def test_all_damaged_files_are_named_at_once(partly_damaged):
         load_checked(f"folder:{partly_damaged}")
     message = str(error.value)
     assert "3 of 12 images cannot be read" in message
-    for part in ("p/02.png (", "p/05.png (", "p/09.png (its content is of no image", "--skip-damaged"):
+    for part in (
+        f"{partly_damaged}/p/02.png (",
+        "p/05.png (",
+        "p/09.png (its content is of no image",
+        "--skip-damaged",
+    ):
         assert part in message
     assert "\n" not in message
 
@@ -102,9 +122,10 @@ def test_going_on_without_damaged_files_keeps_a_list(partly_damaged, tmp_path):
     assert images.notes[-1].startswith("left out as damaged: 3 of 12 images")
     assert images.read(np.arange(9), (24, 12)).shape[0] == 9
     rows = list(csv.reader(listing.open()))
-    assert rows[0] == ["name", "reason"]
+    assert rows[0] == ["name", "file", "reason"]
     assert [row[0] for row in rows[1:]] == ["p/02.png", "p/05.png", "p/09.png"]
-    assert all(row[1] for row in rows[1:])
+    assert rows[1][1] == str(partly_damaged / "p" / "02.png")
+    assert all(row[2] for row in rows[1:])
 
 
 def test_what_a_user_should_know_is_logged_once(partly_damaged, caplog):
@@ -119,7 +140,7 @@ def test_many_damaged_files_are_counted_beyond_the_first(tmp_path):
     _write(tmp_path, *(f"p/{number:02d}.png" for number in range(30)))
     for path in (tmp_path / "p").iterdir():
         _cut(path)
-    with pytest.raises(InputError, match=r"30 of 30 images cannot be read: p/00\.png .* and 10 more"):
+    with pytest.raises(InputError, match=r"30 of 30 images cannot be read: .*p/00\.png .* and 10 more"):
         load_checked(f"folder:{tmp_path}")
     with pytest.raises(InputError, match="no image is left"):
         load_checked(f"folder:{tmp_path}", DataSettings(skip_damaged=True))

@@ -59,6 +59,20 @@ def test_market1501_of_one_camera_has_no_cameras(tmp_path):
     assert "one camera number" in images.notes[0]
 
 
+def test_an_exported_folder_gives_back_names_and_cameras(tmp_path):
+    files = ["0001_c1s1_000000_00.jpg", "0001_c0s1_000004_00.jpg", "0002_c2s1_000009_00.jpg"]
+    _write(tmp_path / "bounding_box_train", *files)
+    rows = zip(sorted(files), ("b.jpg", "a/1.jpg", "a/2.jpg"), ("", "gate", "well"), strict=True)
+    (tmp_path / "names.csv").write_text("file,name,camera\n" + "".join(",".join(row) + "\n" for row in rows))
+    images = load_data(f"market1501:{tmp_path}")
+    assert images.names.tolist() == ["b.jpg", "a/1.jpg", "a/2.jpg"]
+    assert images.identities.tolist() == [1, 1, 2]
+    assert images.cameras.tolist() == [-1, 0, 1]
+    assert images.camera_names == ("gate", "well")
+    (tmp_path / "names.csv").write_text("file,name\nother.jpg,a\n")
+    assert load_data(f"market1501:{tmp_path}").names.tolist() == sorted(files)
+
+
 def test_market1501_reads_all_three_folders_and_tells_equal_names_apart(tmp_path):
     _write(tmp_path / "bounding_box_train", "0002_c1s1_000451_03.jpg")
     _write(tmp_path / "bounding_box_test", "0001_c1s1_001051_00.jpg", "0001_c2s1_001051_01.jpg")

@@ -489,6 +489,13 @@ def test_bad_metadata_is_one_line(tmp_path, text):
 # Without a protocol nothing changes
 
 
+def test_what_is_scored_says_where_cameras_are_unknown():
+    pixels = np.zeros((24, 2, 2, 3), np.uint8)
+    images = ImageSet([str(i) for i in range(24)], np.repeat(np.arange(12), 2), source="test", pixels=pixels)
+    told = make_split(images, 0).describe(images, "test")
+    assert told.startswith("test identities of the split: 2 queries among 2 images; cameras are unknown")
+
+
 def test_a_set_without_a_protocol_is_split_as_ever():
     pixels = np.zeros((24, 2, 2, 3), np.uint8)
     images = ImageSet([str(i) for i in range(24)], np.repeat(np.arange(12), 2), source="test", pixels=pixels)

@@ -27,11 +27,13 @@ class Damaged:
     Attributes:
         index: Its dataset index.
         name: Its name.
+        file: The file, as it is shown: below the present folder without that folder.
         reason: What is wrong with its file.
     """
 
     index: int
     name: str
+    file: str
     reason: str
 
 
@@ -57,7 +59,7 @@ def find_damaged(images: ImageSet, progress: Progress | None = None) -> list[Dam
 
     in_threads(look_at, len(files), progress)
     return [
-        Damaged(index, str(images.names[index]), reasons[file])
+        Damaged(index, str(images.names[index]), _shown(file), reasons[file])
         for index, file in enumerate(images.files.tolist())
         if file in reasons
     ]
@@ -79,7 +81,7 @@ def without_damaged(images: ImageSet, damaged: Sequence[Damaged], *, skip: bool)
     """
     if not damaged:
         return images
-    told = ", ".join(f"{image.name} ({image.reason})" for image in damaged[:_NAMED])
+    told = ", ".join(f"{image.file} ({image.reason})" for image in damaged[:_NAMED])
     more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
     many = f"{len(damaged)} of {len(images)} images cannot be read: {told}{more}"
     if not skip:
@@ -93,13 +95,18 @@ def without_damaged(images: ImageSet, damaged: Sequence[Damaged], *, skip: bool)
 
 
 def save_damaged(damaged: Sequence[Damaged], path: str | Path) -> None:
-    """Keep a list of damaged images as a CSV file with the columns ``name`` and ``reason``.
+    """Keep a list of damaged images as a CSV file with the columns ``name``, ``file`` and ``reason``.
 
     Raises:
         InputError: The file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "reason"))
-    writer.writerows((image.name, image.reason) for image in damaged)
+    writer.writerow(("name", "file", "reason"))
+    writer.writerows((image.name, image.file, image.reason) for image in damaged)
     write_text(path, text.getvalue())
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

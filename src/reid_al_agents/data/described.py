@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def _with_files(images: Sequence[Described], reading: Reading) -> list[tuple[Des
 
 def _find(folder: Path, path: str) -> str | None:
     for name in (path, path.replace("\\", "/")):
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):  # False for names that no file can have, too
             return str(folder / name)
     return None
 

@@ -51,7 +51,9 @@ def list_images(folder: Path, left_out: LeftOut | None = None, *, deep: bool = F
     told = LeftOut() if left_out is None else left_out
     found: list[Path] = []
     entered = {os.path.realpath(folder)}
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(
+        folder, onerror=lambda _: told.add("folders that cannot be entered"), followlinks=True
+    ):
         folders[:] = (
             [name for name in sorted(folders) if _enter(Path(place, name), entered, told)] if deep else []
         )

@@ -44,13 +44,16 @@ def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | Fea
     Raises:
         InputError: The prefix is unknown, or the data cannot be read.
     """
-    prefix, colon, place = spec.partition(":")
+    prefix, colon, place = spec.replace("\0", "").partition(":")
     if colon and prefix in (*LAYOUTS, "synthetic"):
         if not place:
             raise InputError(f"{spec}: nothing after the colon; expected {_KNOWN}")
         if prefix == "synthetic":
             return load_synthetic(place)
-        images = LAYOUTS[prefix].load(place, settings or DataSettings())
+        try:
+            images = LAYOUTS[prefix].load(place, settings or DataSettings())
+        except OSError as error:
+            raise InputError(f"{spec}: cannot be read ({error.strerror}: {error.filename})") from error
         _tell(images.notes)
         return images
     if spec.endswith(".npz"):

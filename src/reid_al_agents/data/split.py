@@ -139,7 +139,10 @@ class Split:
         name = self.protocol if own else f"{which} identities of the split"
         distractors = int((data.identities[sides.gallery] < 0).sum())
         more = f", {distractors} of them distractors" if distractors else ""
-        return f"{name}: {len(sides.query)} queries among {len(sides.gallery)} images{more}"
+        rule = (
+            "" if data.cameras is not None else "; cameras are unknown, so only the query itself is left out"
+        )
+        return f"{name}: {len(sides.query)} queries among {len(sides.gallery)} images{more}{rule}"
 
     def _members(self, data: ImageSet | FeatureSet, which: str) -> NDArray[np.int64]:
         wanted = getattr(self, which)

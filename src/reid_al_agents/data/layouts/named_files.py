@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reid_al_env.errors import InputError
 
 from ..images import ImageSet
 from ..listing import LeftOut, list_images
-from ..names import UNKNOWN
+from ..names import UNKNOWN, number_names
 from ..protocol import Published, own_protocol
+from ..rows import read_rows
 
 _NAME = re.compile(r"(?P<identity>-?\d{1,18})_c(?P<camera>\d{1,18})(s\d+)?_f?\d+(_\d+)?\.\w+")
+MAP = "names.csv"
+"""File that an export of ours puts beside its folders: what each image was called before."""
+
 _JUNK = -1
 _DISTRACTOR = 0
 
@@ -28,7 +32,8 @@ def load_named_files(
     file name (with its folder in front where two folders have a file of that name). Junk boxes (identity -1)
     are dropped, distractors (identity 0) are kept with identity -1: they match nobody. Identities and cameras
     are the numbers in the names; where all images have one camera number, cameras are unknown, since nobody
-    could be found at another one.
+    could be found at another one. In a folder that we exported, the file ``names.csv`` (columns ``file``,
+    ``name`` and ``camera``) says what each image was called and which camera it is of, blank where unknown.
 
     Args:
         folder: The data set's root.
@@ -60,23 +65,36 @@ def load_named_files(
         raise InputError(f"{source}: all {len(files)} images are junk (identity -1); expected others")
     if len(kept) < len(files):
         left_out.add("junk images (identity -1)", len(files) - len(kept))
-    cameras = [labels[row][1] for row in kept]
-    one_camera = len(set(cameras)) == 1 < len(kept)
     parts = [folders.get(files[row].parent.name, "") for row in kept]
-    repeated = {name for name, count in Counter(path.name for path in files).items() if count > 1}
-    names = [f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in files]
+    names, cameras, camera_names, note = _names_and_cameras(
+        root, [files[row] for row in kept], [labels[row][1] for row in kept]
+    )
     return ImageSet(
-        names=[names[row] for row in kept],
+        names=names,
         identities=[UNKNOWN if labels[row][0] == _DISTRACTOR else labels[row][0] for row in kept],
-        cameras=None if one_camera else cameras,
+        cameras=cameras,
+        camera_names=camera_names,
         paths=[str(files[row]) for row in kept],
         source=source,
         protocol=own_protocol(f"{title}'s own test set", parts, published) if in_parts else None,
-        notes=(
-            *left_out.notes(),
-            *(["all images have one camera number: cameras are taken as unknown"] if one_camera else []),
-        ),
+        notes=(*left_out.notes(), *note),
     )
+
+
+def _names_and_cameras(
+    root: Path, files: Sequence[Path], cameras: list[int]
+) -> tuple[list[str], list[int] | None, tuple[str, ...] | None, tuple[str, ...]]:
+    """Names, cameras, their names, and notes: from the map of an export of ours, or from the files' names."""
+    if (root / MAP).is_file():
+        rows = {row.get("file", ""): row for row in read_rows(root / MAP).rows}
+        if all("name" in rows.get(path.name, {}) for path in files):
+            numbers, camera_names = number_names([rows[path.name].get("camera", "") for path in files])
+            return [rows[path.name]["name"] for path in files], numbers, camera_names, ()
+    repeated = {name for name, count in Counter(path.name for path in files).items() if count > 1}
+    names = [f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in files]
+    if len(set(cameras)) == 1 < len(files):
+        return names, None, None, ("all images have one camera number: cameras are taken as unknown",)
+    return names, cameras, None, ()
 
 
 def _parse(path: Path, title: str, expected: str) -> tuple[int, int]:
