@@ -65,8 +65,8 @@ class InRandomOrder(Engine):
     def plan(self, constraints: ConstraintGraph | None = None) -> Batch:
         """The same batch; the gain of a question is drawn."""
         batch = super().plan(constraints)
-        worth = batch.view.worth
-        batch.view.worth = np.where(worth > 0, self._rng.uniform(0.5, 1.0, worth.shape), 0.0)
+        gain = batch.view.gain
+        batch.view.gain = np.where(gain > 0, self._rng.uniform(0.5, 1.0, gain.shape), 0.0)
         return batch
 
 

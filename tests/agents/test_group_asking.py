@@ -71,11 +71,11 @@ def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
     for batch, asked in batches.values():
         assert 0 < len(asked) <= 20
         view = batch.view
-        worths = [view.worth[query].max() for query, _ in asked]
-        assert worths == sorted(worths, reverse=True)
+        gains = [view.gain[query].max() for query, _ in asked]
+        assert gains == sorted(gains, reverse=True)
         touched = set()
         for query, picked in asked:
-            favourite = view.candidates[query][view.worth[query].argmax()]
+            favourite = view.candidates[query][view.gain[query].argmax()]
             assert not touched & {query, favourite}
             touched |= {query, picked}
 
@@ -160,7 +160,7 @@ def test_in_the_end_nothing_is_left_to_ask(selector):
     spell = Simulation(people(identities=12), selector).ask(ENOUGH)
     assert spell.engine.exhausted
     assert spell.report.answers == len(spell.oracle.pairs) < 1000
-    assert spell.engine._batch.view.worth.max(initial=0.0) == 0
+    assert spell.engine._batch.view.gain.max(initial=0.0) == 0
     before = list(spell.oracle.pairs)
     spell.ask(spell.report.answers + 10)
     assert spell.oracle.pairs == before
@@ -506,8 +506,8 @@ def test_a_run_until_stable_is_that_run_cut_short(tmp_path, monkeypatch):
         ({"closure": False}, "closure off is about images.*--nodes images"),
         ({"cross_camera": True}, "cross_camera is about images.*--nodes images"),
         ({"nodes": "people"}, "nodes: 'people' is unknown; choose one of groups, images"),
-        ({"audit": 0.7}, "audit.*0.7 is outside"),
-        ({"rounds": 0}, "rounds: 0 is below 1"),
+        ({"audit": 0.7}, "audit.*0.7 is out of range"),
+        ({"rounds": 0}, "rounds: 0 is out of range"),
         ({"answers": 2, "rounds": 3}, "cannot be cut into 3 rounds"),
         ({"budget": -2}, "budget"),
     ],

@@ -197,7 +197,7 @@ def test_an_answer_is_worth_the_chance_of_a_match_by_the_root_of_both_sizes(seen
             probability = 1 / (1 + math.exp(3 - 6 * math.sqrt(average_similarity(formed, a, b))))
             assert view.probabilities[a, place] == pytest.approx(probability, abs=1e-5)
             worth = probability * math.sqrt(sizes[a] * sizes[b]) if view.open[a, place] else 0
-            assert view.worth[a, place] == pytest.approx(worth, abs=1e-4)
+            assert view.gain[a, place] == pytest.approx(worth, abs=1e-4)
 
 
 def test_nodes_are_described_by_size_probability_and_cameras(seen):
@@ -242,7 +242,7 @@ def test_more_neighbours_than_groups_are_all_the_others():
     assert view.candidates.shape == (4, 3)
     assert [set(row) for row in view.candidates.tolist()] == [set(range(4)) - {group} for group in range(4)]
     one = FormedGroups(labels * 0, labels * 0, np.empty((0, 2), dtype=np.int64))
-    assert Candidates(FEATURES, LOOKS.similarities, one, constraints, MatchModel(), 15).worth.shape == (1, 0)
+    assert Candidates(FEATURES, LOOKS.similarities, one, constraints, MatchModel(), 15).gain.shape == (1, 0)
 
 
 def test_without_cameras_no_pair_shares_one():
@@ -262,7 +262,7 @@ def test_the_selector_of_highest_gain_picks_what_the_view_holds_most_worth(seen)
         "node_features": view.describe(queries, candidates),
     }
     chosen = make_selector("gain").select(observation, np.random.default_rng(0))
-    np.testing.assert_allclose(view.worth[queries, chosen], view.worth[queries].max(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(view.gain[queries, chosen], view.gain[queries].max(axis=1), rtol=1e-5)
     assert chosen.dtype == np.int64
 
 

@@ -27,11 +27,11 @@ def companions(batch: Batch, query: int, candidate: int, count: int) -> list[tup
     view = batch.view
     labels = view.groups.labels
     group, taken = int(labels[query]), int(labels[candidate])
-    order = np.argsort(-view.worth[group], kind="stable")
+    order = np.argsort(-view.gain[group], kind="stable")
     others: list[Any] = [
         int(view.candidates[group, place])
         for place in order
-        if view.worth[group, place] > 0 and view.candidates[group, place] not in (taken, group)
+        if view.gain[group, place] > 0 and view.candidates[group, place] not in (taken, group)
     ][:count]
     if not others:
         return []

@@ -68,7 +68,7 @@ class Batch:
             self.inquiry = self._environment(episode, rows, node_features)
 
     def queries(self) -> Iterator[tuple[int, float]]:
-        """Groups that ask, in descending order of what their best question is worth, with that worth.
+        """Groups that ask, in descending order of the expected gain of their best question, with that gain.
 
         A group that has asked or was asked about in this batch is passed over, and so is one whose best
         question is about such a group.
@@ -76,8 +76,8 @@ class Batch:
         view = self.view
         if len(view.groups) < FEWEST:
             return
-        best = view.worth.max(axis=1, initial=0.0)
-        favourite = view.candidates[np.arange(len(best)), view.worth.argmax(axis=1)]
+        best = view.gain.max(axis=1, initial=0.0)
+        favourite = view.candidates[np.arange(len(best)), view.gain.argmax(axis=1)]
         for query in np.argsort(-best, kind="stable"):
             if best[query] <= 0:
                 return

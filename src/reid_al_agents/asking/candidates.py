@@ -1,4 +1,4 @@
-"""The pool seen as groups at one moment: who is near whom, how likely they match, what an answer is worth."""
+"""The groups at one moment: the nearest of each, how likely they match, and the expected gain of asking."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from reid_al_agents.asking.value import expected_gain
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.clustering.forming import FormedGroups
 from reid_al_agents.clustering.linkage import group_sums
@@ -21,7 +22,7 @@ _LEAST = 0.003  # average Jaccard similarity below which pairs are alike to the 
 
 
 class Candidates:
-    """Groups with their neighbours, match probabilities and the worth of asking.
+    """Groups with their neighbours, match probabilities and expected gains of a question.
 
     Args:
         features: The N images.
@@ -40,7 +41,7 @@ class Candidates:
         open: (G, n) bool, whether a candidate can be asked about: not known to differ, not asked before, and
             seen from a side that both show.
         conflicts: (M, 2) int64 pairs of groups known to differ.
-        worth: (G, n) expected gain of asking, ``p √(|A| |B|)``; 0 where it cannot be asked.
+        gain: (G, n) expected gain of each question, see :func:`.expected_gain`; 0 where it cannot be asked.
     """
 
     def __init__(
@@ -80,8 +81,8 @@ class Candidates:
         model.fit(described[self.open.ravel()])
         self.probabilities = model.probabilities(described).reshape(self.candidates.shape)
         sizes = self.groups.sizes
-        reach = np.sqrt(sizes[:, None] * sizes[self.candidates])
-        self.worth = np.where(self.open, self.probabilities * reach, 0.0)
+        gain = expected_gain(self.probabilities, sizes[:, None], sizes[self.candidates])
+        self.gain = np.where(self.open, gain, 0.0)
 
     @property
     def names(self) -> tuple[str, ...]:

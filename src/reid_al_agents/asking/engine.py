@@ -19,6 +19,7 @@ from reid_al_agents.asking.question import Alternative, Announce, Question, Room
 from reid_al_agents.asking.recheck import Rechecks
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.asking.value import reach
 from reid_al_agents.beliefs.audit import Strata
 from reid_al_agents.beliefs.audit_events import packed_design
 from reid_al_agents.beliefs.beliefs import Beliefs
@@ -298,7 +299,8 @@ class Engine:
             # A recheck, a dispute or the audit has answered it since the batch was planned.
             self.report.implied += 1
             return heard.relation(*first)
-        again = Alternative(*second, float(np.sqrt(np.prod(batch.view.groups.sizes[[a, b]]))))
+        sizes = batch.view.groups.sizes
+        again = Alternative(*second, float(reach(sizes[a], sizes[b])))
         return (yield Question(*first, probability, "policy", described[0], again=again))
 
     def _share(self, pair: tuple[int, int], probability: float) -> None:

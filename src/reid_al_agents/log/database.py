@@ -119,7 +119,9 @@ class Database:
         try:
             self._group.wait()
         except OSError as error:
-            raise InputError(f"{self.where}: cannot be written ({error.strerror}); see to the disk") from error
+            raise InputError(
+                f"{self.where}: cannot be written ({error.strerror}); see to the disk"
+            ) from error
 
     def close(self) -> None:
         """Close all connections; closing twice is harmless."""
