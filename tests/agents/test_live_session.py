@@ -282,28 +282,62 @@ def test_identities_can_be_merged_split_and_named_and_each_edit_taken_back(store
 
 
 @pytest.mark.parametrize("merged", [False, True])
-def test_a_split_parts_exactly_what_was_chosen_from_all_that_stays(store, merged):
+def test_a_split_says_that_these_are_not_those_and_nothing_else(store, merged):
     live = session(store, pool(identities=20, images=6, noise=0.4))
-    sheet = live.identities()
-    a, b = sheet.ordered("size")[:2]
+    listed = live.identities()
+    a, b = listed.ordered("size")[:2]
     if merged:
-        shown = [*sheet.images(a)[1:], *sheet.images(b)[1:]]
-        live.edit(
-            "merge",
-            "anna",
-            "merge",
-            {"a": sheet.images(a)[0], "b": sheet.images(b)[0], "images": shown},
-        )
-    sheet = live.identities()
-    members = sheet.images(sheet.of_image(sheet.images(sheet.ordered("size")[0])[0]))
+        shown = [*listed.images(a)[1:], *listed.images(b)[1:]]
+        pair = {"a": listed.images(a)[0], "b": listed.images(b)[0]}
+        live.edit("merge", "anna", "merge", {**pair, "images": shown})
+    listed = live.identities()
+    members = listed.images(listed.of_image(listed.images(listed.ordered("size")[0])[0]))
     chosen, rest = [members[1], members[-1]], [members[0], *members[2:-1]]
+    before = live.state.beliefs.constraints.relation(*rest[:2])
     live.edit("split", "anna", "split", {"images": chosen, "rest": rest[0], "kept": rest[1:]})
-    parted = live.identities()
+    parted, known = live.identities(), live.state.beliefs.constraints
     of = {image: parted.of_image(image) for image in members}
-    assert len({of[image] for image in chosen}) == 1
-    assert len({of[image] for image in rest}) == 1
-    assert of[chosen[0]] != of[rest[0]]
-    assert parted.ordered("recent")[:2] == [of[chosen[0]], of[rest[0]]]
+    assert not {of[image] for image in chosen} & {of[image] for image in rest}
+    assert all(known.relation(one, other) == -1 for one in chosen for other in rest)
+    assert known.relation(*rest[:2]) == before
+    if not merged:
+        assert known.relation(*chosen) == 0
+
+
+def test_an_identity_can_be_split_again_and_again(store):
+    live = session(store, pool(identities=20, images=6, noise=0.2))
+    members = live.identities().images(live.identities().ordered("size")[0])
+    for number in range(3):
+        chosen, *rest = members[number:]
+        payload = {"images": [chosen], "rest": rest[0], "kept": rest[1:]}
+        live.edit("split", "anna", f"split-{number}", payload)
+        parted = live.identities()
+        assert parted.of_image(chosen) not in {parted.of_image(image) for image in rest}
+    known = live.state.beliefs.constraints
+    assert not live.contradictions()
+    assert known.relation(members[3], members[4]) == 0
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_a_name_stays_with_the_larger_part_of_a_split(store, named):
+    live = session(store, pool(identities=20, images=6, noise=0.2))
+    members = live.identities().images(live.identities().ordered("size")[0])
+    live.edit("name", "anna", "name", {"image": members[named], "name": "Limpy"})
+    payload = {"images": [members[0]], "rest": members[1], "kept": members[2:]}
+    live.edit("split", "anna", "split", payload)
+    parted = live.identities()
+    assert parted.name(parted.of_image(members[1])) == "Limpy"
+    assert parted.name(parted.of_image(members[0])) is None
+    live.undo("anna", "undo")
+    assert live.identities().name(live.identities().of_image(members[0])) == "Limpy"
+
+
+def test_a_split_outweighs_all_answers_that_joined_what_it_parts(store):
+    live = session(store)
+    for number in range(30):
+        live.take_in([considered(f"same-{number}", 0, 1, "same")])
+    live.edit("split", "anna", "split", {"images": [0], "rest": 1})
+    assert live.state.beliefs.constraints.relation(0, 1) == -1
 
 
 def test_after_an_undo_the_groups_beside_a_pair_are_those_of_now(store):

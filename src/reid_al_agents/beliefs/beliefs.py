@@ -24,6 +24,7 @@ from reid_al_agents.beliefs.evidence import (
     edited_images,
     excluded_image,
     excluded_images,
+    split_parts,
 )
 from reid_al_agents.beliefs.match_model import PAIR_FEATURES, MatchModel
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
@@ -193,6 +194,14 @@ class Beliefs:
         if event.kind == "name":
             self.names.pop(image := int(event.payload["image"]), None)
             self.names[image] = str(event.payload["name"])
+        if event.kind == "split":
+            self._keep_names(*split_parts(event))
+
+    def _keep_names(self, chosen: list[int], staying: list[int]) -> None:
+        """A name stays with the larger part of a split identity, of equal ones with the images that stay."""
+        larger, smaller = (chosen, staying) if len(chosen) > len(staying) else (staying, chosen)
+        for image in [image for image in self.names if image in smaller]:
+            self.names[larger[0]] = self.names.pop(image)
 
     def _note_audit(self, event: Event) -> None:
         design, shared = unpacked_design(event), shared_pair(event)
@@ -244,7 +253,7 @@ class Beliefs:
     def _statements(self, event: Event) -> Iterator[Evidence]:
         """What an event says of pairs, weighed by what was known before it."""
         if event.kind in EDITS:
-            yield from edit_evidence(event)
+            yield from edit_evidence(event, self._weight_against(event))
         elif event.answer in SIGNS and event.query is not None and event.candidate is not None:
             i, j, sign = event.query, event.candidate, SIGNS[event.answer]
             if event.answer == "cannot_tell":
@@ -253,6 +262,14 @@ class Beliefs:
                     return
             weight = weigh(self.constraints, i, j, sign, event.probability, self._assumed_error_rate)
             yield Evidence(event, i, j, sign, DECIDED_WEIGHT if event.payload.get("settles") else weight)
+
+    def _weight_against(self, event: Event) -> float:
+        """Weight of the matches among the images that a split is about."""
+        if event.kind != "split":
+            return 0.0
+        images = {image for part in split_parts(event) for image in part}
+        matches = (item for item in self.evidence if item.sign > 0 and {item.i, item.j} <= images)
+        return sum(item.weight for item in matches)
 
     def _add(self, item: Evidence) -> None:
         self.constraints.add(item.i, item.j, item.sign, item.weight)

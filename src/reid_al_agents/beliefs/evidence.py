@@ -33,8 +33,16 @@ class Evidence:
     weight: float
 
 
-def edit_evidence(event: Event) -> Iterator[Evidence]:
-    """What a ``merge`` or ``split`` says of pairs."""
+def edit_evidence(event: Event, against: float = 0.0) -> Iterator[Evidence]:
+    """What a ``merge`` or ``split`` says of pairs.
+
+    A split says that the chosen images are not those that stay, and nothing else: neither the chosen ones nor
+    those that stay are thereby one identity.
+
+    Args:
+        event: The edit.
+        against: Weight of the matches among the images that a split is about; the split outweighs them.
+    """
     payload = event.payload
     if event.kind == "merge":
         a, b = int(payload["a"]), int(payload["b"])
@@ -43,13 +51,17 @@ def edit_evidence(event: Event) -> Iterator[Evidence]:
         for image in payload.get("images", ()):
             yield Evidence(event, a, int(image), 1, _SHOWN_WEIGHT)
     elif event.kind == "split":
-        images, rest = [int(image) for image in payload["images"]], int(payload["rest"])
-        kept = [int(image) for image in payload.get("kept", ())]
-        # All the images were looked at, so this outweighs a merge of them, of which each was one edge.
-        firm = 2 * DECIDED_WEIGHT + len(images) + len(kept)
-        yield from (Evidence(event, image, rest, -1, firm) for image in images)
-        yield from (Evidence(event, images[0], image, 1, firm) for image in images[1:])
-        yield from (Evidence(event, rest, image, 1, firm) for image in kept)
+        chosen, staying = split_parts(event)
+        for image in chosen:
+            for other in staying:
+                yield Evidence(event, image, other, -1, DECIDED_WEIGHT + against)
+
+
+def split_parts(event: Event) -> tuple[list[int], list[int]]:
+    """The images that a ``split`` takes out of an identity, and those that stay."""
+    payload = event.payload
+    staying = [int(payload["rest"]), *(int(image) for image in payload.get("kept", ()))]
+    return [int(image) for image in payload["images"]], staying
 
 
 def edited_images(event: Event) -> tuple[int, ...]:
