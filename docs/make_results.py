@@ -355,6 +355,21 @@ def environment() -> str:
     return table(("one thread, 256 sub-environments", "measured"), lines, "environment_speed")
 
 
+def dqn() -> str:
+    """Speed of the masked DQN beside Stable-Baselines3's, with the same network and gradient samples."""
+    lines = [
+        [
+            row["network"],
+            row["gradient_transitions_per_answer"],
+            *(f"{row['answers_per_cpu_second'][name]:,.0f}" for name in ("SB3", "ours")),
+            f"{row['ratio']['ours']:.1f}",
+        ]
+        for row in result("dqn_speed")["rows"]
+    ]
+    heads = ("network", "gradient samples an answer", "SB3's DQN", "masked DQN", "ratio")
+    return table(heads, lines, "dqn_speed")
+
+
 def speed() -> str:
     """Speed of the parts around the environment."""
     crowd = result("annotation_server_load")["crowd"]
@@ -404,6 +419,7 @@ TABLES: dict[str, Callable[[], str]] = {
         label_free,
         start_features,
         environment,
+        dqn,
         speed,
         demo,
     )

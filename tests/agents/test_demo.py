@@ -1,6 +1,7 @@
 """The demo on a small world: both ways run, its page shows what was asked and formed, and it goes on."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from reid_al_agents.experiment.demo_page import (
 )
 from reid_al_agents.report.machine import Provenance
 from reid_al_agents.report.rows import ResultRow
+from reid_al_env import InputError
 
-SMALL = DemoSettings(seed=1, identities=14, pretraining_steps=2, refresh_steps=2)
+SMALL = DemoSettings(seed=1, identities=10, pretraining_steps=2, refresh_steps=2)
 
 
 def play(out):
@@ -102,3 +104,11 @@ def test_a_demo_that_ran_is_not_run_again(played):
     again, _ = play(out)
     assert again == rows
     assert log.stat().st_size == size
+
+
+def test_the_folder_of_another_demo_is_left_alone(played):
+    out, *_ = played
+    before = (out / "start.safetensors").read_bytes()
+    with pytest.raises(InputError, match="holds a demo with other settings; choose another --out"):
+        run_demo(out, replace(SMALL, seed=2), command="", progress=lambda *_: None, on_step=lambda _: None)
+    assert (out / "start.safetensors").read_bytes() == before

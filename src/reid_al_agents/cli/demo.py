@@ -23,14 +23,12 @@ def demo(
     """Run the default way and the paper's way on rendered people, with one answer per image."""
     from reid_al_agents.experiment.demo import DEFAULT, WAYS, DemoSettings, run_demo
     from reid_al_agents.experiment.demo_page import gained, write_demo_page
-    from reid_al_agents.files import make_folder
     from reid_al_agents.report.machine import Provenance
     from reid_al_agents.report.rows import results_object, write_csv, write_json
     from reid_al_agents.report.table import as_rich, results_table
 
     started = time.perf_counter()
     seed = RunConfig(data="", **typed).seed
-    make_folder(out)
     settings, command = DemoSettings(seed), opt.typed_command()
     with progress() as bars:
         rows = run_demo(out, settings, command=command, progress=bars, on_step=print_line)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from reid_al_agents.data import make_split, save_split
+from reid_al_agents.data import load_split, make_split, save_split
 from reid_al_agents.data.synthetic import load_synthetic
 from reid_al_agents.experiment.loop import Metrics
 from reid_al_agents.experiment.run import run
+from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import START
 from reid_al_agents.training.pool import Progress
@@ -19,6 +21,7 @@ from reid_al_agents.vision import build_backbone, save_weights
 from reid_al_agents.workspace.assembly import assemble
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_env import InputError
 
 SIZE = (64, 32)
 PRETRAINING = TripletSettings(size=SIZE, learning_rate=2e-3, identity_loss_weight=1.0, jitter=0.25)
@@ -88,7 +91,7 @@ def run_demo(
     Each way is an ordinary run with a folder of its own. A demo that was stopped goes on.
 
     Args:
-        out: The demo's folder: ``start.safetensors``, ``split.json`` and a folder for each way.
+        out: The demo's folder: settings, start weights, split, and a folder for each way.
         settings: The demo's.
         command: The command line, for the reports.
         progress: Told of long work.
@@ -99,8 +102,9 @@ def run_demo(
         the next questions, has no scores of the model.
 
     Raises:
-        InputError: The folder holds something else.
+        InputError: The folder holds a demo with other settings, or cannot be written.
     """
+    _claim(out, settings)
     on_step("A small network learns from labelled people at the source cameras.")
     answers = _prepare(out, settings, progress)
     rows: list[ResultRow] = []
@@ -113,12 +117,24 @@ def run_demo(
     return rows
 
 
+def _claim(out: Path, settings: DemoSettings) -> None:
+    """Keep the settings, or see that they are those that the folder was begun with."""
+    kept, described = make_folder(out) / "demo.json", json.dumps(asdict(settings)) + "\n"
+    if not kept.exists():
+        write_text(kept, described)
+    elif kept.read_text(encoding="utf-8") != described:
+        raise InputError(f"{out}: holds a demo with other settings; choose another --out")
+
+
 def _prepare(out: Path, settings: DemoSettings, progress: Progress) -> int:
     """Train the start weights on the labelled source domain, and make half of the target the pool.
 
     Returns:
         Number of images in the pool.
     """
+    target, start, split_file = load_synthetic(settings.target), out / "start.safetensors", out / "split.json"
+    if start.exists() and split_file.exists():
+        return len(load_split(split_file).pool(target))
     images = load_synthetic(settings.source)
     model = build_backbone("small_cnn", seed=settings.seed)
     training = replace(PRETRAINING, steps=settings.pretraining_steps)
@@ -129,10 +145,9 @@ def _prepare(out: Path, settings: DemoSettings, progress: Progress) -> int:
         seed=settings.seed,
         progress=lambda done, total: progress("pretrain", done, total),
     )
-    save_weights(model, out / "start.safetensors", {"size": f"{SIZE[0]}x{SIZE[1]}", "data": images.source})
-    target = load_synthetic(settings.target)
+    save_weights(model, start, {"size": f"{SIZE[0]}x{SIZE[1]}", "data": images.source})
     split = make_split(target, settings.seed, pool_share=0.5)
-    save_split(split, out / "split.json")
+    save_split(split, split_file)
     return len(split.pool(target))
 
 
