@@ -172,6 +172,11 @@ def test_an_onnx_file_gives_features_in_batches_of_its_size(monkeypatch, tmp_pat
     expected = 2 * normalise(to_pixels(images().read([0, 1, 2], (40, 24)))).mean(dim=(2, 3))
     np.testing.assert_allclose(features, expected.numpy(), rtol=1e-5)
     assert seen[-len(batches) :] == batches
+    with pytest.raises(InputError, match="gives features and cannot learn from answers; use --refresh none"):
+        model.train()
+    assert not model.training
+    save_weights(model, tmp_path / "w.safetensors", {})
+    assert load_weights(model, tmp_path / "w.safetensors").fits
     if size == (40, 24):
         with pytest.raises(InputError, match="takes images of 40x24 only"):
             embed(model, images(), size=(64, 32))

@@ -70,6 +70,20 @@ class EmbeddingNet(nn.Module):
         """Whether answers can improve it; a network in an ONNX file gives features only."""
         return not self.name.startswith(ONNX)
 
+    def train(self, mode: bool = True) -> EmbeddingNet:
+        """Switch to training, or to evaluation with ``mode=False``.
+
+        Raises:
+            InputError: The network cannot be trained.
+        """
+        if mode and not self.trainable:
+            raise InputError(
+                f"--backbone: {self.name} gives features and cannot learn from answers; use --refresh none, "
+                "or another backbone"
+            )
+        super().train(mode)
+        return self
+
     @property
     def device(self) -> torch.device:
         """The device that it runs on."""
@@ -147,4 +161,5 @@ def build_backbone(name: str, *, seed: int = 0) -> EmbeddingNet:
         backbone.normalisation,
         fixed_size=backbone.fixed_size,
     )
-    return net.eval()
+    net.eval()
+    return net

@@ -178,6 +178,7 @@ def _summary(
     inside = [theirs for ours, theirs in rest if theirs in set(left_over) and ours.startswith(prefix)]
     numbers = sum(expected[name].numel() for name in needed)
     by_number = sum(expected[name].numel() for name in loaded) / max(numbers, 1)
+    loaded_share = min(len(loaded) / len(needed), by_number) if needed else 1.0
     used = len([name for name in source if not name.endswith(BATCH_COUNTER)])
     return Match(
         source,
@@ -186,8 +187,8 @@ def _summary(
         misshapen,
         tuple(classifier),
         tuple(left_over),
-        min(len(loaded) / max(len(needed), 1), by_number),
-        used / max(used + len(inside), 1),
+        loaded_share,
+        used / (used + len(inside)) if used or inside else 1.0,
     )
 
 

@@ -215,7 +215,8 @@ def _publisher(name: str) -> tuple[str, Callable[[], dict[str, Tensor] | Path]]:
         )
     line = f"{name}: weights from {publisher}, downloaded if they are not on this machine yet"
     if name == LITE0:
-        return f"{name}: weights from {publisher}", _packaged_lite0
+        packaged = _packaged_lite0()
+        return f"{name}: weights from {publisher}", lambda: packaged
     if find_backbone(name).torchvision:
         from reid_al_agents.vision import torchvision_backbone
 
