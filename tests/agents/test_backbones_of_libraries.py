@@ -9,7 +9,18 @@ import torch
 from torch import nn
 
 from reid_al_agents.data import ImageSet
-from reid_al_agents.vision import build_backbone, describe_weights, embed, find_backbone, load_published_weights, load_weights, normalise, save_weights, start_model, to_pixels
+from reid_al_agents.vision import (
+    build_backbone,
+    describe_weights,
+    embed,
+    find_backbone,
+    load_published_weights,
+    load_weights,
+    normalise,
+    save_weights,
+    start_model,
+    to_pixels,
+)
 from reid_al_agents.vision.normalisation import Normalisation
 from reid_al_env.errors import InputError
 

@@ -9,7 +9,15 @@ from safetensors import safe_open
 
 from reid_al_agents.data import ImageSet, load_data, load_split
 from reid_al_agents.evaluation.ranking import evaluate_ranking
-from reid_al_agents.vision import build_backbone, describe_weights, embed, load_weights, normalise, save_weights, to_pixels
+from reid_al_agents.vision import (
+    build_backbone,
+    describe_weights,
+    embed,
+    load_weights,
+    normalise,
+    save_weights,
+    to_pixels,
+)
 from reid_al_env.errors import InputError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.selection import SELECTORS, GreedyRewardSelector, Selector, highest_unmasked, make_selector
+from reid_al_agents.selection import (
+    SELECTORS,
+    GreedyRewardSelector,
+    Selector,
+    highest_unmasked,
+    make_selector,
+)
 from reid_al_env.errors import InputError
 
 ITEMS = 7

@@ -8,7 +8,18 @@ import torch
 
 from reid_al_agents.data import load_data
 from reid_al_agents.evaluation.ranking import evaluate_ranking
-from reid_al_agents.vision import build_backbone, choose_device, choose_model, device_names, embed, read_features, save_weights, separation, start_model, warnings_about
+from reid_al_agents.vision import (
+    build_backbone,
+    choose_device,
+    choose_model,
+    device_names,
+    embed,
+    read_features,
+    save_weights,
+    separation,
+    start_model,
+    warnings_about,
+)
 from reid_al_env.errors import InputError
 
 

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from reid_al_agents.vision import build_backbone, check_weights, choose, describe_weights, find_backbone, load_published_weights, load_weights, save_weights
+from reid_al_agents.vision import (
+    build_backbone,
+    check_weights,
+    choose,
+    describe_weights,
+    find_backbone,
+    load_published_weights,
+    load_weights,
+    save_weights,
+)
 from reid_al_agents.vision.description import WeightsInfo
 from reid_al_agents.vision.matching import match
 from reid_al_agents.vision.normalisation import IMAGENET, Normalisation

@@ -30,7 +30,7 @@ def answering_routes(session: AnnotationSession, refreshing: Refreshes, response
 
     @routes.post("/api/answers")
     def answer(annotator: VerifiedAnnotator, body: models.Answer) -> Json:
-        with responses.lock:  # taken once: under load, each further time would be a wait of its own
+        with responses.lock:  # held for the whole reply: under load, every further acquisition would wait
             done = session.answer(annotator, body.question, body.answer, body.key, body.seconds)
             others = [each for each in body.have if each != body.question]
             withdrawn = [each for each in others if not session.is_open(each, annotator)]
