@@ -54,7 +54,7 @@ def check_reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
         return np.ones(count, dtype=bool)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,) or not mask.any():
         raise InputError(
-            f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with one true value"
+            f"reset_mask: {mask!r}; expected a bool array of shape ({count},) with at least one true value"
         )
     return mask
 

@@ -72,7 +72,7 @@ def answered(folder, count, store=None):
         (["--overlap", "0"], "overlap"),
         (["--lease", "0"], "lease"),
         (["--selector", "nonsense"], "selector"),
-        (["--selector", "greedy"], "greedy looks at the labels"),
+        (["--selector", "greedy"], "greedy needs labels"),
         (["--store", "mysql://nowhere/x"], "mysql"),
         (["--import", "missing.csv"], "missing.csv"),
     ],

@@ -1,4 +1,4 @@
-"""An annotation session with its folder: begun, or gone on with where it or a run stopped."""
+"""Begin an annotation session in a folder, or continue the session or run that it holds."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ _log = logging.getLogger(__name__)
 Bar = Callable[[str, int, int], None]
 
 _SHOWN = (128, 64)
-"""Height and width in pixels at which images that are in memory only are shown."""
+"""Height and width in pixels of images that exist only in memory."""
 
 
 @dataclass
 class OpenSession:
-    """A session and what belongs to it; a context manager that closes all of it.
+    """A session and its resources; a context manager that closes them.
 
     Attributes:
         session: The session.
         refreshing: Its refreshes.
         pictures: Its images.
         store: Its events.
-        folder: Where it is kept.
-        data: DATA as on the command line.
+        folder: Folder on disk.
+        data: DATA as given on the command line.
+        executor: Plans batches in the background.
+        lock: Keeps other processes from opening the folder.
     """
 
     session: AnnotationSession
@@ -84,16 +86,17 @@ def open_session(
     progress: Bar | None = None,
     process: tuple[str, ...] = REFRESH_PROCESS,
 ) -> OpenSession:
-    """Begin a session in a folder, or go on with the session or run that is there.
+    """Begin a session in a folder, or continue the session or run that it holds.
 
     Args:
-        config: Settings of data, asking and training; without ``split`` all images are asked about. Of a
-            folder that was begun before they must be the same.
-        settings: How people are asked; may differ from one opening to the next.
+        config: Settings of data, asking and training; without ``split`` the pool is all images. For an
+            existing folder they must be its own.
+        settings: Annotation settings; they may change each time that the folder is opened.
         path: The folder.
-        store: Address of the database; ``None`` is that of the start, and a file in the folder of a new one.
+        store: URL of the database; ``None`` for the one that the folder was begun with, or a file in a new
+            folder.
         device: Where to train.
-        progress: Told of long work.
+        progress: Called with stage, done and total during long work.
         process: See :class:`Refreshes`.
 
     Raises:
@@ -127,13 +130,15 @@ def open_session(
 
 def _check(config: RunConfig) -> None:
     if config.nodes != "groups":
-        raise InputError("--nodes: people are asked about groups; images are for runs with labels")
+        raise InputError("--nodes: annotate asks about groups only; images is for reid-al run")
     if config.selector == "greedy":
-        raise InputError("--selector: greedy looks at the labels; people are asked because there are none")
+        raise InputError(
+            "--selector: greedy needs labels, which a session does not have; choose another selector"
+        )
 
 
 def _kept(folder: Folder, config: RunConfig, settings: AnnotationSettings, store: str | None) -> Kept:
-    """What is kept of a session: of one that was begun before, its own settings."""
+    """The settings to keep in the folder; an existing folder keeps its own."""
     annotation: dict[str, Any] = asdict(settings)
     shown = None if store is None or "://" not in store else _without_password(store)
     folder.check_whole()
@@ -154,7 +159,7 @@ def _without_password(address: str) -> str:
 
 
 def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet:
-    """The pool: of the folder's own split, of the one that was named, or everything."""
+    """The pool: by the folder's split, else by the given split, else all images."""
     bar = None if progress is None else lambda done, total: progress("check images", done, total)
     listing = folder.path / "skipped.csv"
     data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
@@ -207,7 +212,7 @@ def _session(
 def _features(
     folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
 ) -> FeatureSet:
-    """The pool as the model of a round sees it; embedded where that was not kept."""
+    """Features of the pool under a round's model, extracted unless they are stored."""
     place = folder.round(round_)
     if not (place / FEATURES).is_file():
         from reid_al_agents.vision.extraction import embed
@@ -225,6 +230,6 @@ def _features(
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:
-    """One selector for the whole session, so that a policy that learns keeps what it learned."""
+    """Return one selector for the whole session, so that a policy keeps what it learns online."""
     made = choose(config.selector, config.pool_size, config.seed)
     return lambda: made

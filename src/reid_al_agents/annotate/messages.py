@@ -1,4 +1,4 @@
-"""What the engine hands to whoever shows it: plain values, no HTTP and no database."""
+"""What a session returns to the page and the terminal: plain values without HTTP or database."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from reid_al_agents.log.events import Event, StoredQuestion
 from reid_al_env import InputError
 
 
-class Conflict(InputError):  # noqa: N818 -- it is the ordinary end of a late or doubled request
-    """What was asked for does not fit what has happened meanwhile."""
+class Conflict(InputError):  # noqa: N818 -- the ordinary result of a late or duplicate request
+    """A request that is no longer valid because the session has changed since."""
 
 
 class Unknown(InputError):  # noqa: N818 -- as above
-    """There is no such thing."""
+    """A request for a question, image, identity or file that does not exist."""
 
 
 @dataclass(eq=False)
 class Held:
-    """A question that people can be given.
+    """An open question, with the annotators that it needs and has.
 
     Attributes:
-        record: As the store has it.
-        drawn: The same for the asking; ``None`` once that has its answer, or where it did not ask.
-        needed: How many people are to answer.
-        only: The one person it is for; ``None`` for anybody.
-        answered: Who answered, whatever the answer.
+        record: The question as stored.
+        drawn: The engine's question; ``None`` once the engine has its answer, or if it did not draw this one.
+        needed: Number of annotators that are to answer.
+        only: The only annotator that may answer; ``None`` for any.
+        answered: Annotators that have answered, with any answer.
     """
 
     record: StoredQuestion
@@ -45,12 +45,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Served:
-    """Questions for one person.
+    """Questions for one annotator.
 
     Attributes:
         questions: In the order in which they are to be shown.
-        waiting: Why there are fewer than were wanted: ``planning``, ``others`` have them, ``finished``; else
-            ``None``.
+        waiting: Why there are fewer than requested: ``planning`` (a batch is being planned), ``others``
+            (other annotators have the rest) or ``finished``; ``None`` if there are enough.
     """
 
     questions: list[StoredQuestion]
@@ -59,11 +59,11 @@ class Served:
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of an answer.
+    """Result of an answer.
 
     Attributes:
-        event: As it is on disk.
-        counted: False where it was on disk before.
+        event: The event as stored.
+        counted: False if the answer had been stored before.
     """
 
     event: Event
@@ -72,11 +72,11 @@ class Answered:
 
 @dataclass(frozen=True)
 class Undone:
-    """What was taken back.
+    """Result of an undo.
 
     Attributes:
-        event: What no longer counts.
-        question: The question to show again; ``None`` where it was no answer.
+        event: The event that no longer counts.
+        question: The question to show again; ``None`` if the event was not an answer.
     """
 
     event: Event
@@ -84,4 +84,4 @@ class Undone:
 
 
 Json = dict[str, Any]
-"""What is sent as it is."""
+"""A JSON object."""

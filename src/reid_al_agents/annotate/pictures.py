@@ -1,4 +1,4 @@
-"""The pool's images as browsers and terminals show them, by number and never by path."""
+"""Encode the pool's images for browsers and terminals; images are requested by index, never by path."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Pictures:
 
     Args:
         images: The images.
-        size: Height and width in pixels that images in memory are shown at.
-        cache: Folder for reduced pictures; ``None`` makes them again each time.
+        size: Height and width in pixels of images that exist only in memory.
+        cache: Folder in which reduced pictures are cached; ``None`` for no cache.
 
     Attributes:
         images: The images.
@@ -59,7 +59,7 @@ class Pictures:
 
         Args:
             image: Its index.
-            reduction: Reduces an image that is larger than this; ``None`` leaves it as it is.
+            reduction: Size to reduce larger images to; ``None`` for the original size.
 
         Raises:
             InputError: If the file is missing or is not an image.
@@ -70,15 +70,15 @@ class Pictures:
         try:
             if reduction is not None and self.is_reduced(image, reduction):
                 return self._reduced(path, reduction), "image/jpeg"
-            return _as_browsers_take_it(path)
+            return _browser_readable(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
     def prepare(self, images: Iterable[int], reduction: Reduction) -> list[Future[None]]:
-        """Make reduced pictures in the background, as they will be asked for soon.
+        """Reduce pictures in the background before they are requested.
 
         Returns:
-            One future for each picture that is to be reduced; those that were made before are done at once.
+            One future for each picture that needs reduction; done at once if the picture is cached.
         """
         if self._cache is None:
             return []
@@ -90,7 +90,7 @@ class Pictures:
         return self._path(image) is not None and max(self.size(image)) > LONGEST_SIDE[reduction]
 
     def thumbnail(self, image: int, width: int) -> NDArray[np.uint8]:
-        """An image (H, W, 3) of that width and an even height, for terminals."""
+        """An image for terminals: uint8 (H, W, 3) with W = ``width`` and even H."""
         wide, high = self.size(image)
         height = max(2, 2 * round(high * width / wide / 2))
         pixels: NDArray[np.uint8] = self.images.read([image], (height, width))[0]
@@ -122,7 +122,7 @@ class Pictures:
         try:
             if self._cache is not None and not self._cache.has(_cache_name(path, reduction)):
                 self._reduced(path, reduction)
-        except (OSError, ValueError):  # reported when the picture is asked for
+        except (OSError, ValueError):  # reported when the picture is requested
             return
 
     def _reduced(self, path: Path, reduction: Reduction) -> bytes:
@@ -160,8 +160,8 @@ class Pictures:
         return None if self.images.paths is None else Path(str(self.images.paths[image]))
 
 
-def _as_browsers_take_it(path: Path) -> tuple[bytes, str]:
-    """A file as it is, or as PNG where browsers do not show its format."""
+def _browser_readable(path: Path) -> tuple[bytes, str]:
+    """The file unchanged, or converted to PNG if browsers cannot show its format."""
     from PIL import Image, ImageOps
 
     content = path.read_bytes()
@@ -191,7 +191,7 @@ def _reduce(path: Path, longest: int) -> bytes:
 
 
 def _cache_name(path: Path, reduction: Reduction) -> str:
-    """Name of a reduced picture; it changes with the file."""
+    """Name of a reduced picture in the cache; a changed image file gets another name."""
     status = path.stat()
     version = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{LONGEST_SIDE[reduction]}"
     return hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"
@@ -205,7 +205,7 @@ def _exif(picture: Image) -> Exif | None:
 
 
 def _time_taken(exif: Exif | None) -> str | None:
-    """EXIF's time of exposure, or else that of the file, if it is a time at all."""
+    """EXIF's time of exposure, else EXIF's time of change, as ISO 8601; ``None`` if it is no valid time."""
     from PIL import ExifTags
 
     if exif is None:

@@ -1,4 +1,4 @@
-"""The planner: prepares batches of questions beside the answering, so that nobody waits for one."""
+"""Plan batches of questions in the background, so that annotators do not wait for them."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ _AHEAD = 0.7  # share of a batch after which the next one is planned
 
 
 class Planner:
-    """The engine of a session and its batches; the state's lock is held by callers unless said otherwise.
+    """The engine of a session and its batches; callers hold the state's lock unless a method needs none.
 
     Args:
-        state: What the session shares.
-        selector: Gives the selector that chooses among a group's candidates.
-        episode: Of the environment.
-        executor: Where batches are planned; ``None`` plans at once.
-        seed: Of everything drawn.
+        state: State shared by the parts of the session.
+        selector: Returns the selector that chooses among a group's candidates.
+        episode: Settings of the environment's episodes.
+        executor: Plans batches in the background; ``None`` plans them in the calling thread.
+        seed: Seed of all random choices.
 
     Attributes:
-        engine: Where questions are drawn from.
-        groups: The groups that they are about; ``None`` before the first batch is planned.
-        identities: The predicted identities, as of the last batch or look at them; likewise.
-        judged: (N,) what these would be without the answers to the audit, as of the last batch; likewise, and
-            where nothing is audited.
+        engine: The engine that questions are drawn from.
+        groups: Groups of the current batch; ``None`` before the first batch.
+        identities: Predicted identities, updated by each batch and each request for them; ``None`` before the
+            first batch.
+        judged: (N,) identities formed without the audit's answers, which the audit judges, as of the last
+            batch; ``None`` before the first batch and without an audit.
         busy: Whether a batch is being planned.
-        planned: Whether there is a batch of this engine.
-        failure: Why no batch can be planned; ``None`` while all is well.
+        planned: Whether the engine has a batch.
+        failure: Why planning failed; ``None`` if it did not.
     """
 
     def __init__(
@@ -63,21 +64,21 @@ class Planner:
         self.adopt(self.make_engine(state.features, state.round))
 
     def adopt(self, engine: Engine) -> None:
-        """Go on with another engine, for which no batch is planned yet."""
+        """Replace the engine; the new one has no batch yet."""
         self.engine = engine
         self.busy = self.planned = self._drained = self._fresh = False
         self._since = 0
         self._excluded_at = -1
 
     def changed(self, *, counts: bool) -> None:
-        """Something has become known; whether it is an answer that counts."""
+        """Note that the beliefs changed, by an answer that counts or otherwise."""
         self._since += counts
         self._fresh = False
         self._exclude()
 
     @property
     def exhausted(self) -> bool:
-        """Whether a batch that knows all that is known gives no more questions."""
+        """Whether a batch planned from the current beliefs has no question left."""
         return self._drained and self._fresh and not self.busy
 
     def draw(self) -> Question | None:
@@ -88,22 +89,22 @@ class Planner:
         return question
 
     def keep_up(self) -> None:
-        """Plan a batch where that is due."""
+        """Plan a batch if one is due."""
         self._exclude()
         state = self._state
         ahead = self._since >= _AHEAD * state.grouping.batch(len(state.features))
-        outdated = self._planned_at != state.beliefs.replays  # groups that are shown may be no more
+        outdated = self._planned_at != state.beliefs.replays  # a replay can dissolve groups that are shown
         if not self.planned or ahead or outdated or (self._drained and not self._fresh):
             self.plan()
 
     def make_engine(self, features: FeatureSet, round_: int) -> Engine:
-        """An engine over the pool as the model of a round sees it; slow, and needs no lock."""
+        """Make an engine for the features of a round's model; slow, and needs no lock."""
         state, settings = self._state, self._state.grouping
         visual = compare_visually(features.features, features.cameras, settings.k1, settings.k2, state.sides)
-        with state.lock:  # answers go on coming in meanwhile
+        with state.lock:  # answers keep arriving
             snapshot = Snapshot.of(state.beliefs)
             answers = [event for event in state.beliefs.events.values() if event.kind == "answer"]
-            said = sum((event.round or 0) >= round_ for event in answers)
+            answered = sum((event.round or 0) >= round_ for event in answers)
         return Engine(
             features,
             visual,
@@ -111,7 +112,7 @@ class Planner:
             self._selector(),
             settings,
             self._episode,
-            np.random.default_rng([self._seed, 3, round_, said]),
+            np.random.default_rng([self._seed, 3, round_, answered]),
             partial(state.announce, round_),
             rows=max(2 * state.settings.ready, 64),
             round_=round_,
@@ -122,7 +123,7 @@ class Planner:
         """Plan a batch unless one is being planned.
 
         Raises:
-            InputError: The last one could not be planned.
+            InputError: Planning the last batch failed.
         """
         if self.failure is not None:
             raise InputError(
@@ -152,7 +153,7 @@ class Planner:
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
                 judged = self._judge(engine, snapshot.heard)
             except Exception as error:
-                # Nobody waits for this thread: what went wrong would be seen nowhere, and be tried for ever.
+                # No caller awaits this thread: an error raised here would be lost, and planning repeat for ever.
                 _log.exception("a batch of questions could not be planned")
                 with state.lock:
                     self.busy, self.failure = False, f"{type(error).__name__}: {error}"
@@ -163,10 +164,10 @@ class Planner:
         self._executor.submit(plan)
 
     def identity_lister(self, known: ConstraintGraph) -> Callable[[Engine], IdentityList]:
-        """Lists the predicted identities as of now; what it gives is slow, and needs no lock.
+        """Return a function that lists the present predicted identities; it is slow, and needs no lock.
 
         Args:
-            known: A copy of what is known now.
+            known: A copy of the current constraints.
         """
         beliefs, thresholds = self._state.beliefs, self._state.grouping.thresholds("deliver")
         names, edited, changes = dict(beliefs.names), tuple(beliefs.edited), beliefs.changes
@@ -178,7 +179,7 @@ class Planner:
         return list_identities
 
     def _exclude(self) -> None:
-        """Let the engine leave out what was taken out of the pool; that makes the beliefs replay."""
+        """Exclude the images that left the pool from the engine; ``replays`` shows when some are new."""
         if self._excluded_at != self._state.beliefs.replays:
             self._excluded_at = self._state.beliefs.replays
             self.engine.exclude(self._state.beliefs.excluded)
@@ -186,7 +187,8 @@ class Planner:
     def _judge(self, engine: Engine, heard: ConstraintGraph) -> NDArray[np.int64] | None:
         """The identities that the audit judges; slow, and needs no lock.
 
-        Those that had taken in its answers would agree with them, however wrong they are elsewhere.
+        They are formed without the audit's answers; with them they would agree with these answers,
+        however wrong they are elsewhere.
         """
         settings = self._state.grouping
         if settings.audit_share == 0:

@@ -1,7 +1,7 @@
-"""One refresh in a process of its own, so that people go on answering meanwhile.
+"""Run one refresh in a separate process, so that annotators can keep answering.
 
-The first line of its standard input says what to do. It tells its progress as JSON lines, and stops with the
-process that started it.
+The process reads its task (:class:`.Work`) from the first line of standard input, writes its progress as JSON
+lines to standard output, and ends when its parent process ends.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from reid_al_agents.workspace.features import read_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_env import FeatureSet, InputError
 
-_TOLD_EVERY = 0.2  # seconds between two lines on one thing
+_REPORT_EVERY = 0.2  # seconds between two progress lines of one stage
 
 
 def main() -> int:
-    """Do what standard input says; 0 if that went well."""
+    """Run the task on standard input; return 0, or 2 for unusable input."""
     work = Work(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        _tell(finished=refresh(work))
+        _report(finished=refresh(work))
     except InputError as error:
-        _tell(error=str(error))
+        _report(error=str(error))
         return 2
     return 0
 
@@ -45,16 +45,17 @@ def main() -> int:
 def refresh(work: Work) -> dict[str, Any]:
     """Adapt or refresh the model and embed the pool.
 
-    The start weights are adapted where that is wanted and was not done yet. Then the model learns from the
-    answers, if there are any. ``weights.safetensors`` and ``features.npz`` are left in the round's folder.
+    The label-free start is trained first if the settings ask for one and it does not exist yet. Then the
+    model is trained on the answers, if there are any. ``weights.safetensors`` and ``features.npz`` are
+    written to the round's folder.
 
     Returns:
-        Figures about the training and, where labels are known, the scores.
+        Training metrics and, if labels are known, the scores.
     """
     folder = Folder(Path(work.folder))
     kept = folder.kept()
     config = replace(kept.settings, split=str(folder.split))
-    pool = assemble(config, device=work.device, progress=_Bar())
+    pool = assemble(config, device=work.device, progress=_Progress())
     if not isinstance(pool, ImagePool):
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")
     figures: dict[str, Any] = {}
@@ -99,23 +100,23 @@ def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) ->
     )
 
 
-class _Bar:
+class _Progress:
     def __init__(self) -> None:
-        self._told = 0.0
+        self._reported = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done >= total or now - self._told >= _TOLD_EVERY:
-            self._told = now
-            _tell(what=what, done=done, total=total)
+        if done >= total or now - self._reported >= _REPORT_EVERY:
+            self._reported = now
+            _report(what=what, done=done, total=total)
 
 
-def _tell(**line: Any) -> None:
+def _report(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
 
 def _stop_with_parent() -> None:
-    """Standard input ends when the parent does, however it ends."""
+    """Exit once standard input is closed, which happens however the parent process ends."""
     sys.stdin.read()
     os._exit(1)
 

@@ -1,4 +1,4 @@
-"""What a refresh process is told."""
+"""The task of a refresh process."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Work:
-    """What a refresh is to do.
+    """The task of one refresh.
 
     Args:
         folder: The session's folder.
         store: Address of the log's database.
         number: Number of the refresh, counted from 1.
-        last_event: Id of the last event to learn from; 0 only adapts the model.
+        last_event: Id of the last event to learn from; 0 for the label-free start only.
         device: Where to train.
     """
 
@@ -25,5 +25,5 @@ class Work:
     device: str
 
     def line(self) -> str:
-        """As the process reads it."""
+        """Encode as the line of JSON that the process reads."""
         return json.dumps(asdict(self)) + "\n"

@@ -1,4 +1,4 @@
-"""How fast, how reliable and how much in agreement the people are."""
+"""Speed, reliability and agreement of annotators."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reid_al_agents.annotate.messages import Json
 from reid_al_agents.log.events import SIGNS, Event
 
 _RECENT = 20  # answers over which speed is measured
-_PAUSE = 60.0  # seconds between two answers that count as a pause, not as work
-_COMMON = 5  # pairs that two people must share before their agreement is told
+_PAUSE = 60.0  # seconds between two answers; longer pauses count as this
+_COMMON = 5  # pairs that two annotators must both have answered before kappa is reported
 
 
 def answers_per_minute(times: list[float], now: float) -> float | None:
-    """Speed over the latest answers, pauses taken as a minute at most; ``None`` if nobody answers now."""
+    """Speed over the latest answers, pauses capped at a minute; ``None`` after ten idle minutes."""
     recent = [*times[-_RECENT:], now]
     if len(times) < 2 or now - times[-1] > 10 * _PAUSE:
         return None
@@ -32,7 +32,7 @@ def answered_today(events: Iterable[Event], now: float) -> int:
 
 
 def table(events: Iterable[Event], now: float) -> list[Json]:
-    """One line for each person who answered, by name."""
+    """One row for each annotator, sorted by name."""
     mine: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         if event.kind == "answer":
@@ -43,7 +43,7 @@ def table(events: Iterable[Event], now: float) -> list[Json]:
 
 def _line(who: str, answers: list[Event], said: dict[str, dict[tuple[int, int], int]], now: float) -> Json:
     signs = [SIGNS.get(event.answer or "", 0) for event in answers]
-    told = [sign for sign in signs if sign]
+    decided = [sign for sign in signs if sign]
     seconds = [event.seconds for event in answers if event.seconds is not None]
     hidden = [
         (SIGNS.get(event.answer or "", 0), int(event.payload["truth"]))
@@ -57,12 +57,12 @@ def _line(who: str, answers: list[Event], said: dict[str, dict[tuple[int, int], 
         "median_seconds": float(np.median(seconds)) if seconds else None,
         "hidden": {"asked": len(hidden), "right": sum(answer == truth for answer, truth in hidden)},
         "agreement": _agreement(who, said),
-        "match_rate": told.count(1) / len(told) if told else None,
+        "match_rate": decided.count(1) / len(decided) if decided else None,
     }
 
 
 def _said(answers: list[Event]) -> dict[tuple[int, int], int]:
-    """The last word of a person on each pair that they could tell."""
+    """The latest answer of an annotator, +1 or −1, for each pair that they did not answer "can't tell"."""
     said = {}
     for event in answers:
         sign = SIGNS.get(event.answer or "", 0)
@@ -72,7 +72,7 @@ def _said(answers: list[Event]) -> dict[tuple[int, int], int]:
 
 
 def _agreement(who: str, said: dict[str, dict[tuple[int, int], int]]) -> Json | None:
-    """Cohen's kappa with the person with whom most pairs are shared."""
+    """Cohen's kappa with the annotator who answered most of the same pairs."""
     shared = {other: sorted(said[who].keys() & said[other].keys()) for other in sorted(said) if other != who}
     other = max(shared, key=lambda name: len(shared[name]), default=None)
     if other is None or len(shared[other]) < _COMMON:
@@ -83,11 +83,11 @@ def _agreement(who: str, said: dict[str, dict[tuple[int, int], int]]) -> Json | 
 
 
 def cohen_kappa(first: list[int], second: list[int]) -> float:
-    """Agreement beyond chance of two people's answers +1 and −1 about the same pairs.
+    """Cohen's kappa of two annotators' answers, +1 or −1, to the same pairs.
 
     ``κ = (p_o − p_e) / (1 − p_e)`` with the observed agreement p_o and that expected by chance p_e (Cohen,
-    Educational and Psychological Measurement 1960), by scikit-learn. 1 where both say one and the same thing
-    throughout, which leaves the quotient undefined.
+    Educational and Psychological Measurement 1960), by scikit-learn. If all answers
+    are equal, the quotient is undefined and 1 is returned.
     """
     from sklearn.metrics import cohen_kappa_score
 

@@ -1,4 +1,4 @@
-"""What the parts of a session share: its log, what is believed, and the pool as the present model sees it."""
+"""State shared by the parts of a session: the log, the beliefs, and the pool's features."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from reid_al_env import FeatureSet
 
 @dataclass
 class State:
-    """Shared by the parts of a session; whoever reads or changes it holds ``lock``.
+    """State shared by the parts of a session; hold ``lock`` to read or change it.
 
     Args:
-        store: Where events are kept.
-        run: The run.
-        features: The pool as the present model sees it.
-        settings: How people are asked.
-        grouping: How groups are formed and asked about.
-        known: Gives what is known before the first answer.
+        store: The event store.
+        run: Id of the run in the store.
+        features: Features of the pool under the current model.
+        settings: Annotation settings.
+        grouping: Settings of groups and questions.
+        known: Gives the constraints known before the first answer.
         clock: Seconds since 1970-01-01 UTC.
         sides: Which images can be compared; ``None`` where all can.
-        round: Refreshes behind the model.
+        round: Number of refreshes that led to the current model.
 
     Attributes:
         beliefs: What follows from the events.
@@ -55,25 +55,30 @@ class State:
 
     @property
     def over(self) -> bool:
-        """Whether as many answers as were wanted are there."""
+        """Whether the label budget is used up."""
         return self.settings.answers is not None and self.beliefs.answers >= self.settings.answers
 
     def load(self) -> None:
-        """Take in the events of the log that are not known yet."""
+        """Read the log's new events and replay the beliefs."""
         for event in self.store.events(self.run, after=max((e.id for e in self.keys.values()), default=0)):
             self.keys[event.key] = event
         self.beliefs.restart(self.keys.values())
 
+<<<<<<< HEAD
     def log(self, event: Event, *, wait: bool = True) -> tuple[Event, int | None, bool]:
         """Put an event on disk and believe it.
+=======
+    def log(self, event: Event) -> tuple[Event, int | None, bool]:
+        """Store an event and apply it to the beliefs.
+>>>>>>> h/reader
 
         Args:
             event: The event.
             wait: See :meth:`.EventStore.append`.
 
         Returns:
-            The event as it is on disk; the answer that closes its pair, see :meth:`.Beliefs.apply`; and
-            whether it is new.
+            The event as stored; the answer that closes its pair, see :meth:`.Beliefs.apply`; and whether the
+            event is new.
         """
         stored, new = self.store.append(event, wait=wait)
         closes = None
@@ -83,7 +88,7 @@ class State:
         return stored, closes, new
 
     def announce(self, round_: int, payload: dict[str, Any], probability: float | None) -> None:
-        """Log and believe an event of the audit; see :data:`.Announce`."""
+        """Store an audit event and apply it to the beliefs; see :data:`.Announce`."""
         key = f"audit/{round_}" if "groups" in payload else f"audit/{uuid.uuid4().hex}"
         event = Event(
             key, self.run, "audit", "", self.clock(), round=round_, probability=probability, payload=payload

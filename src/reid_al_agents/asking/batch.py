@@ -1,4 +1,4 @@
-"""A batch of questions between groups: the pool at one moment, and which group asks when."""
+"""A batch of questions between groups: the groups at one moment, and their order as queries."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ FEWEST = 3
 
 
 class Batch:
-    """The groups as they stand, the environment over them, and the order in which they ask.
+    """The current groups, the environment over them, and their order as queries.
 
     Args:
         features: The images, in the space in which they are compared.
         similarities: Their (N, N) sparse similarities.
         formed: Their groups.
-        constraints: What is known of the images; it is read now and not kept.
+        constraints: Constraints between the images; read once, not kept.
         model: Gives the match probabilities.
         settings: Of the groups.
         episode: Of the environment.
-        rows: How many groups may ask side by side.
+        rows: Number of groups that can be queries at the same time.
         node_features: Whether the observation describes the groups.
-        excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
+        excluded: (N,) bool, images left out of all questions, each a group of its own; ``None`` for none.
         sides: Which images can be compared; ``None`` where all can.
 
     Attributes:
         view: The groups with their candidates.
         excluded: See above.
         inquiry: The environment over groups, ``rows`` episodes side by side.
-        free: Its episodes that nobody uses.
+        free: Episodes not in use.
     """
 
     def __init__(
@@ -68,10 +68,14 @@ class Batch:
             self.inquiry = self._environment(episode, rows, node_features)
 
     def queries(self) -> Iterator[tuple[int, float]]:
+<<<<<<< HEAD
         """Groups that ask, in descending order of the expected gain of their best question, with that gain.
+=======
+        """Query groups in descending order of the expected gain of their best question, with that gain.
+>>>>>>> h/reader
 
-        A group that has asked or was asked about in this batch is passed over, and so is one whose best
-        question is about such a group.
+        A group that was query or candidate in this batch is skipped, and so is a group whose best candidate
+        was.
         """
         view = self.view
         if len(view.groups) < FEWEST:
@@ -85,22 +89,22 @@ class Batch:
                 yield int(query), float(best[query])
 
     def touch(self, group: int) -> None:
-        """The group has asked or was asked about."""
+        """Mark a group as query or candidate in this batch."""
         self._touched[group] = True
 
     def give(self, a: int, b: int, answer: int) -> None:
-        """Lay down the answer about two groups, for the environment's next step."""
+        """Store the answer about two groups for the environment's next step."""
         self._given[a, b] = answer
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
-        """The answers laid down; the batch is its environment's oracle."""
+        """Return the stored answers; the batch is the oracle of its environment."""
         pairs = zip(queries.tolist(), galleries.tolist(), strict=True)
         return np.array([self._given.pop(pair) for pair in pairs], dtype=np.int8)
 
     def _environment(self, episode: EpisodeSettings, rows: int, node_features: bool) -> Inquiry:
-        """What is known of the groups is implied, what was asked is masked.
+        """Make the environment: known relations are implied answers, pairs already asked are masked.
 
-        The pool keeps its size however few groups are left, since policies and their memories have one.
+        The pool size is fixed, however few groups are left, since policies and replay buffers need one shape.
         """
         view, count = self.view, len(self.view.groups)
         known = ConstraintGraph(count)

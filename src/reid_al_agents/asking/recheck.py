@@ -1,4 +1,4 @@
-"""Rechecks: answers that are probably wrong are asked about again, with two other images."""
+"""Rechecks: questions about the groups of a suspected error, with two other images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reid_al_agents.beliefs.suspected_errors import Pair, SuspectedError
 from reid_al_agents.beliefs.weights import chance_of_error
 
 _LEAST_GAIN = 0.05
-"""Expected gain below which an answer is not rechecked: its chance of error times its reach."""
+"""Least expected gain of a recheck: the chance that the answer is wrong, times its reach √(|A| |B|)."""
 
 
 class Rechecks:
@@ -22,7 +22,7 @@ class Rechecks:
 
     Args:
         beliefs: Holds the suspected errors.
-        report: Counts what is asked.
+        report: Counts the questions.
     """
 
     def __init__(self, beliefs: Beliefs, report: AskingReport) -> None:
@@ -35,7 +35,7 @@ class Rechecks:
 
     def next(self, batch: Batch, gain: float, room: Room) -> Steps | None:
         """The best recheck, if its expected gain is at least ``gain``."""
-        if self._weighed is not batch:  # by the present match model, not by its first guess
+        if self._weighed is not batch:  # rank by the match model of this batch
             self._weighed = batch
             self._rank_all(batch)
         for pair, error in self._beliefs.suspected.items():
@@ -75,7 +75,7 @@ class Rechecks:
         suspicion = Suspicion(*error.first, error.answer, chance)
         self._report.repeated += 1
         try:
-            # Even odds: what was likely beforehand has counted with the suspected answer.
+            # Probability 0.5: the prior already counted with the suspected answer.
             answer = yield Question(*error.second, 0.5, "repeat", doubted=suspicion)
         except GeneratorExit:  # the question was dropped: it may be asked later
             self._taken.discard(pair)

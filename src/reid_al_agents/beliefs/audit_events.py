@@ -1,4 +1,4 @@
-"""The audit's events: what a round's pairs are drawn from, and what is noted about them."""
+"""Events of the audit: the sampling design of each round, and notes on the audited pairs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NOTE = {"design", "stratum", "together"}
 
 @dataclass(frozen=True)
 class AuditNote:
-    """What is kept with a question of the audit.
+    """Note stored with an audit question.
 
     Attributes:
         design: Number of the design that the pair was drawn from.
-        stratum: Of that design.
-        together: Whether the two images were in one group when the question was made; ``None`` where the
-            audit asks for a second answer.
+        stratum: Stratum of that design.
+        together: Whether the two images were in one group when the question was made; ``None`` for a recheck
+            by the audit.
     """
 
     design: int
@@ -32,12 +32,12 @@ class AuditNote:
     together: bool | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Convert to a dictionary for JSON."""
         return {"design": self.design, "stratum": self.stratum, "together": self.together}
 
 
 def audit_note(event: Event) -> AuditNote | None:
-    """The note of an answer to an audit question; ``None`` of other events."""
+    """The note of an answer to an audit question; ``None`` for other events."""
     note = event.payload.get("audit")
     if not isinstance(note, Mapping) or not note.keys() >= _NOTE:
         return None
@@ -46,9 +46,9 @@ def audit_note(event: Event) -> AuditNote | None:
 
 
 def noted_pairs(event: Event) -> list[AuditedPair]:
-    """Pairs that the audit drew and whose relation was known without asking.
+    """Audited pairs that needed no question, since their relation was known.
 
-    Events of version 0.1 kept them with the next audit question.
+    Version 0.1 stored them with the next audit question.
     """
     if event.kind == "audit":
         noted = [event.payload["known"]] if "known" in event.payload else []
@@ -58,7 +58,7 @@ def noted_pairs(event: Event) -> list[AuditedPair]:
 
 
 def shared_pair(event: Event) -> tuple[int, int] | None:
-    """A pair of the audit that asking chose by itself, so that it may hear the answer."""
+    """An audited pair that the engine also chose on its own, so its answer may guide further questions."""
     if event.kind != "audit" or "shared" not in event.payload:
         return None
     i, j = event.payload["shared"]
@@ -66,13 +66,13 @@ def shared_pair(event: Event) -> tuple[int, int] | None:
 
 
 def packed_design(design: Design) -> dict[str, Any]:
-    """What a round's audit draws from, for JSON."""
+    """Compress the sampling design of a round for JSON."""
     packed = zlib.compress(np.asarray(design.groups, dtype="<i4").tobytes())
     return {"groups": base64.b64encode(packed).decode("ascii"), "sizes": design.sizes.tolist()}
 
 
 def unpacked_design(event: Event) -> Design | None:
-    """What the audit of the event's round draws from; ``None`` where the event says nothing of that."""
+    """The sampling design in an audit event; ``None`` if the event has none."""
     if event.kind != "audit" or "groups" not in event.payload:
         return None
     packed = base64.b64decode(event.payload["groups"])
@@ -81,10 +81,10 @@ def unpacked_design(event: Event) -> Design | None:
 
 
 def changes_groups(event: Event) -> bool | None:
-    """Whether an answer changed a group; ``None`` for events that say nothing about that.
+    """Whether an answer changed a group; ``None`` for events that give no evidence of it.
 
-    "Same" between two groups joins them. An answer to the audit changes something where it contradicts the
-    groups, and a recheck of other images where it contradicts the suspected answer.
+    "Same" to a policy question joins two groups. An audit answer changes a group if it contradicts the
+    groups, and a recheck if it contradicts the suspected answer.
     """
     if event.kind != "answer" or event.answer not in SIGNS:
         return None

@@ -1,4 +1,4 @@
-"""Where answers disagree: chains of evidence, side by side."""
+"""Contradictions between answers, with the evidence on both sides."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reid_al_env import Dispute
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Two sides that cannot both hold.
+    """Evidence that cannot all be right.
 
     Attributes:
-        kind: ``evidence`` where a chain of matches joins two images that were told apart; ``people`` where
-            two annotators answered differently about one pair.
-        ask: The pair that would settle it.
-        same: What says that the two are the same, in the order of the chain.
-        different: What says that they differ.
+        kind: ``evidence`` if a chain of matches joins two images answered "different"; ``people`` if two
+            annotators answered the same pair differently.
+        ask: The pair whose answer would settle it.
+        same: Evidence of a match, in the order of the chain.
+        different: Evidence against a match.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Contradiction:
 
 
 def find_contradictions(beliefs: Beliefs) -> list[Contradiction]:
-    """All that is contradicted and that no annotator has settled."""
+    """Find the contradictions that no annotator has settled."""
     said: dict[Pair, list[Evidence]] = defaultdict(list)
     for item in beliefs.evidence:
         if item.sign:
@@ -49,7 +49,7 @@ def find_contradictions(beliefs: Beliefs) -> list[Contradiction]:
 
 
 def unsettled(beliefs: Beliefs) -> list[Dispute]:
-    """Disputes on which no annotator has decided."""
+    """Find the disputes that no annotator has settled."""
     return [
         dispute
         for dispute in beliefs.constraints.disputes()
@@ -66,7 +66,7 @@ def _of_evidence(
 
 
 def _matches(said: dict[Pair, list[Evidence]]) -> dict[int, list[int]]:
-    """By image, those of which more weight says that they are the same than that they differ."""
+    """For each image, the images with more evidence for a match than against it."""
     near: dict[int, list[int]] = defaultdict(list)
     for (i, j), items in said.items():
         if sum(item.sign * item.weight for item in items) > 0:
@@ -94,7 +94,7 @@ def _chain(start: int, end: int, near: dict[int, list[int]]) -> list[Pair]:
 
 
 def _annotators_disagree(items: list[Evidence]) -> bool:
-    """Whether two annotators said different things and neither side was decided on."""
+    """Whether two annotators answered differently and neither answer has been settled."""
     sides = [
         {item.event.annotator for item in items if item.event is not None and item.sign == sign}
         for sign in (1, -1)

@@ -67,8 +67,8 @@ class Answered(NamedTuple):
     """Result of one action.
 
     Args:
-        left: Dataset index of the image shown of one group, −1 if no question was asked.
-        right: Dataset index of the image shown of the other group, −1 if no question was asked.
+        left: Dataset index of the image that stood for one group, −1 if no question was asked.
+        right: Dataset index of the image that stood for the other group, −1 likewise.
         answer: +1 match, −1 no match, 0 can't tell or not asked.
         reward: Gain in B-cubed F1.
     """
@@ -85,10 +85,10 @@ class CatalogueGame(CopiedByState):
     Args:
         pool: The pool.
         settings: Settings of the episode.
-        seed: Seed of the mistakes in answers.
+        seed: Seed of the wrong answers.
 
     Attributes:
-        slots: Numbers of the pairs that can be chosen, at most M; action ``a`` asks about ``slots[a]``.
+        slots: Indices of the pairs that can be chosen, at most M; action ``a`` asks about ``slots[a]``.
         spent: Number of actions so far.
         score: B-cubed scores of the delivered identities.
     """
@@ -118,7 +118,7 @@ class CatalogueGame(CopiedByState):
         return (np.arange(self.settings.questions) < len(self.slots)).astype(np.int8)
 
     def step(self, action: int) -> Answered:
-        """Ask one question; an action without a question spends an answer and changes nothing else."""
+        """Ask one question; an action without a question uses up one answer and changes nothing else."""
         self.spent += 1
         if action >= len(self.slots):
             return Answered(-1, -1, 0, 0.0)
@@ -132,7 +132,7 @@ class CatalogueGame(CopiedByState):
         return Answered(left, right, answer, self.score.f1 - before.f1)
 
     def observation(self) -> Observation:
-        """What an agent sees, in new arrays; see the environment's docstring."""
+        """The observation, in new arrays; see the environment's docstring."""
         count, places = len(self.slots), self.settings.questions
         described = self._described()
         features = np.zeros((places, described.shape[1]), dtype=np.float32)

@@ -14,7 +14,7 @@ from reid_al_env.feature_set import FeatureSet
 from reid_al_env.mdp.metric import l2_normalise
 
 NEIGHBOURS = 10
-"""Nearest groups of each group that questions are about."""
+"""Number of nearest groups that a group can be compared with."""
 _GROUPING_ROUNDS = 2
 _ROWS = 1024
 _PAIRS = 1 << 18
@@ -28,7 +28,7 @@ class Pool:
     it.
 
     Args:
-        source: The task, or the features, that the pool is of.
+        source: The task or the features that the pool was made from.
         features: The images.
         units: L2-normalised features, (N, D) float32.
         groups: Group of each image, (N,) int64, numbered by first image.
@@ -65,8 +65,9 @@ class Pool:
         """Group the images and find the pairs.
 
         Two rounds of grouping join mutual nearest neighbours, if they are at least as similar as the median
-        image is to its nearest neighbour. A pair of groups is joined automatically if each is the nearest
-        group of the other, or if they are at least as similar as the median group is to its nearest group.
+        image is to its nearest neighbour. Two groups are joined automatically if
+        their similarity is at least the median, over all groups, of the similarity to the nearest group; for
+        mutual nearest groups the lower quartile is enough.
         """
         features = source.features() if isinstance(source, Task) else source
         units = l2_normalise(features.features)
@@ -87,7 +88,7 @@ class Pool:
 
 @functools.lru_cache(maxsize=8)
 def pool_of(source: Task | FeatureSet) -> Pool:
-    """The pool of a task or of given features; the last few are kept."""
+    """The pool of a task or of given features; the last eight are cached."""
     return Pool.of(source)
 
 
@@ -157,7 +158,7 @@ def _best(
     best = np.empty(len(left), dtype=np.float32)
     ends = np.cumsum(counts)
     first = 0
-    while first < len(left):  # as many pairs of groups at once as make about _PAIRS pairs of images
+    while first < len(left):  # in chunks of about _PAIRS pairs of images
         last = max(int(np.searchsorted(ends, (ends[first - 1] if first else 0) + _PAIRS)), first + 1)
         some = slice(first, last)
         pair = np.repeat(np.arange(first, min(last, len(left))), counts[some])

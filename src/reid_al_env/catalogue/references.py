@@ -17,16 +17,16 @@ _TINY = 1e-9
 
 
 def nearest_first(game: CatalogueGame) -> int:
-    """Ask about the two most similar groups that are not delivered together; without any, the first check."""
+    """Choose the first question: the most similar groups delivered apart, or else the first check."""
     return 0
 
 
 def label_seeing(game: CatalogueGame) -> int:
-    """Ask, with the labels in view, what improves the delivered identities.
+    """Choose the question that improves the delivered identities most, according to the labels.
 
-    The question with the largest gain in F1. If none has a gain: a match that is not delivered, which may
-    cost at first; else a wrong join; else confirm a right join and reject a wrong pair in turns, which brings
-    other questions up.
+    This is the question with the largest gain in F1. If no question has a gain, take a matching pair that is
+    delivered apart (F1 may drop at first), else a non-matching pair that is delivered together. Otherwise
+    alternate between confirming a matching pair and rejecting a non-matching one, so that new questions open.
     """
     gains = game.gains()[: len(game.slots)]
     best = int(np.argmax(gains))
@@ -42,12 +42,12 @@ def label_seeing(game: CatalogueGame) -> int:
 
 
 class ScoreScale(NamedTuple):
-    """B-cubed F1 between which the normalised score of a task is linear.
+    """B-cubed F1 values that define the normalised score of a task: linear, with 0 and 1 as below.
 
     Args:
-        start: Before the first answer.
-        nearest: At the end of nearest first; score 0.
-        label_seeing: At the end of the label-seeing order; score 1.
+        start: F1 before the first answer.
+        nearest: F1 at the end of :func:`nearest_first`; score 0.
+        label_seeing: F1 at the end of :func:`label_seeing`; score 1.
     """
 
     start: float
@@ -55,19 +55,19 @@ class ScoreScale(NamedTuple):
     label_seeing: float
 
     def score(self, f1: float) -> float:
-        """The normalised score of an F1; NaN if the label-seeing order ends no better than nearest first."""
+        """Normalise an F1; NaN if the label-seeing policy ends no better than nearest first."""
         span = self.label_seeing - self.nearest
         return (f1 - self.nearest) / span if span > _TINY else math.nan
 
 
 @functools.lru_cache(maxsize=1024)
 def score_scale(source: Task | FeatureSet, settings: GameSettings, seed: int) -> ScoreScale:
-    """Play the reference policies to their end; remembered, since it takes as long as two episodes.
+    """Run one episode of each reference policy and return the scale; results are cached.
 
     Args:
         source: The task, or features.
         settings: Settings of the episode.
-        seed: Seed of the mistakes in answers; both policies meet the same.
+        seed: Seed of the wrong answers, the same for both policies.
     """
     pool = pool_of(source)
     start = CatalogueGame(pool, settings, seed).score.f1

@@ -13,10 +13,10 @@ Pair = tuple[int, int]
 def deliver(
     groups: int, must_links: Collection[Pair], cannot_links: Collection[Pair], joins: Sequence[Pair]
 ) -> list[int]:
-    """Delivered identity of each group, named by its lowest group.
+    """Delivered identity of each group, labelled by the lowest group index in it.
 
-    Groups that must-links connect are one identity. Then each automatic join, in the order given (the most
-    similar first), makes one identity of two, unless a cannot-link lies between them.
+    Groups connected by must-links form one identity. Then each automatic join, in the given order (most
+    similar first), merges two identities, unless a cannot-link separates them.
 
     Args:
         groups: Number of groups.
@@ -44,9 +44,9 @@ def deliver(
 def bcubed(delivered: Sequence[int], identities: Sequence[int]) -> tuple[float, float, float]:
     """B-cubed precision, recall and F1 of delivered identities [1]_.
 
-    An image's precision is the share of the images delivered as its identity that show its identity; its
-    recall is the share of the images of its identity that are delivered with it. Both count the image itself.
-    The scores are means over all images of known identity; the others are left out.
+    The precision of an image is the share of images in its delivered identity that have its true identity.
+    Its recall is the share of images of its true identity that are in its delivered identity. Both count the
+    image itself. The scores are means over the images of known identity; other images are ignored.
 
     Args:
         delivered: Delivered identity of each image.

@@ -23,14 +23,14 @@ from reid_al_env.vector_infos import Columns
 class ReIDCatalogueVectorEnv(BatchedEnv):
     """``num_envs`` catalogues, equal to :class:`reid_al_env.catalogue.env.ReIDCatalogueEnv` in each row.
 
-    It gives what ``SyncVectorEnv`` over the single environment gives, to the byte: with ``seed`` a number,
-    sub-environment ``i`` has seed + i. ``options={"task": ...}`` chooses the task of all sub-environments
-    that are reset.
+    Its output equals that of ``SyncVectorEnv`` over the single environment, byte for byte. With an integer
+    ``seed``, sub-environment ``i`` has seed + i. ``options={"task": ...}`` chooses the task of all
+    sub-environments that are reset.
 
     Args:
         num_envs: B, number of sub-environments.
         autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's enumeration.
-        tasks: As in the single environment, like the arguments after it.
+        tasks: See the single environment, also for the arguments that follow.
         max_episode_steps: Truncate episodes after so many steps; ``None`` or −1: no limit.
 
     Raises:

@@ -19,8 +19,8 @@ def minimum_cut(
 ) -> tuple[float, NDArray[np.int64]]:
     """The lightest set of edges whose removal separates ``source`` from ``sink``.
 
-    Of several lightest sets, those with the latest edge (the one furthest down in ``edges``) are preferred,
-    and of these the one nearest to the source.
+    If several sets are equally light, those that contain the edge furthest down in ``edges`` are preferred,
+    and among these the one nearest to the source.
 
     Args:
         edges: Node pairs, shape (M, 2); parallel edges add up.
@@ -38,7 +38,7 @@ def minimum_cut(
     if loads.shape != (len(pairs),):
         raise InputError(f"minimum cut: {len(pairs)} edges but weights of shape {loads.shape}; give one each")
     if not (np.isfinite(loads).all() and (loads > 0).all()):
-        raise InputError("minimum cut: a weight is not a positive number; leave out edges of no weight")
+        raise InputError("minimum cut: a weight is not a positive number; leave out edges of weight 0")
     if source == sink:
         raise InputError(f"minimum cut: node {source} is both source and sink; expected two nodes")
     found = CutFinder(pairs.tolist(), loads.tolist()).cut(source, sink)
@@ -68,13 +68,13 @@ class CutFinder:
         # Arc 2k runs along edge k and arc 2k + 1 against it, so ``arc ^ 1`` is the way back.
         self._heads = [node for i, j in edges for node in (j, i)]
         self._capacity = [weight for weight in weights for _ in range(2)]
-        self._full = TOLERANCE * max(weights, default=0.0)
+        self._saturated = TOLERANCE * max(weights, default=0.0)  # residual capacity that counts as none
         self._arcs: dict[int, list[int]] = {}
         for arc, tail in enumerate(node for edge in edges for node in edge):
             self._arcs.setdefault(tail, []).append(arc)
 
     def cut(self, source: int, sink: int, at_most: float = math.inf) -> tuple[float, list[int]] | None:
-        """The cut :func:`minimum_cut` describes, with edges by number, ascending.
+        """The cut that :func:`minimum_cut` returns, with its edges as ascending indices.
 
         Returns:
             Weight and edges; (0, []) if no path joins the two. ``None`` as soon as the weight is known to
@@ -95,20 +95,20 @@ class CutFinder:
         return math.fsum(self._capacity[arc] for arc in leaving), sorted(arc // 2 for arc in leaving)
 
     def remove(self, edges: Iterable[int]) -> None:
-        """Remove edges, by number."""
+        """Remove edges, given by index."""
         for edge in edges:
             for arc in (2 * edge, 2 * edge + 1):
                 self._arcs[self._heads[arc ^ 1]].remove(arc)
 
     def parts(self, nodes: Iterable[int]) -> list[list[int]]:
-        """Groups of the nodes that remaining edges join, in the order of each group's first node."""
+        """Connected components under the remaining edges, in the order of their first nodes in ``nodes``."""
         seen: set[int] = set()
         parts = []
         for first in nodes:
             if first not in seen:
                 seen.add(first)
                 parts.append([first])
-                for node in parts[-1]:  # grows while it is walked: a queue
+                for node in parts[-1]:  # a queue: it grows during the loop
                     beside = [self._heads[arc] for arc in self._arcs.get(node, ())]
                     parts[-1] += dict.fromkeys(other for other in beside if other not in seen)
                     seen.update(beside)
@@ -118,13 +118,13 @@ class CutFinder:
         return room.get(arc, self._capacity[arc])
 
     def _reach(self, room: dict[int, float], start: int, until: int | None = None) -> dict[int, int]:
-        """Nodes reached over arcs with residual capacity, nearest first, each with its arc (start: −1)."""
+        """Nodes reachable by residual capacity, nearest first, each with the arc into it (start: −1)."""
         came_by = {start: -1}
         front = [start]
         for node in front:
             for arc in self._arcs.get(node, ()):
                 head = self._heads[arc]
-                if head not in came_by and self._room(room, arc) > self._full:
+                if head not in came_by and self._room(room, arc) > self._saturated:
                     came_by[head] = arc
                     front.append(head)
                     if head == until:
@@ -139,15 +139,15 @@ class CutFinder:
         return path
 
     def _source_side(self, room: dict[int, float], nearest: dict[int, int]) -> dict[int, int]:
-        """The source's side of the minimum cut with the latest edge, given that of the nearest cut.
+        """The source side of the minimum cut with the latest edge; ``nearest`` is that of the nearest cut.
 
-        A set of nodes is the source's side of a minimum cut if it holds the source, not the sink, and
-        everything reachable from it. The smallest such set that a saturated arc leaves is what is reachable
-        from the arc's tail.
+        A set of nodes is the source side of a minimum cut if it contains the source, does not contain the
+        sink, and contains every node reachable from it. The smallest such set that a given saturated arc
+        leaves is the set of nodes reachable from the arc's tail.
         """
         for arc in sorted(room, key=lambda arc: arc // 2, reverse=True):
             tail, head = self._heads[arc ^ 1], self._heads[arc]
-            if self._room(room, arc) > self._full or head in nearest:
+            if self._room(room, arc) > self._saturated or head in nearest:
                 continue
             # Flow can be sent back: a saturated arc's tail reaches the source, and the sink reaches its head.
             side = nearest if tail in nearest else self._reach(room, tail)
@@ -180,7 +180,7 @@ class Partition:
         return order[inverse]
 
     def numbered_conflicts(self) -> NDArray[np.int64]:
-        """Pairs of groups that differ, shape (M, 2), by :meth:`numbered`; each once, sorted."""
+        """Pairs of groups that differ, numbered as by :meth:`numbered`, shape (M, 2), unique and sorted."""
         labels = [(a, b) for a, others in self.conflicts.items() for b in others if a < b]
         pairs = self.numbered()[np.asarray(labels, dtype=np.int64).reshape(-1, 2)]
         return np.unique(np.sort(pairs, axis=1), axis=0)

@@ -1,1 +1,1 @@
-"""The annotation page: HTTP over a live session."""
+"""The annotation page: a web server over a session."""

@@ -1,4 +1,4 @@
-"""What every request passes before its route, and the headers that every reply carries."""
+"""Checks that every request passes before its route, and headers of every reply."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reid_al_agents.annotate.server.access import Access
 from reid_al_agents.annotate.server.rate_limit import RateLimit
 
 LARGEST_BODY = 64 * 1024
-"""Bytes of a request's body."""
+"""Largest body of a request, in bytes."""
 
 LARGEST_QUERY = 4 * 1024
-"""Bytes of a query string."""
+"""Longest query string, in bytes."""
 
 SESSION_HEADER = "Reid-Session"
-"""Names the session in every reply, so that a page notices when another session has taken its port."""
+"""Header that identifies the session, so that a page notices when another session uses its port."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -40,12 +40,12 @@ _Refusal: TypeAlias = tuple[int, str]
 
 
 def protect(app: ASGIApp, access: Access, limit: RateLimit) -> ASGIApp:
-    """Put the checks and the headers of this module around an application.
+    """Wrap an application in the checks and headers of this module.
 
     Args:
         app: The application.
-        access: Says which hosts are ours.
-        limit: Requests that a peer may make.
+        access: Knows the allowed host names.
+        limit: Rate limit of each client.
     """
     hosts = [f"[{name}]" if ":" in name else name for name in access.hosts]
     trusted = TrustedHostMiddleware(RequestChecks(app, limit), allowed_hosts=hosts, www_redirect=False)
@@ -53,7 +53,7 @@ def protect(app: ASGIApp, access: Access, limit: RateLimit) -> ASGIApp:
 
 
 class ReplyHeaders:
-    """Adds headers to every reply, and forbids caching where the reply does not allow it itself."""
+    """Adds headers to every reply, and forbids caching unless the reply sets ``Cache-Control``."""
 
     def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self._app, self._headers = app, headers
@@ -72,11 +72,11 @@ class ReplyHeaders:
 
 
 class RequestChecks:
-    """Refuses too many requests, foreign origins, and bodies that are too large or no JSON.
+    """Refuses requests beyond the rate limit, from other origins, or with bodies too large or not JSON.
 
     Args:
         app: The application behind the checks.
-        limit: Requests that a peer may make.
+        limit: Rate limit of each client.
     """
 
     def __init__(self, app: ASGIApp, limit: RateLimit) -> None:
@@ -102,7 +102,7 @@ class RequestChecks:
         async def replay() -> Message:
             nonlocal message
             if message is None:
-                return await receive()  # only the end of the connection is left
+                return await receive()  # only the disconnect can follow
             first, message = message, None
             return first
 
@@ -126,13 +126,13 @@ def _refusal(scope: Scope) -> _Refusal | None:
 
 
 def _is_same_origin(origin: str | None, host: str) -> bool:
-    """Whether an Origin header names the host that the request was sent to; a missing one does not."""
+    """Whether the Origin header names the host of the request; False without the header."""
     scheme, _, rest = (origin or "").partition("://")
     return scheme in ("http", "https") and rest.lower() == host.lower()
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, in however many parts it comes; ``None`` if it is too large or the peer has gone."""
+    """The whole body, joined from its parts; ``None`` if it is too large or the client disconnected."""
     parts: list[bytes] = []
     size = 0
     while True:

@@ -1,6 +1,6 @@
-"""The JSON of replies, made from the session.
+"""Build the JSON of replies from the session.
 
-This is the only module of the server that reads the session's parts; routes call its public methods.
+No other module of the server reads the session's internals; routes call its public methods.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from reid_al_agents.beliefs.evidence import Evidence
 from reid_al_agents.log.events import StoredQuestion
 
 GROUP_IMAGES = 6
-"""Typical images of a group beside a question."""
+"""Number of typical images of a group shown beside a question."""
 
 LISTED_IMAGES = 8
-"""Images of an identity in the list of identities."""
+"""Number of images of an identity shown in the list of identities."""
 
 _RETURNS = 500
 _TOTALS_EVERY = 1.0  # seconds between two counts over the whole pool
 
 
 class Responses:
-    """Makes the JSON that pages show.
+    """Builds the JSON that pages show.
 
     Args:
         session: The session.
         refreshing: Its refreshes.
         pictures: Its images.
-        version: Put into the addresses of images, which browsers keep: another session on the same port has
+        version: Part of every image URL. Browsers cache images, and another session on the same port has
             other images.
     """
 
@@ -54,7 +54,7 @@ class Responses:
 
     @property
     def lock(self) -> contextlib.AbstractContextManager[Any]:
-        """Held over several calls, it keeps other annotators' requests from coming between them."""
+        """The session's lock; hold it to make several calls without other requests in between."""
         return self._session.state.lock
 
     def session(self) -> Json:
@@ -74,7 +74,7 @@ class Responses:
             raise Unknown(f"image: expected a number from 0 to {count - 1}")
 
     def questions(self, annotator: str, count: int, layout: str) -> Json:
-        """Lease up to ``count`` questions to an annotator; in the layout ``row``, in rows of one query."""
+        """Lease up to ``count`` questions to an annotator; layout ``row`` gives rows that share a query."""
         session = self._session
         with self.lock:
             if layout == "row":
@@ -109,8 +109,8 @@ class Responses:
         Args:
             groups: All groups; ``None`` before there are any.
             image: The image.
-            confirmed: (N,) whether answers put an image into its group; of the others the model suggests it.
-            count: Images at most.
+            confirmed: (N,) whether answers put an image into its group; otherwise the model suggests it.
+            count: Largest number of images; ``None`` for all.
         """
         if groups is None:
             members, key, name = [image], f"g{image}", None
@@ -129,7 +129,7 @@ class Responses:
         }
 
     def question(self, question: StoredQuestion) -> Json:
-        """A question; a gold question does not say that it is one, as that would give its answer away."""
+        """A question; gold questions are not marked as such, which would reveal their answers."""
         pair = question.query, question.candidate
         sides = [self._group_asked(image) for image in pair]
         self._pictures.prepare(pair, "large")
@@ -155,7 +155,7 @@ class Responses:
         }
 
     def _group_asked(self, image: int) -> Json:
-        """The group that a question is about; matches join its confirmed images to the one that is shown."""
+        """The group of a question's image; its confirmed images are those that matches join to this image."""
         matched = self._session.state.beliefs.constraints.groups()
         return self.group(self._session.planner.groups, image, matched == matched[image], count=GROUP_IMAGES)
 
@@ -202,7 +202,7 @@ class Responses:
             now = session.state.clock()
         estimate = session.audit()
         people = table(events, now)
-        told = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
+        matches = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
         answers = sum(line["answers"] for line in people)
         audit = estimate and {
             "precision": None if estimate.precision is None else list(estimate.precision),
@@ -215,7 +215,7 @@ class Responses:
             "changed": {"changed": monitor.changes, "asked": monitor.answers},
             "rounds": [_shares(line) for line in self._refreshing.rounds],
             "annotators": people,
-            "match_rate": sum(told) / answers if answers else None,
+            "match_rate": sum(matches) / answers if answers else None,
             "returns": [round(value, 4) for value in returns],
             "calibration_error": session.state.beliefs.audit.calibration_error(),
             "refresh": self._refreshing.state,
@@ -236,7 +236,7 @@ class Responses:
         return self.group(found, found.images(found.find(identity), 1)[0], found.confirmed)
 
     def _count(self) -> Json:
-        """Totals over the pool, counted again after changes, but not for every answer."""
+        """Totals over the pool; recounted after changes, at most once a second."""
         session = self._session
         found = session.planner.identities
         state = (session.state.beliefs.changes, -1 if found is None else found.changes)
@@ -291,6 +291,6 @@ class Responses:
 
 
 def _shares(line: Json) -> Json:
-    """A refresh's figures, with its scores as shares instead of percent."""
+    """Metrics of a refresh, with rank-1 and mAP as fractions instead of percentages."""
     scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}

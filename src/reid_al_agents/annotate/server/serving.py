@@ -24,20 +24,20 @@ def make_access(
     hosts: tuple[str, ...],
     secure: bool = False,
 ) -> tuple[Access, dict[str, str] | None]:
-    """Decide who is let in: everybody on this machine, or annotators with a token.
+    """Set up access: open to this machine only, or by token for named annotators.
 
     Args:
         folder: Where the secret and the tokens are kept.
-        host: Address that is listened on.
-        annotators: Names that get a token; they keep the one they have.
-        hosts: Names that the page is reached by.
-        secure: Whether it is reached over HTTPS, by a proxy.
+        host: Address to listen on.
+        annotators: Annotators that need a token; tokens made earlier are kept.
+        hosts: Host names under which the page is reached.
+        secure: Whether a proxy serves the page over HTTPS.
 
     Returns:
-        The access, and the tokens by name (``None`` where none are needed).
+        The access rules, and the token of each annotator (``None`` if no token is needed).
 
     Raises:
-        InputError: The page would be open to others without tokens, or a name is not valid.
+        InputError: ``host`` admits other machines but no annotators are named, or a name is invalid.
     """
     if host not in LOOPBACK and not annotators:
         raise InputError(
@@ -49,7 +49,7 @@ def make_access(
 
 
 def addresses(host: str, port: int, tokens: dict[str, str] | None, hosts: tuple[str, ...]) -> dict[str, str]:
-    """The address to open, by annotator; under the empty name where no token is needed."""
+    """Address of the page for each annotator; under the key ``""`` if no token is needed."""
     shown = (hosts or (host,))[0]
     shown = f"[{shown}]" if ":" in shown else shown
     base = f"http://{shown}:{port}/"
@@ -57,10 +57,10 @@ def addresses(host: str, port: int, tokens: dict[str, str] | None, hosts: tuple[
 
 
 def free_port(host: str, port: int) -> int:
-    """The port itself if it is free, or any free one for 0.
+    """Return ``port`` if it is free; for 0, any free port.
 
     Raises:
-        InputError: It is taken, or the address is not this machine's.
+        InputError: The port is taken, or ``host`` is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -81,9 +81,9 @@ def serve(
 
     Args:
         opened: The session.
-        access: Who may in.
+        access: The access rules.
         host: Address to listen on.
-        port: Its port.
+        port: Port to listen on.
         data: Name of the data.
         ready: Called once pages can be loaded.
     """
@@ -100,7 +100,7 @@ def serve(
         http=DeadlineProtocol,
         log_level="warning",
         server_header=False,
-        proxy_headers=access.secure,  # without a proxy, these headers would let peers choose their address
+        proxy_headers=access.secure,  # without a proxy, clients could forge their address with them
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)

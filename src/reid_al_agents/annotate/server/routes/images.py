@@ -1,4 +1,4 @@
-"""The route of the pictures."""
+"""The route that serves images."""
 
 from __future__ import annotations
 
