@@ -393,6 +393,38 @@ def speed() -> str:
     return table(("two cores", "measured"), lines, *files)
 
 
+def learner() -> str:
+    """Speed of the masked DQN beside Stable-Baselines3's DQN."""
+    found = result("dqn_speed")
+    names = {"mlp": "the paper's MLP", "graph": "graph network"}
+    lines = [
+        [
+            names[row["network"]],
+            row["gradient_transitions_per_answer"],
+            f"{row['answers_per_cpu_second']['SB3']:,.0f}",
+            f"{row['answers_per_cpu_second']['ours']:,.0f}",
+            f"{row['ratio']['ours']:.2f}",
+            f"{row['ratio']['ours, double']:.2f}",
+            f"{row['bound']:.2f}",
+        ]
+        for row in found["rows"]
+    ]
+    lines.append(
+        ["bytes of a transition in the replay", "", "", f"{found['replay_bytes_per_transition']:,.0f}"]
+    )
+    lines[-1] += [""] * 3
+    heads = (
+        f"answers a CPU second, {found['environments']} environments",
+        "gradient samples an answer",
+        "SB3's DQN",
+        "ours",
+        "ratio",
+        "with Double DQN",
+        "if all but the network took no time",
+    )
+    return table(heads, lines, "dqn_speed")
+
+
 def demo() -> str:
     """Rendered pedestrians: the default way beside the paper's."""
     measures = (("rank1", 1), ("map", 1), ("pairwise_f1", 2))
@@ -421,6 +453,7 @@ TABLES: dict[str, Callable[[], str]] = {
         environment,
         dqn,
         speed,
+        learner,
         demo,
     )
 }

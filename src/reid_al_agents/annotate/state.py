@@ -64,13 +64,8 @@ class State:
             self.keys[event.key] = event
         self.beliefs.restart(self.keys.values())
 
-<<<<<<< HEAD
     def log(self, event: Event, *, wait: bool = True) -> tuple[Event, int | None, bool]:
-        """Put an event on disk and believe it.
-=======
-    def log(self, event: Event) -> tuple[Event, int | None, bool]:
         """Store an event and apply it to the beliefs.
->>>>>>> h/reader
 
         Args:
             event: The event.

@@ -68,11 +68,7 @@ class Batch:
             self.inquiry = self._environment(episode, rows, node_features)
 
     def queries(self) -> Iterator[tuple[int, float]]:
-<<<<<<< HEAD
-        """Groups that ask, in descending order of the expected gain of their best question, with that gain.
-=======
         """Query groups in descending order of the expected gain of their best question, with that gain.
->>>>>>> h/reader
 
         A group that was query or candidate in this batch is skipped, and so is a group whose best candidate
         was.

@@ -30,13 +30,8 @@ def answering_routes(session: AnnotationSession, refreshing: Refreshes, response
 
     @routes.post("/api/answers")
     def answer(annotator: VerifiedAnnotator, body: models.Answer) -> Json:
-<<<<<<< HEAD
-        with responses.lock:  # taken once: under load, each further time would be a wait of its own
-            done = session.answer(annotator, body.question, body.answer, body.key, body.seconds, wait=False)
-=======
         with responses.lock:  # held for the whole reply: under load, every further acquisition would wait
-            done = session.answer(annotator, body.question, body.answer, body.key, body.seconds)
->>>>>>> h/reader
+            done = session.answer(annotator, body.question, body.answer, body.key, body.seconds, wait=False)
             others = [each for each in body.have if each != body.question]
             withdrawn = [each for each in others if not session.is_open(each, annotator)]
             more: Json = {"questions": [], "waiting": None}
