@@ -163,9 +163,12 @@ def test_missing_files_of_a_table_are_named_at_once_or_left_out(tmp_path):
         load_data(spec)
     for part in ("row 3: no image b.png", "row 4: no image c.png", "--root", "--skip-damaged"):
         assert part in str(error.value)
-    images = load_data(spec, DataSettings(skip_damaged=True))
+    listing = tmp_path / "skipped.csv"
+    images = load_checked(spec, DataSettings(skip_damaged=True), listing=listing)
     assert images.names.tolist() == ["a.png"]
-    assert images.notes[0] == "left out: 2 images whose file is missing"
+    assert images.notes[0].startswith("left out as damaged: 2 of 3 images cannot be read: ")
+    rows = list(csv.reader(listing.open()))[1:]
+    assert [(row[0], row[2]) for row in rows] == [("b.png", "missing"), ("c.png", "missing")]
 
 
 def test_paths_are_relative_to_the_root_that_is_named(tmp_path):

@@ -130,11 +130,16 @@ def make_set(
 
 
 def _with_files(images: Sequence[Described], reading: Reading) -> list[tuple[Described, str]]:
-    """Each image with its absolute file; missing files are refused all at once, or left out."""
-    there: dict[str, str | None] = {}
-    for image in images:
-        if image.path not in there:
-            there[image.path] = _find(reading.folder, image.path)
+    """Each image with its absolute file.
+
+    Missing files are refused all at once; where damaged ones are to be skipped, they are left to be found
+    with these (:mod:`.damage`).
+    """
+    if not images:
+        raise InputError(
+            f"{reading.source}: no images; {'; '.join(reading.left_out.notes()) or 'it lists none'}"
+        )
+    there = {path: _find(reading.folder, path) for path in dict.fromkeys(image.path for image in images)}
     missing = [image for image in images if there[image.path] is None]
     if missing and not reading.settings.skip_damaged:
         told = ", ".join(f"{image.where}: no image {image.path}" for image in missing[:_NAMED])
@@ -143,14 +148,7 @@ def _with_files(images: Sequence[Described], reading: Reading) -> list[tuple[Des
             f"{reading.source}: {told}{more}; paths are relative to {reading.folder} (--root names another "
             "folder), --skip-damaged goes on without them"
         )
-    if missing:
-        reading.left_out.add("images whose file is missing", len(missing))
-    found = [(image, file) for image in images if (file := there[image.path]) is not None]
-    if not found:
-        raise InputError(
-            f"{reading.source}: no images; {'; '.join(reading.left_out.notes()) or 'it lists none'}"
-        )
-    return found
+    return [(image, there[image.path] or str(reading.folder / image.path)) for image in images]
 
 
 def _find(folder: Path, path: str) -> str | None:
