@@ -12,6 +12,7 @@ from PIL import Image
 from reid_al_agents.annotate.picture_cache import PictureCache
 from reid_al_agents.annotate.pictures import LONGEST_SIDE, Pictures
 from reid_al_agents.data import ImageSet
+from reid_al_agents.data.colour import BACKGROUND
 from reid_al_env import InputError
 
 ORIENTATION, EXIF, EXPOSED = 0x0112, 0x8769, 0x9003
@@ -82,7 +83,7 @@ def test_all_kinds_of_colour_are_reduced(tmp_path, name, mode):
 def test_transparent_pictures_are_not_blackened(tmp_path):
     Image.new("RGBA", (700, 500), (0, 0, 0, 0)).save(tmp_path / "a.png")
     content, _ = pictures_of(tmp_path, tmp_path / "a.png").encoded(0, "small")
-    assert shown(content).getpixel((10, 10)) == (128, 128, 128)
+    assert shown(content).getpixel((10, 10)) == BACKGROUND
 
 
 def test_reduced_pictures_are_kept_and_made_again_when_the_file_changes(tmp_path):

@@ -10,16 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering.sides import sides_of
-from reid_al_agents.data import ImageSet, Split, load_split, save_split
-from reid_al_agents.data.spec import load_checked
+from reid_al_agents.data import ImageSet, load_checked, load_data, load_split, save_split, whole_pool
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
@@ -159,10 +156,13 @@ def _without_password(address: str) -> str:
 
 
 def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet:
-    """The pool: by the folder's split, else by the given split, else all images."""
-    bar = None if progress is None else lambda done, total: progress("check images", done, total)
-    listing = folder.path / "skipped.csv"
-    data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
+    """The pool: of the folder's own split, of the one that was named, or everything that decodes."""
+    begun = folder.pool.is_file()
+    if begun:  # its images were checked, and which they are is in its split
+        data = load_data(config.data, config.reading())
+    else:
+        bar = None if progress is None else lambda done, total: progress("check images", done, total)
+        data = load_checked(config.data, config.reading(), listing=folder.path / "skipped.csv", progress=bar)
     if not isinstance(data, ImageSet):
         raise InputError(f"{config.data}: has no images to show; name a data set of images")
     if folder.split.is_file():
@@ -170,8 +170,9 @@ def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet
     elif config.split is not None:
         split = load_split(config.split)
     else:
-        everything = tuple(int(identity) for identity in np.unique(data.identities))
-        split = Split(everything, (), (), ())
+        split = whole_pool(data)
+    if not begun and config.skip_damaged:  # the pool stays, whatever breaks or is mended later
+        split = replace(split, pool_images=tuple(data.names[split.pool(data)].tolist()))
     save_split(split, folder.split)
     return data.subset(split.pool(data))
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotate.picture_cache import PictureCache
 from reid_al_agents.data import ImageSet
+from reid_al_agents.data.decoding import browser_type
 from reid_al_env import InputError
 
 if TYPE_CHECKING:
@@ -26,11 +29,8 @@ Reduction: TypeAlias = Literal["small", "large"]
 LONGEST_SIDE: dict[Reduction, int] = {"small": 320, "large": 1600}
 """Pixels of a picture's longest side: ``small`` in lists and strips, ``large`` in a question."""
 
-_SHOWN_BY_BROWSERS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
 _QUALITY = 85
-_GROUND = (128, 128, 128)  # behind transparent pictures
 _REMEMBERED = 100_000
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 class Pictures:
@@ -55,7 +55,7 @@ class Pictures:
         return len(self.images)
 
     def encoded(self, image: int, reduction: Reduction | None = None) -> tuple[bytes, str]:
-        """Bytes and media type of an image.
+        """Bytes and media type of an image, which show just what the model sees.
 
         Args:
             image: Its index.
@@ -64,15 +64,18 @@ class Pictures:
         Raises:
             InputError: If the file is missing or is not an image.
         """
-        path = self._path(image)
-        if path is None:
+        if self.images.memory_size is not None:
             return self._from_memory(image)
+        if reduction is not None and self.is_reduced(image, reduction):
+            return self._reduced(image, reduction), "image/jpeg"
+        file = self._whole_file(image)
+        kind = None if file is None else browser_type(file)
+        if file is None or kind is None:
+            return _encode(self.images.open(image), "PNG"), "image/png"
         try:
-            if reduction is not None and self.is_reduced(image, reduction):
-                return self._reduced(path, reduction), "image/jpeg"
-            return _browser_readable(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
+            return Path(file).read_bytes(), kind
+        except OSError as error:
+            raise InputError(f"{file}: cannot be shown ({error}); restore the file") from error
 
     def prepare(self, images: Iterable[int], reduction: Reduction) -> list[Future[None]]:
         """Reduce pictures in the background before they are requested.
@@ -87,7 +90,7 @@ class Pictures:
 
     def is_reduced(self, image: int, reduction: Reduction) -> bool:
         """Whether an image is larger than the reduction allows."""
-        return self._path(image) is not None and max(self.size(image)) > LONGEST_SIDE[reduction]
+        return self.images.memory_size is None and max(self.size(image)) > LONGEST_SIDE[reduction]
 
     def thumbnail(self, image: int, width: int) -> NDArray[np.uint8]:
         """An image for terminals: uint8 (H, W, 3) with W = ``width`` and even H."""
@@ -105,7 +108,7 @@ class Pictures:
         return self._header(image)[0]
 
     def taken(self, image: int) -> str | None:
-        """Time of exposure by EXIF, as ISO 8601 without a zone; ``None`` if unknown.
+        """Time of exposure, of the data or by EXIF, as ISO 8601 without a zone; ``None`` if unknown.
 
         Raises:
             InputError: If the file is missing or is not an image.
@@ -117,84 +120,63 @@ class Pictures:
         self._ahead.shutdown(wait=True, cancel_futures=True)
 
     def _prepare(self, image: int, reduction: Reduction) -> None:
-        path = self._path(image)
-        assert path is not None  # images in memory are never reduced
-        try:
-            if self._cache is not None and not self._cache.has(_cache_name(path, reduction)):
-                self._reduced(path, reduction)
-        except (OSError, ValueError):  # reported when the picture is requested
-            return
+        with suppress(InputError, OSError):  # reported when the picture is asked for
+            name = self._cache_name(image, reduction)
+            if self._cache is not None and not (name and self._cache.has(name)):
+                self._reduced(image, reduction)
 
-    def _reduced(self, path: Path, reduction: Reduction) -> bytes:
-        name = _cache_name(path, reduction)
-        content = None if self._cache is None else self._cache.get(name)
+    def _reduced(self, image: int, reduction: Reduction) -> bytes:
+        name = self._cache_name(image, reduction)
+        content = None if self._cache is None or not name else self._cache.get(name)
         if content is None:
-            content = _reduce(path, LONGEST_SIDE[reduction])
-            if self._cache is not None:
+            content = _encode(self.images.open(image, LONGEST_SIDE[reduction]), "JPEG", quality=_QUALITY)
+            if self._cache is not None and name:
                 self._cache.put(name, content)
         return content
+
+    def _cache_name(self, image: int, reduction: Reduction) -> str:
+        """Name of a reduced picture, which changes with the file; empty where there is no file."""
+        if self.images.files is None:
+            return ""
+        path = str(self.images.files[image])
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be shown ({error.strerror}); restore the file") from error
+        box = None if self.images.boxes is None else self.images.boxes[image]
+        version = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{LONGEST_SIDE[reduction]}\0{box}"
+        return hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"
 
     def _from_memory(self, image: int) -> tuple[bytes, str]:
         from PIL import Image
 
-        buffer = io.BytesIO()
-        Image.fromarray(self.images.read([image], self._memory_size)[0]).save(buffer, "PNG")
-        return buffer.getvalue(), "image/png"
+        pixels = self.images.read([image], self._memory_size)[0]
+        return _encode(Image.fromarray(pixels), "PNG"), "image/png"
 
     def _read_header(self, image: int) -> tuple[tuple[int, int], str | None]:
-        from PIL import ExifTags, Image
-
-        path = self._path(image)
-        if path is None:
+        if self.images.memory_size is not None:
             return (self._memory_size[1], self._memory_size[0]), None
-        try:
-            with Image.open(path) as opened:
-                width, height = opened.size
-                exif = _exif(opened)
-                turned = exif is not None and exif.get(ExifTags.Base.Orientation) in _TURNED
-                return (height, width) if turned else (width, height), _time_taken(exif)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
+        height, width = self.images.size(image)
+        times = self.images.times
+        if times is not None and not np.isnat(times[image]):
+            return (width, height), str(times[image])
+        return (width, height), None if self.images.files is None else _time_in(self.images.files[image])
 
-    def _path(self, image: int) -> Path | None:
-        return None if self.images.paths is None else Path(str(self.images.paths[image]))
+    def _whole_file(self, image: int) -> str | None:
+        return None if self.images.paths is None else str(self.images.paths[image])
 
 
-def _browser_readable(path: Path) -> tuple[bytes, str]:
-    """The file unchanged, or converted to PNG if browsers cannot show its format."""
-    from PIL import Image, ImageOps
-
-    content = path.read_bytes()
-    with Image.open(io.BytesIO(content)) as opened:
-        if opened.format in _SHOWN_BY_BROWSERS:
-            return content, _SHOWN_BY_BROWSERS[opened.format]
-        buffer = io.BytesIO()
-        ImageOps.exif_transpose(opened).convert("RGB").save(buffer, "PNG")
-    return buffer.getvalue(), "image/png"
-
-
-def _reduce(path: Path, longest: int) -> bytes:
-    """A file as JPEG whose longest side is at most ``longest`` pixels."""
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as opened:
-        opened.thumbnail(
-            (longest, longest), reducing_gap=2.0
-        )  # JPEG decodes straight to a fraction of its size
-        picture = ImageOps.exif_transpose(opened)
-        if picture.has_transparency_data:
-            ground = Image.new("RGBA", picture.size, _GROUND)
-            picture = Image.alpha_composite(ground, picture.convert("RGBA"))
-        buffer = io.BytesIO()
-        picture.convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
+def _encode(picture: Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _cache_name(path: Path, reduction: Reduction) -> str:
-    """Name of a reduced picture in the cache; a changed image file gets another name."""
-    status = path.stat()
-    version = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{LONGEST_SIDE[reduction]}"
-    return hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"
+def _time_in(file: str) -> str | None:
+    from PIL import Image
+
+    with Image.open(file) as opened:  # its size was read before, so it opens
+        return _time_taken(_exif(opened))
 
 
 def _exif(picture: Image) -> Exif | None:

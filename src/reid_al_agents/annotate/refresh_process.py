@@ -55,7 +55,7 @@ def refresh(work: Work) -> dict[str, Any]:
     folder = Folder(Path(work.folder))
     kept = folder.kept()
     config = replace(kept.settings, split=str(folder.split))
-    pool = assemble(config, device=work.device, progress=_Progress())
+    pool = assemble(config, device=work.device, check=False, progress=_Progress())
     if not isinstance(pool, ImagePool):
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")
     figures: dict[str, Any] = {}

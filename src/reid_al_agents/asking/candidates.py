@@ -214,9 +214,10 @@ def _cameras_of(groups: Groups, cameras: NDArray[np.int64] | None) -> NDArray[np
     """(G, C) which cameras saw a group; no column where cameras are unknown."""
     if cameras is None:
         return np.zeros((len(groups), 0), dtype=bool)
-    _, camera = np.unique(cameras, return_inverse=True)
-    seen = np.zeros((len(groups), int(camera.max()) + 1), dtype=bool)
-    seen[groups.labels, camera] = True
+    known = cameras >= 0
+    names, camera = np.unique(cameras[known], return_inverse=True)
+    seen = np.zeros((len(groups), len(names)), dtype=bool)
+    seen[groups.labels[known], camera] = True
     return seen
 
 

@@ -108,13 +108,18 @@ def _short_block() -> list[str]:
 
 
 def _show_notes() -> None:
-    """Print what the packages log about data and models, such as images that were left out."""
+    """Print what the packages log about data and models, such as images left out; each line once."""
     import logging
+
+    printed: set[str] = set()
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             from reid_al_agents.cli.console import messages
 
+            if record.getMessage() in printed:  # data that are loaded again, for another seed
+                return
+            printed.add(record.getMessage())
             messages.print(f"note: {record.getMessage()}", markup=False, highlight=False, soft_wrap=True)
 
     logger = logging.getLogger("reid_al_agents")

@@ -22,12 +22,18 @@ def embed(
     """Turn images into features that the environment, train and benchmark read."""
     config = RunConfig(**typed)
     opt.writable_file(out)
-    from reid_al_agents.data import ImageSet, load_data
+    from reid_al_agents.data import ImageSet, load_checked
     from reid_al_agents.vision import embed as extract
     from reid_al_agents.workspace.assembly import load_model
     from reid_al_env import FeatureSet
 
-    images = load_data(config.data, config.reading())
+    with progress() as report:
+        images = load_checked(
+            config.data,
+            config.reading(),
+            listing=out.with_suffix(".skipped.csv"),
+            progress=lambda done, total: report("check images", done, total),
+        )
     if not isinstance(images, ImageSet):
         raise InputError(f"{config.data}: holds features already; name images, such as market1501:DIR")
     model = load_model(config, device)

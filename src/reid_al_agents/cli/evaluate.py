@@ -32,7 +32,8 @@ def evaluate(
         str,
         opt.option(
             "--on",
-            "validation, test, or both (their identities together, as one gallery)",
+            "validation, test, or both (their identities together, as one gallery); data that comes with "
+            "a query and a gallery is scored on these",
             "Data",
             "NAME",
             "validation",
@@ -51,15 +52,24 @@ def evaluate(
         raise InputError(f"--on: {on!r} is unknown; choose one of {', '.join(SETS)}")
     import numpy as np
 
-    from reid_al_agents.data import load_data
+    from reid_al_agents.data import ImageSet, load_checked
     from reid_al_agents.evaluation.ranking import Metric, evaluate_ranking
     from reid_al_agents.workspace.assembly import load_or_make_split
 
     if metric not in get_args(Metric):
         raise InputError(f"--metric: {metric!r} is unknown; choose one of {', '.join(get_args(Metric))}")
-    loaded = load_data(config.data, config.reading())
+    with progress() as report:
+        loaded = load_checked(
+            config.data,
+            config.reading(),
+            progress=lambda done, total: report("check images", done, total),
+        )
     split = load_or_make_split(loaded, config.split, config.seed, None)
-    sides = [getattr(split, name)(loaded) for name in SETS[:2] if on in (name, "both")]
+    protocol = loaded.protocol if isinstance(loaded, ImageSet) and config.split is None else None
+    own = protocol is not None and protocol.scores
+    names = ("test",) if own else tuple(name for name in SETS[:2] if on in (name, "both"))
+    sides = [getattr(split, name)(loaded) for name in names]
+    scored = "; ".join(split.describe(loaded, name) for name in names)
     query = np.concatenate([side.query for side in sides])
     gallery = np.concatenate([side.gallery for side in sides])
     members = np.union1d(query, gallery)
@@ -73,10 +83,9 @@ def evaluate(
         metric=cast("Metric", metric),
     )
     if json:
-        emit_json({"data": config.data, "on": on, **asdict(scores)})
+        emit_json({"data": config.data, "on": "test" if own else on, "scored": scored, **asdict(scores)})
     else:
-        title = f"{config.data}, {on}: {len(query)} queries, {len(gallery)} gallery images"
-        messages.print(_table(scores, title))
+        messages.print(_table(scores, f"{config.data}, {scored}"))
 
 
 def _features(judged: ImageSet | FeatureSet, config: RunConfig, device: str) -> NDArray[np.float32]:

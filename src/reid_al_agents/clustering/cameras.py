@@ -29,10 +29,10 @@ def standardise_by_camera(
         (N, D) float32. Cameras of fewer than 30 images are standardised by the statistics of all images.
     """
     units = unit_rows(features)
-    if cameras is None or len(np.unique(cameras)) < 2:
+    if cameras is None or len(np.unique(cameras[cameras >= 0])) < 2:
         return units
     scaled = (units - units.mean(axis=0)) / (units.std(axis=0) + _FLOOR)
-    for camera in np.unique(cameras):
+    for camera in np.unique(cameras[cameras >= 0]):
         own = cameras == camera
         if own.sum() >= _ENOUGH:
             scaled[own] = (units[own] - units[own].mean(axis=0)) / (units[own].std(axis=0) + _FLOOR)

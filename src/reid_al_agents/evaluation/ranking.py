@@ -72,7 +72,7 @@ def evaluate_ranking(
     Args:
         features: (N, D) float32.
         identities: (N,) int64, −1 where unknown or a distractor.
-        cameras: (N,) int64 or None.
+        cameras: (N,) int64, -1 where unknown, which is no other's camera; or None.
         query: Indices of the queries.
         gallery: Indices of the gallery images, in any order.
         metric: Distance that ranks the gallery.
@@ -93,7 +93,8 @@ def evaluate_ranking(
         matches = identities[chunk, None] == identities[gallery]
         ignored = chunk[:, None] == gallery
         if cameras is not None:
-            ignored |= matches & (cameras[chunk, None] == cameras[gallery])
+            same = (cameras[chunk, None] == cameras[gallery]) & (cameras[gallery] >= 0)
+            ignored |= matches & same
         parts.append(_score_chunk(distances, matches, ignored))
     return _summarise(parts, len(query))
 

@@ -1,21 +1,24 @@
 """The identities found as a folder in Market-1501's layout, for programs that train on that."""
 
+import csv
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet
-from reid_al_agents.files import make_folder
+from reid_al_agents.data.layouts.named_files import MAP
+from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.log.tables import group_sizes
 from reid_al_env.errors import InputError
 
 _IMAGES = "bounding_box_train"
 _ONLY_CAMERA = 1  # where cameras are unknown
+_UNKNOWN_CAMERA = 0  # of an image whose camera is unknown where others are known
 
 
 def write_market1501(
@@ -33,7 +36,8 @@ def write_market1501(
     image's dataset index.
 
     Args:
-        folder: The folder to make, with `bounding_box_train` in it; must be new or empty.
+        folder: The folder to make, with `bounding_box_train` in it and `names.csv`, which maps the files
+            back to original names and cameras; must be new or empty.
         images: The N images.
         groups: (N,) int64 group of each image.
         smallest: Groups of fewer images are left out: who stands alone is not known to be somebody else.
@@ -56,9 +60,12 @@ def write_market1501(
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         (unfinished / _IMAGES).mkdir(parents=True)
-        for index, group in enumerate(groups.tolist()):
-            if group in numbers:
-                _write_image(unfinished / _IMAGES, images, index, numbers[group], link)
+        written = [
+            (_write_image(unfinished / _IMAGES, images, index, numbers[group], link), index)
+            for index, group in enumerate(groups.tolist())
+            if group in numbers
+        ]
+        write_text(unfinished / MAP, _map(images, written))
         os.replace(unfinished, target)
     except OSError as error:
         raise InputError(
@@ -79,12 +86,25 @@ def _identity_numbers(sizes: Mapping[int, int], groups: NDArray[np.int64], small
     return {group: number for number, group in enumerate(kept, start=1)}
 
 
-def _write_image(folder: Path, images: ImageSet, index: int, identity: int, link: bool) -> None:
-    camera = _ONLY_CAMERA if images.cameras is None else int(images.cameras[index])
+def _map(images: ImageSet, written: Sequence[tuple[str, int]]) -> str:
+    """What each file was called before, and its camera, blank where unknown."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("file", "name", "camera"))
+    for file, index in written:
+        camera = -1 if images.cameras is None else int(images.cameras[index])
+        named = "" if camera < 0 else images.camera_names[camera] if images.camera_names else camera
+        writer.writerow((file, images.names[index], named))
+    return text.getvalue()
+
+
+def _write_image(folder: Path, images: ImageSet, index: int, identity: int, link: bool) -> str:
+    """Write an image; the name of its file."""
+    camera = _ONLY_CAMERA if images.cameras is None else max(int(images.cameras[index]), _UNKNOWN_CAMERA)
     stem = f"{identity:04d}_c{camera}s1_{index:06d}_00"
     if images.paths is None:
         (folder / f"{stem}.png").write_bytes(_encoded(images, index))
-        return
+        return f"{stem}.png"
     source = Path(str(images.paths[index]))
     copy = folder / f"{stem}{source.suffix.lower()}"
     if link:
@@ -94,13 +114,10 @@ def _write_image(folder: Path, images: ImageSet, index: int, identity: int, link
             shutil.copyfile(source, copy)
     else:
         shutil.copyfile(source, copy)
+    return copy.name
 
 
 def _encoded(images: ImageSet, index: int) -> bytes:
-    from PIL import Image
-
-    size = images.memory_size
-    assert size is not None  # there are no files
     file = io.BytesIO()
-    Image.fromarray(images.read([index], size)[0]).save(file, format="PNG")
+    images.open(index).save(file, format="PNG")
     return file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,8 @@ from reid_al_agents.training.pool import Progress, known_beforehand
 from reid_al_agents.training.refresher import Refresher
 from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights
 from reid_al_env import ConstraintGraph, FeatureSet
+
+_log = logging.getLogger(__name__)
 
 _DECODED_BYTES = 4 << 30
 
@@ -63,6 +66,7 @@ class ImagePool:
         self.adapted = False
         self._pool = self._decoded(images.subset(split.pool(images)))
         self._judged, self._sides = _evaluation_images(images, split, evaluate_on)
+        self._scored = "" if evaluate_on == "none" else split.describe(images, evaluate_on)
         if self._judged is not None:
             self._judged = self._decoded(self._judged)
 
@@ -182,6 +186,7 @@ class ImagePool:
         """See :class:`.Pool`."""
         if self._judged is None or self._sides is None:
             return {}
+        _log.info("scored on %s", self._scored)
         features = embed(self.model, self._judged, size=self._size, progress=self._bar("evaluate"))
         scores = evaluate_ranking(
             features, self._judged.identities, self._judged.cameras, self._sides.query, self._sides.gallery

@@ -7,8 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from reid_al_agents.data import ImageSet, Split, load_split, make_split, save_split
-from reid_al_agents.data.spec import load_checked
+from reid_al_agents.data import (
+    ImageSet,
+    Split,
+    load_checked,
+    load_data,
+    load_split,
+    make_split,
+    save_split,
+)
 from reid_al_agents.files import make_folder
 from reid_al_agents.training.cluster.refresher import ClusterRefresher, SupervisedClusterRefresher
 from reid_al_agents.training.cluster.settings import ClusterSettings
@@ -67,6 +74,7 @@ def assemble(
     device: str = "auto",
     keep_split: Path | None = None,
     split_seed: int | None = None,
+    check: bool = True,
     progress: Progress | None = None,
 ) -> Pool:
     """The pool that a run's settings describe.
@@ -76,6 +84,7 @@ def assemble(
         device: As :func:`load_model` takes it.
         keep_split: Where to keep the split that is made if the settings name none.
         split_seed: Of that split; ``None`` is the settings' seed.
+        check: Whether to see first that every image decodes.
         progress: Told of long work.
 
     Raises:
@@ -87,7 +96,10 @@ def assemble(
     if listing is not None and config.skip_damaged:
         make_folder(listing.parent)
     bar = None if progress is None else lambda done, total: progress("check images", done, total)
-    data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
+    if check:
+        data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
+    else:
+        data = load_data(config.data, config.reading())
     seed = config.seed if split_seed is None else split_seed
     split = load_or_make_split(data, config.split, seed, keep_split)
     if isinstance(data, FeatureSet):

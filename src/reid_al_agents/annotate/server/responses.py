@@ -95,7 +95,7 @@ class Responses:
             "small": f"{url}&size=small",
             "original": url if self._pictures.is_reduced(image, "large") else None,
             "name": str(features.names[image]),
-            "camera": None if features.cameras is None else int(features.cameras[image]),
+            "camera": _camera(features.cameras, image),
             "time": self._pictures.taken(image),
             "width": width,
             "height": height,
@@ -118,7 +118,9 @@ class Responses:
             group = groups.of_image(image)
             members, key, name = groups.images(group), groups.key(group), groups.name(group)
         cameras = self._session.state.features.cameras
-        seen = [] if cameras is None else sorted({int(cameras[each]) for each in members})
+        seen = (
+            [] if cameras is None else sorted({int(cameras[each]) for each in members if cameras[each] >= 0})
+        )
         return {
             "id": key,
             "size": len(members),
@@ -294,3 +296,8 @@ def _shares(line: Json) -> Json:
     """Metrics of a refresh, with rank-1 and mAP as fractions instead of percentages."""
     scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}
+
+
+def _camera(cameras: NDArray[np.int64] | None, image: int) -> int | None:
+    """An image's camera; None where it is unknown."""
+    return None if cameras is None or cameras[image] < 0 else int(cameras[image])

@@ -105,14 +105,16 @@ class ClusterMemory:
         negatives = similar.masked_fill(left_out, _EXCLUDED)
         hardest = negatives.topk(count, dim=1).values.logsumexp(dim=1, keepdim=True)
         agreeing = similar - torch.logaddexp(similar, hardest)
-        return -((agreeing * own).sum(dim=1) / own.sum(dim=1)).mean()
+        seen = own.sum(dim=1)  # 0 for clusters of which no image has a known camera
+        each = (agreeing * own).sum(dim=1) / seen.clamp(min=1)
+        return -each.sum() / (seen > 0).sum().clamp(min=1)
 
 
 def _by_camera(
     clusters: NDArray[np.int64], cameras: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Entry of each image by cluster and camera, (N,), −1 for none; and the cluster of each entry."""
-    kept = clusters >= 0
+    kept = (clusters >= 0) & (cameras >= 0)
     pairs, inverse = np.unique(np.stack([clusters[kept], cameras[kept]], axis=1), axis=0, return_inverse=True)
     entry = np.full(len(clusters), -1, dtype=np.int64)
     entry[kept] = inverse.reshape(-1)
