@@ -7,15 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from reid_al_agents.data import (
-    ImageSet,
-    Split,
-    load_checked,
-    load_data,
-    load_split,
-    make_split,
-    save_split,
-)
+from reid_al_agents.data import ImageSet, Split, load_checked, load_data, load_split, make_split, save_split
 from reid_al_agents.files import make_folder
 from reid_al_agents.training.cluster.refresher import ClusterRefresher, SupervisedClusterRefresher
 from reid_al_agents.training.cluster.settings import ClusterSettings
