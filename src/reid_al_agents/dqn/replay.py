@@ -48,7 +48,7 @@ class NStepDictReplay(ReplayBuffer):
     next one when that arrives. A predecessor is older, hence overwritten first: links never dangle.
 
     Similarity graphs are kept as changes (:class:`GraphStore`): a transition of the paper's environment takes
-    about 800 bytes instead of 7,800, and comes back bit for bit.
+    800 to 920 bytes instead of 7,800, and comes back bit for bit.
 
     Args:
         buffer_size: Transitions kept, over all streams.
