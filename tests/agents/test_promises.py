@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from killing import Ended, events_of, reid_al, remains_of
+from live_world import pool, session, truth
 
-from reid_al_env import synthetic_features
+from reid_al_agents.log.store import EventStore
+from reid_al_env import InputError, synthetic_features
 
 ON_FEATURES = ["--pool-size", "12", "--k", "6"]
 TRAINS = [
@@ -118,3 +120,37 @@ def test_a_run_that_is_killed_loses_no_answer_and_ends_as_one_that_was_not(
     assert done == kills
     assert not finish(name, features, out).killed
     assert remains_of(out) == remains_of(unbroken)
+
+
+def test_what_a_session_cannot_log_is_not_believed_and_can_be_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EventStore(tmp_path / "events.sqlite") as store:
+        live = session(store, pool(8, 4))
+        beliefs, features = live.state.beliefs, live.state.features
+        for number in range(3):
+            question = live.questions("anna", 1).questions[0]
+            live.answer("anna", question.id, truth(features, question), f"key-{number}")
+        question = live.questions("anna", 1).questions[0]
+        stored, changes, groups = store.events("run"), beliefs.changes, beliefs.constraints.groups()
+
+        def full(event: object) -> None:
+            raise InputError("events.sqlite: the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "append", full)
+            for say in (
+                lambda: live.answer("anna", question.id, truth(features, question), "key-3"),
+                lambda: live.undo("anna", "undo"),
+                lambda: live.edit("merge", "anna", "merge", {"a": 0, "b": 1, "images": []}),
+                lambda: live.edit("name", "anna", "name", {"image": 0, "name": "Ada"}),
+            ):
+                with pytest.raises(InputError, match="disk is full"):
+                    say()
+        assert store.events("run") == stored
+        assert beliefs.changes == changes
+        assert list(beliefs.events) == [event.id for event in stored]
+        assert np.array_equal(beliefs.constraints.groups(), groups)
+        assert not beliefs.names
+        assert live.answer("anna", question.id, truth(features, question), "key-3").counted
+        assert beliefs.answers == 4

@@ -2,12 +2,15 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from killing import events_of
 
+from reid_al_agents.annotate.begin import open_session
+from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.data import make_split, save_split
 from reid_al_agents.experiment.run import run
 from reid_al_agents.log.events import Event
@@ -154,6 +157,33 @@ def test_a_run_that_was_killed_goes_on_and_asks_nothing_twice(tmp_path: Path, da
     assert len(after) == 30
     repeated = [pair[1:3] for pair in after]
     assert len(set(repeated)) == len(repeated)
+
+
+def test_a_session_keeps_its_answers_and_its_questions(tmp_path: Path) -> None:
+    images = "synthetic:tiny?identities=6&cameras=2"
+    settings = RunConfig(images, backbone="small_cnn", size=(32, 16), refresh="none", evaluate_on="none")
+    folder = Folder(tmp_path / "session")
+    with open_session(settings, AnnotationSettings(), folder.path) as made:
+        for number in range(5):
+            while not (given := made.session.questions("anna", 1).questions):
+                pass  # a batch is being planned
+            made.session.answer("anna", given[0].id, "different", f"key-{number}")
+    name = folder.kept().run
+    with EventStore(folder.events) as log:
+        before = log.events(name)
+    content = {name: settings.as_dict()[name] for name in SETTINGS}
+    folder.config.unlink()
+    (folder.path / "annotate.json").write_text(json.dumps(content))
+    with sqlite3.connect(folder.events) as log_file:
+        for table in ("events", "questions"):
+            log_file.execute(f"UPDATE {table} SET run = 'annotate'")
+    log_file.close()
+    with open_session(settings, AnnotationSettings(), folder.path) as made:
+        assert made.session.state.beliefs.answers == 5
+        assert made.session.undo("anna", "undo").question is not None
+    with EventStore(folder.events) as log:
+        assert log.events("annotate")[: len(before)] == [replace(event, run="annotate") for event in before]
+    assert export_folder(folder.path, tmp_path / "out")["answers"] == 4
 
 
 def test_a_folder_that_is_none_of_ours_is_refused_in_one_line(tmp_path: Path, data: Path) -> None:
