@@ -1,4 +1,7 @@
-"""The annotator behind a request, as FastAPI's dependencies."""
+"""The annotator behind a request, as FastAPI's dependencies.
+
+They are coroutines because FastAPI would give each plain function a thread of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from fastapi import Depends, HTTPException, Request
 from reid_al_agents.annotate.server.access import Access
 
 
-def _annotator(request: Request) -> str:
+async def _annotator(request: Request) -> str:
     access: Access = request.app.state.access
     name = access.annotator(request.cookies.get(access.cookie_name))
     if name is None:
@@ -17,7 +20,7 @@ def _annotator(request: Request) -> str:
     return name
 
 
-def _verified_annotator(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
+async def _verified_annotator(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
     access: Access = request.app.state.access
     if not access.is_csrf(annotator, request.headers.get("x-csrf-token", "")):
         raise HTTPException(403, "the page is out of date (CSRF token); load it again")
