@@ -153,7 +153,7 @@ class Planner:
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
                 judged = self._judge(engine, snapshot.heard)
             except Exception as error:
-                # No caller awaits this thread: an error raised here would be lost, and planning repeat for ever.
+                # No caller awaits this thread: its errors would be lost and planning be tried for ever.
                 _log.exception("a batch of questions could not be planned")
                 with state.lock:
                     self.busy, self.failure = False, f"{type(error).__name__}: {error}"

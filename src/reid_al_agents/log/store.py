@@ -120,7 +120,7 @@ class EventStore:
 
         Args:
             run: The run.
-            annotator: Who wants to undo.
+            annotator: The annotator.
 
         Returns:
             Their latest effective `answer`, `merge`, `split` or `name`; None where nothing is left.
@@ -170,14 +170,14 @@ class EventStore:
 
         Args:
             question: Id of the question.
-            annotator: Who wants it.
+            annotator: The annotator.
             now: The time, in seconds since 1970-01-01 UTC.
             seconds: How long the lease holds from `now` on.
             most: How many different annotators may have the question before them or have answered it.
 
         Returns:
-            Whether fewer than `most` others hold an unexpired lease or have answered it effectively. Among
-            processes that ask at once, never more than `most` succeed.
+            Whether fewer than `most` others hold an unexpired lease or have answered it effectively. Of
+            concurrent processes, never more than `most` succeed.
 
         Raises:
             InputError: There is no such question, or the database refuses.
@@ -198,7 +198,7 @@ class EventStore:
 
         Args:
             questions: Ids, the most wanted first; a few dozen, since other processes wait for all of them.
-            annotator: Who wants them.
+            annotator: The annotator.
             now: The time, in seconds since 1970-01-01 UTC.
             seconds: How long the leases hold from `now` on.
             most: How many different annotators may have each, see `lease`.
@@ -217,12 +217,12 @@ class EventStore:
 
         Args:
             question: Id of the question.
-            annotator: Who gives it back.
+            annotator: The annotator.
         """
         self._questions.release(question, annotator)
 
     def leases(self, run: str, now: float) -> list[Lease]:
-        """Read who has what before them.
+        """Read the leases that have not expired.
 
         Args:
             run: The run.
