@@ -32,7 +32,7 @@ REFRESH_PROCESS = (sys.executable, "-m", "reid_al_agents.annotate.refresh_proces
 
 
 class Refreshes:
-    """Starts refreshes when they are due and lets the session go on with what they made.
+    """Starts refreshes when they are due and gives their models to the session.
 
     Args:
         session: The session.
@@ -40,12 +40,12 @@ class Refreshes:
         folder: The session's folder; each refresh has one inside it.
         store: Address of the log's database.
         device: Where to train.
-        process: Command that does a refresh; it reads from standard input what to do.
+        process: Command that does a refresh; it reads a :class:`.Work` from standard input.
 
     Attributes:
-        state: What is shown of a refresh that runs or failed; ``None`` while all is well and none runs.
-        rounds: One line for each refresh that is done.
-        display: Makes what shows a refresh's progress on the console while it runs; by default nothing.
+        state: State of a refresh that is running or has failed, for the page; ``None`` otherwise.
+        rounds: Metrics of each finished refresh.
+        display: Makes the display of progress on the console; by default there is none.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Refreshes:
 
     @property
     def learned_from(self) -> int:
-        """Answers behind the model that is asked with."""
+        """Number of answers that the current model has learned from."""
         return int(self.rounds[-1]["answers"]) if self.rounds else 0
 
     def start_if_due(self) -> None:
-        """Start a refresh if the model is still to be adapted, or has missed enough answers."""
+        """Start a refresh if the label-free start is missing, or enough answers are new."""
         session = self._session
         every = session.state.settings.refresh_every
         if self._config.refresh == "none" or self.running or self._closed:

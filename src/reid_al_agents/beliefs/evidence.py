@@ -1,4 +1,4 @@
-"""What an event says of pairs of images, before it is weighed against what else is known."""
+"""Evidence: statements of events about pairs of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reid_al_agents.log.events import Event
 EDITS = ("merge", "split")
 
 _SHOWN_WEIGHT = 1.0
-"""Weight of images that were shown as one identity to the person who merged it with another."""
+"""Weight of the links between images that were shown as one identity when it was merged."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Evidence:
 
 
 def edit_evidence(event: Event) -> Iterator[Evidence]:
-    """What a ``merge`` or ``split`` says of pairs."""
+    """Yield the statements of a ``merge`` or ``split`` about pairs."""
     payload = event.payload
     if event.kind == "merge":
         a, b = int(payload["a"]), int(payload["b"])
         yield Evidence(event, a, b, 1, DECIDED_WEIGHT)
-        # What was merged as it was shown stays together, until answers say otherwise.
+        # The images shown as one identity stay together until answers contradict it.
         for image in payload.get("images", ()):
             yield Evidence(event, a, int(image), 1, _SHOWN_WEIGHT)
     elif event.kind == "split":
         images, rest = [int(image) for image in payload["images"]], int(payload["rest"])
         kept = [int(image) for image in payload.get("kept", ())]
-        # All the images were looked at, so this outweighs a merge of them, of which each was one edge.
+        # The annotator saw all images, so a split outweighs earlier merges, each of which is a single edge.
         firm = 2 * DECIDED_WEIGHT + len(images) + len(kept)
         yield from (Evidence(event, image, rest, -1, firm) for image in images)
         yield from (Evidence(event, images[0], image, 1, firm) for image in images[1:])

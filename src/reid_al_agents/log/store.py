@@ -1,4 +1,4 @@
-"""The event store: everything people do in an annotation run, in SQLite or PostgreSQL, and never lost."""
+"""The event store: an append-only log of runs and sessions, in SQLite or PostgreSQL."""
 
 import os
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ class EventStore:
         """Write one event to disk, once for each run and key.
 
         An `undo` takes back an effective `answer`, `merge`, `split` or `name` of the same annotator, a
-        `retract` anybody's, or an `import`. Of several that take back one event at once, one succeeds.
+        `retract` one of any annotator, or an `import`. If several take back one event at once, one succeeds.
 
         Args:
             event: The event; its `id` is ignored.
@@ -103,7 +103,7 @@ class EventStore:
         return self._events.events(run, after, kind)
 
     def effective(self, run: str) -> list[Event]:
-        """Read what counts: neither events that were taken back nor the `undo` and `retract` ones.
+        """Read the events that count: none that was taken back, no `undo` and no `retract`.
 
         The store remembers the run's events, so that every call but the first reads only what is new.
 
@@ -173,7 +173,7 @@ class EventStore:
             annotator: The annotator.
             now: The time, in seconds since 1970-01-01 UTC.
             seconds: How long the lease holds from `now` on.
-            most: How many different annotators may have the question before them or have answered it.
+            most: Largest number of annotators that may have leased or answered the question.
 
         Returns:
             Whether fewer than `most` others hold an unexpired lease or have answered it effectively. Of

@@ -60,7 +60,7 @@ def identities_csv(
     Args:
         names: (N,) names of the images.
         groups: (N,) int64 group of each image.
-        labels: Names people gave to groups, by group.
+        labels: Names that annotators gave to groups, by group.
         confirmed: (N,) whether answers join an image to its identity; ``None`` leaves the columns out.
 
     Returns:
