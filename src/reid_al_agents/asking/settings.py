@@ -17,7 +17,7 @@ ROUNDS = {"groups": 6, "images": 1}
 """Default rounds of a run, by ``nodes``."""
 
 BUDGETS = {"groups": 1, "images": 10}
-"""Default K_max, by ``nodes``: one question for a group, which is formed again then; the paper's ten for images."""
+"""Default K_max, by ``nodes``: a group is formed again after one question; an image has the paper's ten."""
 
 SELECTORS_OF = {"groups": "gain", "images": "dqn"}
 """Default selector, by ``nodes``."""

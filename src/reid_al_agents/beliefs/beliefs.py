@@ -58,7 +58,7 @@ class Beliefs:
         events: Events that count, by id, in order.
         constraints: Constraints between the images.
         heard: The constraints without the audit's answers; questions are chosen by these. If they used
-            the audit's answers, only the audited pairs would be corrected, and they would not represent the rest.
+            the audit's answers, only the audited pairs would be corrected and not represent the rest.
         evidence: Statements of the events about pairs, in order.
         model: Match probabilities, learned from the answers.
         monitor: Whether answers still change groups.
