@@ -16,10 +16,10 @@ from reid_al_env import ConstraintGraph
 
 @dataclass(frozen=True)
 class Thresholds:
-    """How boldly images are taken for one identity; it differs by purpose.
+    """Thresholds that join images to one identity; they differ by purpose.
 
-    Asking is careful, since its groups are compared as wholes; what is delivered is bolder; and training the
-    boldest, since a wrong image in a cluster costs the model little and a missing one much.
+    They are strict for asking, since a question compares whole groups; looser for delivery; and loosest for
+    training, since a wrong image in a cluster costs the model little and a missing one much.
 
     Args:
         micro_cluster: Least average Jaccard similarity within a micro-cluster, in (0, 1].
@@ -37,7 +37,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Identities:
-    """Groups of images, each predicted to show one identity; no answer that holds is violated.
+    """Groups of images, each predicted to show one identity; they violate no constraint.
 
     Attributes:
         formed: The groups, their micro-clusters and conflicts.
@@ -55,8 +55,8 @@ class Identities:
 
         Args:
             similarities: (N, N) sparse Jaccard similarities of the images.
-            constraints: What is known of them.
-            thresholds: How bold to be.
+            constraints: Constraints between them.
+            thresholds: Thresholds of the purpose.
         """
         if thresholds.reach > 0:
             formed = form_dense_groups(similarities, constraints, thresholds.reach, thresholds.dense_images)

@@ -1,4 +1,4 @@
-"""Rows: one query with several candidates, for people who would rather look at five at once."""
+"""Rows: one query with several candidates, for annotators who prefer to see five at once."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from reid_al_agents.asking.batch import Batch
 
 ROW = 5
-"""Candidates of a row."""
+"""Number of candidates of a row."""
 
 
 def companions(batch: Batch, query: int, candidate: int, count: int) -> list[tuple[int, float, list[float]]]:
-    """What else the group of an image could be asked about, the most worthy first.
+    """Further candidates for the group of a query image, in descending order of expected gain.
 
     Args:
-        batch: The groups as they stood when the question was chosen.
-        query: Image of the group that asks.
-        candidate: Image it asks about already.
-        count: How many are wanted at most.
+        batch: The batch that the question came from.
+        query: The query image.
+        candidate: The candidate of its question.
+        count: Largest number of candidates.
 
     Returns:
-        For each the typical image of the other group, the match probability and what the match model sees.
+        For each candidate its typical image, the match probability, and the pair's features.
     """
     view = batch.view
     labels = view.groups.labels

@@ -1,4 +1,4 @@
-"""People are given the questions that are free, and their answers are taken in."""
+"""Dispatch: lease open questions to annotators, and pass their answers to the engine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from reid_al_agents.log.events import Event, StoredQuestion
 
 
 class Dispatch:
-    """Draws questions from the asking and keeps track of who has which; the state's lock is held by callers.
+    """Draws questions from the engine and leases them to annotators; callers hold the state's lock.
 
     Args:
-        state: What the session has heard.
-        planner: Where the questions come from.
-        selector_name: Kept with the questions.
-        seed: Of everything drawn.
+        state: State shared by the parts of the session.
+        planner: Plans the batches of questions.
+        selector_name: Stored with the questions.
+        seed: Seed of all random choices.
 
     Attributes:
         leases: The open questions.
@@ -38,10 +38,10 @@ class Dispatch:
         self._widened: set[str] = set()
         self.leases.restore(state.clock(), state.beliefs.answered)
 
-    # -- giving questions out ------------------------------------------------------------------------------
+    # -- leasing questions ---------------------------------------------------------------------------------
 
     def give(self, annotator: str, count: int) -> Served:
-        """Up to ``count`` questions for a person; those they have already come first."""
+        """Lease up to ``count`` questions to an annotator; those leased already come first."""
         state = self._state
         now = state.clock()
         mine = self.leases.leased(annotator, now)[:count]
@@ -53,7 +53,7 @@ class Dispatch:
         return Served([held.record for held in mine], waiting)
 
     def give_rows(self, annotator: str, count: int) -> list[list[StoredQuestion]]:
-        """Up to ``count`` rows of questions that share their query, for a person."""
+        """Lease up to ``count`` rows of questions that share their query to an annotator."""
         now = self._state.clock()
         for question in self.give(annotator, count).questions:
             held = self.leases.get(question.id)
@@ -77,7 +77,7 @@ class Dispatch:
         mine += self.leases.lease_first(self.leases, annotator, now, count - len(mine))
 
     def _widen(self, held: Held, annotator: str, now: float) -> None:
-        """Give the person of a question more candidates of the same query."""
+        """Lease more candidates of the same query to the annotator of a question."""
         batch, first = self._planner.engine.batch, held.record
         if batch is None or held.only is not None:
             return
@@ -104,7 +104,7 @@ class Dispatch:
     # -- taking answers in ---------------------------------------------------------------------------------
 
     def close(self, held: Held, event: Event, closes: int | None) -> None:
-        """A question has an answer; ``closes`` is what it means for the asking, ``None`` if it stays open."""
+        """Take the answer to a question; ``closes`` is the engine's answer, ``None`` if it stays open."""
         held.answered.add(event.annotator)
         if held.drawn is not None and closes is not None:
             self._planner.engine.take(held.drawn, closes)
@@ -115,12 +115,12 @@ class Dispatch:
             self.leases.remove(held)
 
     def changed(self, *, counts: bool) -> None:
-        """Something has become known: take down what need not be asked any more."""
+        """Remove questions that changed beliefs have made needless."""
         self._planner.changed(counts=counts)
         heard, excluded = self._state.beliefs.heard, self._state.beliefs.excluded
         for held in self.leases:
             gone = held.record.query in excluded or held.record.candidate in excluded
-            # Of the other kinds it is the purpose that something is known already.
+            # Rechecks, disputes and audits are about pairs whose relation may be known.
             implied = (
                 held.drawn is not None
                 and held.record.kind == "policy"
@@ -132,9 +132,9 @@ class Dispatch:
                 self.leases.remove(held)
 
     def put_back(self, question: str, annotator: str | None) -> StoredQuestion | None:
-        """An answer was taken back: its question is open again, first of all and for that person.
+        """Reopen the question of an answer that was taken back, for the same annotator and before all others.
 
-        Questions that labels answered were never shown; the engine asks about them again if it is worth it.
+        Questions that labels answered are not in the store; the engine may choose their pairs once more.
         """
         state = self._state
         held = self.leases.get(question)
@@ -157,7 +157,7 @@ class Dispatch:
         return self._state.over or (self._planner.exhausted and not len(self.leases))
 
     def take_up(self, engine: Engine) -> None:
-        """Go on with another asking; what people have before them stays."""
+        """Replace the engine; leased questions stay open."""
         for held in self.leases:
             if held.drawn is not None:
                 self._planner.engine.drop(held.drawn)
@@ -167,7 +167,7 @@ class Dispatch:
         self._planner.adopt(engine)
 
     def _fill(self, annotator: str) -> None:
-        """Put up questions until enough are free for a person; pairs that wait for another are not."""
+        """Draw questions until enough are free for an annotator; those for other annotators do not count."""
         state = self._state
         self._planner.keep_up()
         wanted = state.settings.ready - self.leases.free(annotator, state.clock())
@@ -190,7 +190,7 @@ class Dispatch:
         self._put_up(new)
 
     def _is_moot(self, drawn: Question) -> bool:
-        """Whether a crop was taken out, or an answer asked for again, since the batch was planned."""
+        """Whether an image was excluded, or the recheck answered, since the batch was planned."""
         beliefs = self._state.beliefs
         if beliefs.excluded & {drawn.first, drawn.second}:
             return True

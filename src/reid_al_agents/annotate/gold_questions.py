@@ -1,4 +1,4 @@
-"""Questions whose answer is known already, to see how reliable people are."""
+"""Gold questions: their answers are known, so they measure the reliability of annotators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reid_al_agents.annotate.messages import Held
 from reid_al_agents.log.events import SIGNS, Event
 from reid_al_env import ConstraintGraph
 
-_AGO = 50  # answers since which a person has forgotten a pair
+_AGO = 50  # answers after which an annotator is assumed to have forgotten a pair
 _TRIES = 20
 
 
@@ -34,17 +34,17 @@ class GoldQuestions:
         round_: int,
         now: float,
     ) -> Held | None:
-        """A question for one person about a pair that they have not seen lately.
+        """A question for one annotator about a pair that they have not seen lately.
 
         Args:
-            annotator: The person.
+            annotator: The annotator.
             effective: Events that count, in order.
             known: What is known of the images.
             round_: The present round.
             now: The time.
 
         Returns:
-            The question, for this person only; ``None`` where there is none.
+            The question, for this annotator only; ``None`` where there is none.
         """
         events = list(effective.values())
         recent = {

@@ -25,7 +25,7 @@ class IdentityList:
         names: Name of each image that was given one, the latest last.
         changes: State of the session that it was made from.
         edited: Images whose identity was edited, the latest last.
-        confirmed: (N,) whether matches join an image to its group; ``None`` for groups that are asked about.
+        confirmed: (N,) whether matches join an image to its group; ``None`` for the groups of a batch.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class IdentityList:
 
     @classmethod
     def of_batch(cls, batch: Batch, names: Mapping[int, str], changes: int) -> IdentityList:
-        """The groups that a batch asks about."""
+        """The groups of a batch."""
         return cls(batch.view.groups, names, changes)
 
     @classmethod

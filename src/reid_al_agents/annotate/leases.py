@@ -1,4 +1,4 @@
-"""Who has which question before them."""
+"""Leases: which annotators have which question on the screen."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from reid_al_agents.log.store import EventStore
 class Leases:
     """Questions that are open, in the order in which they are to be asked, and their leases.
 
-    Leases are kept in the store as well, so that a server that was killed gives nobody a question that
-    another person still has on the screen.
+    Leases are stored, too, so that a server that is killed and restarted does not give a question to a second
+    annotator while the first still has it on the screen.
 
     Args:
         store: Where questions and leases are kept.
@@ -38,21 +38,21 @@ class Leases:
         return self._held.get(question)
 
     def add(self, questions: Iterable[Held], *, first: bool = False) -> None:
-        """Put up questions that the store has; ``first`` puts them before all others."""
+        """Open stored questions; ``first`` puts them before all others."""
         new = {held.record.id: held for held in questions}
         self._held = {**new, **self._held} if first else {**self._held, **new}
 
     def remove(self, held: Held) -> None:
-        """Take a question down."""
+        """Close a question."""
         self._held.pop(held.record.id, None)
         self._leases.pop(held.record.id, None)
 
     def restore(self, now: float, answered: dict[str, set[str]]) -> None:
-        """Put up what people have before them according to the store.
+        """Restore the open questions and their leases from the store.
 
         Args:
             now: The time.
-            answered: Who answered, by question.
+            answered: Annotators that answered, by question.
         """
         leases = [
             lease
@@ -69,7 +69,7 @@ class Leases:
                 self._leases.setdefault(record.id, {})[lease.annotator] = lease.expires_at
 
     def leased(self, annotator: str, now: float) -> list[Held]:
-        """What this person has before them and has not answered."""
+        """Questions that an annotator has leased and not answered."""
         return [
             held
             for held in self._held.values()
@@ -78,16 +78,16 @@ class Leases:
         ]
 
     def lease_first(self, questions: Iterable[Held], annotator: str, now: float, count: int) -> list[Held]:
-        """Give a person the first ``count`` of some questions that they do not have and may have.
+        """Lease to an annotator the first ``count`` of some questions that they may have and do not have yet.
 
         Args:
-            questions: In the order in which they are wanted.
-            annotator: The person.
+            questions: The most wanted first.
+            annotator: The annotator.
             now: The time.
-            count: How many at most.
+            count: Largest number of leases.
 
         Returns:
-            Those that were given; the store is asked once for each number of people that pairs need.
+            The questions leased, by one transaction for each value of ``needed``.
         """
         free: list[Held] = []
         for held in questions:
@@ -100,7 +100,7 @@ class Leases:
         return self._lease(free, annotator, now)
 
     def renew(self, questions: Iterable[Held], annotator: str, now: float) -> None:
-        """Let a person's leases last longer once half of them is over."""
+        """Renew the leases of an annotator that are half over."""
         due = [
             held for held in questions if self._leases[held.record.id][annotator] - now < self._seconds / 2
         ]
@@ -116,21 +116,21 @@ class Leases:
         return [held for held in questions if held.record.id in given]
 
     def may_answer(self, held: Held, annotator: str, now: float) -> bool:
-        """Whether a person may answer a question.
+        """Whether an annotator may answer a question.
 
-        They may if it was given to them, however long ago: an answer that comes late is not lost. They may,
-        too, while fewer others than are needed have it.
+        They may if they ever leased it, so that no late answer is lost, and while fewer others have it than
+        are needed.
         """
         others = (held.answered | self._having(held, now)) - {annotator}
         given = annotator in self._leases.get(held.record.id, {})
         return held.only in (None, annotator) and (given or len(others) < held.needed)
 
     def is_leased(self, held: Held, now: float) -> bool:
-        """Whether anybody has the question before them."""
+        """Whether any annotator has leased the question."""
         return bool(self._having(held, now))
 
     def free(self, annotator: str, now: float) -> int:
-        """Questions that a person may still be given."""
+        """Number of questions that an annotator may still be given."""
         return sum(
             held.only in (None, annotator)
             and annotator not in held.answered
@@ -142,7 +142,7 @@ class Leases:
         return {who for who, end in self._leases.get(held.record.id, {}).items() if end > now}
 
     def others_have(self, annotator: str, now: float) -> bool:
-        """Whether anything is open that other people have before them."""
+        """Whether other annotators have leased questions."""
         return any(
             end > now and who != annotator for leases in self._leases.values() for who, end in leases.items()
         )

@@ -1,4 +1,4 @@
-"""Reduced pictures on disk, within a limit: what was not used for longest goes first."""
+"""Reduced pictures on disk, within a limit: the least recently used are deleted first."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PictureCache:
         return (self._folder / name).is_file()
 
     def put(self, name: str, content: bytes) -> None:
-        """Write a file, and clear old ones away if they take too much room."""
+        """Write a file, and delete old ones if they take too much space."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             part = self._folder / f".{name}.{secrets.token_hex(4)}.tmp"

@@ -32,7 +32,7 @@ REFRESH_PROCESS = (sys.executable, "-m", "reid_al_agents.annotate.refresh_proces
 
 
 class Refreshes:
-    """Starts refreshes when they are due and lets the session go on with what they made.
+    """Starts refreshes when they are due and gives their models to the session.
 
     Args:
         session: The session.
@@ -40,12 +40,12 @@ class Refreshes:
         folder: The session's folder; each refresh has one inside it.
         store: Address of the log's database.
         device: Where to train.
-        process: Command that does a refresh; it reads from standard input what to do.
+        process: Command that does a refresh; it reads a :class:`.Work` from standard input.
 
     Attributes:
-        state: What is shown of a refresh that runs or failed; ``None`` while all is well and none runs.
-        rounds: One line for each refresh that is done.
-        display: Makes what shows a refresh's progress on the console while it runs; by default nothing.
+        state: State of a refresh that is running or has failed, for the page; ``None`` otherwise.
+        rounds: Metrics of each finished refresh.
+        display: Makes the display of progress on the console; by default there is none.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Refreshes:
 
     @property
     def learned_from(self) -> int:
-        """Answers behind the model that is asked with."""
+        """Number of answers that the current model has learned from."""
         return int(self.rounds[-1]["answers"]) if self.rounds else 0
 
     def start_if_due(self) -> None:
-        """Start a refresh if the model is still to be adapted, or has missed enough answers."""
+        """Start a refresh if the label-free start is missing, or enough answers are new."""
         session = self._session
         every = session.state.settings.refresh_every
         if self._config.refresh == "none" or self.running or self._closed:
@@ -135,7 +135,7 @@ class Refreshes:
                 figures = self._work(number, out, last_event, progress)
             self._take_up(out, number, answers, figures, time.perf_counter() - started)
         except Exception as error:
-            # The thread's end: whatever it is must be told, or the page would show a refresh that never ends.
+            # Nothing else catches it: unless it is reported, the page shows a refresh that never ends.
             if self._closed:
                 return
             if not isinstance(error, InputError):
@@ -156,7 +156,7 @@ class Refreshes:
                 text=True,
                 encoding="utf-8",
             )
-            if self._closed:  # while it started, so nobody else has ended it
+            if self._closed:  # closed while it started: close() did not see it
                 self._process.terminate()
             assert self._process.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # it ended at once: its log says why
@@ -165,21 +165,21 @@ class Refreshes:
             return self._listen(self._process, out, progress)
 
     def _listen(self, process: subprocess.Popen[str], out: Path, progress: Progress) -> dict[str, Any]:
-        """Show what the worker tells until it ends; its figures."""
+        """Show the progress of the process until it ends; return its metrics."""
         assert process.stdout is not None
         figures: dict[str, Any] | None = None
         complaint = f"refresh: the worker stopped; see {out / 'worker.log'}"
         for line in process.stdout:
             if not line.startswith("{"):
                 continue  # a library's own words
-            told = json.loads(line)
-            if "finished" in told:
-                figures = told["finished"]
-            elif "error" in told:
-                complaint = told["error"]
+            report = json.loads(line)
+            if "finished" in report:
+                figures = report["finished"]
+            elif "error" in report:
+                complaint = report["error"]
             else:
-                self.state = {"state": "running", "message": None, **told}
-                progress(f"refresh: {told['what']}", told["done"], told["total"])
+                self.state = {"state": "running", "message": None, **report}
+                progress(f"refresh: {report['what']}", report["done"], report["total"])
         process.wait()
         if figures is None:
             raise InputError(complaint)

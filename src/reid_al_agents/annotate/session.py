@@ -1,4 +1,4 @@
-"""An annotation session: people are given pairs, their answers are logged and believed, others follow."""
+"""An annotation session: lease questions to annotators, store their answers, choose the next."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ _KEPT = ("described", "truth", "row", "audit", "again", "doubted")
 
 
 class AnnotationSession:
-    """Everything that people do to the pool, safe to be called from many threads.
+    """All actions of annotators on the pool; thread-safe.
 
-    An event is on disk before anything follows from it, and all that follows can be worked out from the
-    events alone: a session that is opened again over the same store goes on where the last one stopped.
+    An event is on disk before it is used, and the state of a session follows from its events alone: a session
+    opened again over the same store continues where the last one stopped.
 
     Args:
-        features: The pool as the present model sees it.
-        store: Where events, questions and leases are kept.
-        run: The run.
-        selector: Gives the selector that chooses among a group's candidates.
-        settings: How people are asked.
-        grouping: How groups are formed and asked about.
-        episode: Of the environment.
-        known: Gives what is known before the first answer, such as tracklets.
+        features: Features of the pool under the current model.
+        store: The store of events, questions and leases.
+        run: Id of the run in the store.
+        selector: Returns the selector that chooses among a group's candidates.
+        settings: Annotation settings.
+        grouping: Settings of groups and questions.
+        episode: Settings of the environment's episodes.
+        known: Gives the constraints known before the first answer, such as tracklets.
         sides: Which images can be compared; ``None`` where all can.
-        executor: Where batches are planned; ``None`` plans at once, in the thread that needs one.
-        selector_name: Kept with the answers.
-        round_: Refreshes behind the model.
-        seed: Of everything drawn.
+        executor: Plans batches in the background; ``None`` plans them in the calling thread.
+        selector_name: Stored with the answers.
+        round_: Number of refreshes that led to the model.
+        seed: Seed of all random choices.
         clock: Seconds since 1970-01-01 UTC.
 
     Attributes:
-        state: What the parts of the session share; to be read under its lock.
-        planner: Prepares batches of questions; likewise.
-        dispatch: Who has which question; likewise.
+        state: State shared by the parts of the session; read it under its lock.
+        planner: Plans batches of questions; likewise.
+        dispatch: Leases questions; likewise.
         episode: See above.
 
     Raises:
@@ -96,17 +96,17 @@ class AnnotationSession:
         self.dispatch = Dispatch(self.state, self.planner, selector_name, seed)
 
     def questions(self, annotator: str, count: int) -> Served:
-        """Give a person up to ``count`` questions; those they have already come first."""
+        """Lease up to ``count`` questions to an annotator; those leased already come first."""
         with self.state.lock:
             return self.dispatch.give(annotator, count)
 
     def rows(self, annotator: str, count: int) -> list[list[StoredQuestion]]:
-        """Give a person up to ``count`` rows of questions; those of a row share their query."""
+        """Lease up to ``count`` rows of questions to an annotator; questions of a row share their query."""
         with self.state.lock:
             return self.dispatch.give_rows(annotator, count)
 
     def is_open(self, question: str, annotator: str) -> bool:
-        """Whether a question still waits for this person's answer."""
+        """Whether a question still needs this annotator's answer."""
         with self.state.lock:
             held = self.dispatch.leases.get(question)
             return held is not None and annotator not in held.answered
@@ -121,21 +121,21 @@ class AnnotationSession:
         *,
         wait: bool = True,
     ) -> Answered:
-        """Take a person's answer; it is on disk when this returns.
+        """Take an annotator's answer; it is on disk when this returns.
 
         Args:
-            annotator: Who answers.
-            question: Its id.
+            annotator: Name of the annotator.
+            question: Id of the question.
             answer: One of ``ANSWERS``.
-            key: The same key counts once.
+            key: Idempotency key: answers with the same key count once.
             seconds: How long the pair was looked at.
             wait: Whether to wait for the disk; otherwise call :meth:`save` before the answer is acknowledged.
 
         Raises:
             Unknown: There is no such question in this run.
-            Conflict: This person has answered it with another key, another person has it before them, or the
-                key was used for something else.
-            InputError: The answer is none, or the store refuses it.
+            Conflict: The annotator has answered it with another key, other annotators have it, or the key was
+                used for something else.
+            InputError: The store refuses the answer.
         """
         state = self.state
         with state.lock:
@@ -162,7 +162,7 @@ class AnnotationSession:
         self.state.store.sync()
 
     def undo(self, annotator: str, key: str) -> Undone:
-        """Take back the last thing that this person did and that still counts.
+        """Take back the annotator's latest event that still counts.
 
         Raises:
             Conflict: There is nothing to take back.
@@ -190,7 +190,7 @@ class AnnotationSession:
             return Undone(last, self.dispatch.put_back(last.question, annotator))
 
     def retract(self, annotator: str, key: str, event: int) -> Event:
-        """Let an event of any person no longer count; it stays in the log.
+        """Take back an event of any annotator; it stays in the log but no longer counts.
 
         Raises:
             Unknown: There is no such event, or it does not count any more.
@@ -209,13 +209,13 @@ class AnnotationSession:
             return target
 
     def edit(self, kind: str, annotator: str, key: str, payload: dict[str, Any]) -> Answered:
-        """Log and believe a ``merge``, ``split`` or ``name``; see :mod:`reid_al_agents.beliefs.evidence`."""
+        """Store a ``merge``, ``split`` or ``name`` and apply it; see :mod:`.beliefs.evidence`."""
         state = self.state
         event = Event(key, state.run, kind, annotator, state.clock(), payload=payload, round=state.round)
         return self._log(event)
 
     def settle(self, annotator: str, key: str, query: int, candidate: int, answer: str) -> Answered:
-        """Take a considered answer about a pair that is contradicted; it weighs as much as several.
+        """Take the answer that settles a contradiction; it weighs as much as several.
 
         Raises:
             Conflict: Nothing is contradicted about the pair.
@@ -243,15 +243,15 @@ class AnnotationSession:
             return self._log(event)
 
     def contradictions(self) -> list[Contradiction]:
-        """All that is contradicted and that no person has settled."""
+        """The contradictions that no annotator has settled."""
         with self.state.lock:
             return find_contradictions(self.state.beliefs)
 
     def take_in(self, events: Iterable[Event]) -> int:
-        """Log and believe answers from elsewhere; those whose key is there already count once.
+        """Store imported answers and apply them; keys already stored are skipped.
 
         Returns:
-            How many were new.
+            Number of new answers.
         """
         state = self.state
         with state.lock:
@@ -266,16 +266,17 @@ class AnnotationSession:
             return list(self.state.beliefs.events.values())
 
     def audit(self) -> AuditEstimate | None:
-        """How good the identities of the last batch are, as far as the audit says.
+        """Estimate the quality of the predicted identities from the audit.
 
-        What is judged are those that would be formed without its answers, which is a little worse.
+        The identities judged are those of the last batch, formed without the audit's answers, so they are a
+        little worse than the delivered ones.
         """
         with self.state.lock:
             judged, visual = self.planner.judged, self.planner.engine.visual
             return None if judged is None else audited_quality(self.state.beliefs, judged, visual)
 
     def adopt(self, features: FeatureSet, round_: int) -> None:
-        """Go on with the features of a refreshed model; what people have before them stays."""
+        """Switch to the features of a refreshed model; leased questions stay open."""
         engine = self.planner.make_engine(features, round_)
         with self.state.lock:
             self.state.features, self.state.round = features, round_

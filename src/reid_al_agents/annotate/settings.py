@@ -1,4 +1,4 @@
-"""How people are asked."""
+"""Settings of annotation sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reid_al_env.settings import check, setting
 
 @dataclass(frozen=True)
 class AnnotationSettings:
-    """Settings of a session in which people answer.
+    """Settings of an annotation session.
 
     Raises:
         InputError: If one is out of range.
@@ -19,7 +19,7 @@ class AnnotationSettings:
     answers: int | None = setting(
         None,
         help="Answers after which no more questions are asked",
-        default_help="as long as a question is worth asking",
+        default_help="until no question is left",
         at_least=1,
         panel="Asking",
     )
@@ -45,7 +45,7 @@ class AnnotationSettings:
     )
     lease_seconds: float = setting(
         120.0,
-        help="Time for which a pair is kept for the annotator who sees it",
+        help="Time for which a question is reserved for the annotator who sees it",
         unit="seconds",
         at_least=1,
         at_most=86_400,

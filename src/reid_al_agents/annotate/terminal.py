@@ -32,7 +32,7 @@ KEYS = {
 }
 _BACK = ("\x7f", "\x08", "u")
 _WIDTH = 32  # characters of a picture
-_POLL = 0.2  # seconds between two looks whether there is something to ask
+_POLL = 0.2  # seconds between two checks for new questions
 
 
 def answer_here(
@@ -46,9 +46,9 @@ def answer_here(
 
     Args:
         opened: The session.
-        annotator: Who answers.
+        annotator: Name of the annotator.
         console: Where to show; ``None`` is standard output.
-        key: Gives the next key; ``None`` reads the keyboard.
+        key: Returns the next key; ``None`` reads the keyboard.
     """
     import click
 
@@ -83,11 +83,10 @@ def answer_here(
 
 
 class TerminalOracle:
-    """A person at this terminal, as an :class:`~reid_al_env.Oracle`: for environments and loops.
+    """A person at this terminal, as an :class:`~reid_al_env.Oracle` for an environment or a loop.
 
-    Neither knows that a person answers. Wrapped in :class:`.LoggedOracle`, every
-    answer is on disk before the next pair is shown. There is no undo, since whoever asked has gone on;
-    :func:`answer_here` has one.
+    Wrapped in :class:`.LoggedOracle`, every answer is on disk before the next pair is shown. There is no
+    undo, since the environment has already taken its step; :func:`answer_here` has one.
 
     Args:
         pictures: The images, by the dataset indices that are asked about.

@@ -23,13 +23,13 @@ class Audit:
 
     Args:
         beliefs: What is known, and the audit's answers so far.
-        report: Counts what is asked.
-        strata: What pairs are drawn from.
-        design: Number of that.
+        report: Counts the questions.
+        strata: Strata that pairs are drawn from.
+        design: Number of the sampling design.
         share: Share of the answers that go to the audit.
-        owed: Questions that earlier rounds left out; negative where they asked too many.
-        again: Whether an answer that contradicts the groups is asked for a second time.
-        rng: Of the draws; nothing else may draw from it, or the pairs would depend on what is asked.
+        owed: Number of questions that earlier rounds fell short of their share; negative for an excess.
+        again: Whether answers that contradict the groups are rechecked.
+        rng: Generator of the draws, used for nothing else: the pairs must not depend on other questions.
         announce: Logs a pair whose relation was known without asking.
     """
 
@@ -60,7 +60,7 @@ class Audit:
             yield self._draw(batch) if contradicting is None else self._ask_again(contradicting)
 
     def _draw(self, batch: Batch) -> Steps:
-        if self._drawn is None:  # from here on with those that are not answered yet
+        if self._drawn is None:  # from now on it also counts draws that are not answered yet
             self._drawn = self._beliefs.audit.drawn(len(self._strata.sizes))
         drawn = self._strata.draw(self._rng, self._drawn)
         if drawn is None:
@@ -72,16 +72,17 @@ class Audit:
         relation = self._beliefs.constraints.relation(i, j)
         if relation != 0:
             self._announce({"known": list(AuditedPair(i, j, self._design, stratum, relation))}, None)
-        elif not self._beliefs.asked(i, j):  # a pair that cannot be told is not asked about twice
+        elif not self._beliefs.asked(i, j):  # a pair answered "can't tell" is not asked twice
             together = bool(batch.formed.groups[i] == batch.formed.groups[j])
             note = AuditNote(self._design, stratum, together)
             yield Question(i, j, _probability(batch, i, j), "audit", audit=note)
             self._report.audited += 1
 
     def _ask_again(self, pair: AuditedPair) -> Steps:
-        """Ask for another answer about a pair of the audit, in place of drawing one.
+        """Recheck a pair of the audit instead of drawing a new one.
 
-        So it comes a while after the first, and the number of the audit's answers does not depend on them.
+        The recheck comes a while after the first answer, and takes one of the audit's questions, so that
+        their number does not depend on the answers.
         """
         key = (pair.i, pair.j)
         self._again.add(key)
@@ -92,7 +93,7 @@ class Audit:
             self._again.discard(key)
 
     def _contradicting(self, batch: Batch) -> AuditedPair | None:
-        """A pair of the audit that needs another answer and about which no question is open."""
+        """A pair of the audit that needs a recheck and has no open question."""
         for pair in self._beliefs.audit.doubtful():
             if (pair.i, pair.j) not in self._again and not batch.excluded[[pair.i, pair.j]].any():
                 return pair
@@ -102,12 +103,12 @@ class Audit:
 def audited_quality(
     beliefs: Beliefs, judged: NDArray[np.int64], visual: VisualSimilarity
 ) -> AuditEstimate | None:
-    """How good identities are, as far as the audit says; ``None`` before it has an answer.
+    """Estimate the quality of identities from the audit; ``None`` before its first answer.
 
     Args:
-        beliefs: With the audit's answers.
-        judged: (N,) the identities, formed without these answers: otherwise they would agree with them.
-        visual: The pool as the present model sees it.
+        beliefs: Beliefs, which hold the audit's answers.
+        judged: (N,) the identities, formed without these answers, since otherwise they would agree with them.
+        visual: Visual similarities of the pool.
     """
     if not beliefs.audit:
         return None
@@ -117,7 +118,7 @@ def audited_quality(
 
 
 def _probability(batch: Batch, i: int, j: int) -> float:
-    """Of a match of two images, by their groups."""
+    """Match probability of two images, by their groups."""
     a, b = batch.view.groups.labels[[i, j]]
     if a == b:
         return _SURE

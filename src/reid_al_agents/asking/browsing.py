@@ -1,4 +1,4 @@
-"""One spell of asking: queries are browsed, a selector picks, an oracle answers, the policy learns."""
+"""One phase of asking between images: browse queries, pick candidates, ask an oracle, train the policy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IDLE = -1
 
 @dataclass(frozen=True)
 class AskingLimits:
-    """When a spell of asking ends, whichever comes first.
+    """Limits of a phase of asking; the first one reached ends it.
 
     Args:
         answers: Answers to ask for; ``None`` is no limit.
@@ -46,15 +46,15 @@ def ask(
     Args:
         inquiry: The episodes side by side; as many queries are open at a time as it has rows.
         selector: Picks; one that :class:`LearnsOnline` is shown every transition as answers come.
-        browser: Draws the queries; it is left where it stopped, so that a later spell goes on from there.
+        browser: Draws the queries; a later phase continues where it stopped.
         rng: For the selector.
         limits: When to stop.
-        progress: Told of the answers so far.
+        progress: Called with the number of answers so far and in all.
     """
-    return _Spell(inquiry, selector, browser, rng, limits).run(progress)
+    return _Phase(inquiry, selector, browser, rng, limits).run(progress)
 
 
-class _Spell:
+class _Phase:
     def __init__(
         self,
         inquiry: Inquiry,
@@ -103,7 +103,7 @@ class _Spell:
             report.returns.append(float(self._return[row]))
 
     def _begin(self, rows: NDArray[np.int64]) -> None:
-        """Give the rows their next queries; a row for which none is left stands still from now on."""
+        """Give the rows their next queries; a row for which none is left becomes inactive."""
         self._active[rows] = False
         queries = np.array([self._next_query() for _ in rows], dtype=np.int64)
         started, queries = rows[queries != _IDLE], queries[queries != _IDLE]
@@ -115,7 +115,7 @@ class _Spell:
         self._report.implied += sum(self._implied(row) for row in started)
 
     def _implied(self, row: np.int64) -> int:
-        """How many items of a query that has just begun are answered without ever having been asked."""
+        """Number of implied answers about the candidates of a new query."""
         batch, constraints = self._inquiry.batch, self._inquiry.constraints
         if constraints is None:
             return 0

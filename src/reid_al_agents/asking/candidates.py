@@ -28,18 +28,18 @@ class Candidates:
         features: The N images.
         similarities: Their (N, N) sparse Jaccard similarities.
         formed: Their groups.
-        constraints: What is known of the images.
-        model: Gives the match probabilities; it is fitted to its answers as it sees the pairs of this moment.
-        neighbours: Candidates of a group.
-        excluded: (N,) bool, images that nothing is asked about, each a group of its own; ``None`` for none.
+        constraints: Constraints between the images.
+        model: Match model; it is refitted with the present pairs.
+        neighbours: Number of candidates of a group.
+        excluded: (N,) bool, images left out of all questions, each a group of its own; ``None`` for none.
         sides: Which images can be compared; ``None`` where all can.
 
     Attributes:
         groups: The groups as nodes.
         candidates: (G, n) int64, the nearest groups of each by cosine, nearest first.
-        probabilities: (G, n) of a match with each candidate.
-        open: (G, n) bool, whether a candidate can be asked about: not known to differ, not asked before, and
-            seen from a side that both show.
+        probabilities: (G, n) match probability with each candidate.
+        open: (G, n) bool, whether the pair can be a question: not known to differ, not yet compared, with a
+            common side.
         conflicts: (M, 2) int64 pairs of groups known to differ.
         gain: (G, n) expected gain of each question, see :func:`.expected_gain`; 0 where it cannot be asked.
     """
@@ -112,7 +112,7 @@ class Candidates:
         return described
 
     def describe_pairs(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What the match model sees of pairs of groups.
+        """Features of pairs of groups for the match model.
 
         Args:
             a: One group of each pair, shape (M,).
@@ -142,7 +142,7 @@ class Candidates:
         return np.unique(np.sort(np.stack([rows[apart], columns[apart]], axis=1), axis=1), axis=0)
 
     def witnesses(self, a: int, b: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """The two images that a person is shown for two groups, and two others where there are.
+        """The two images that represent two groups in a question, and two others for a recheck.
 
         Returns:
             An image of ``a`` and one of ``b``, the most typical that can be compared; and the next of each,

@@ -13,15 +13,15 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.beliefs.weights import is_decided
 from reid_al_agents.clustering.sides import Sides
 
-_ATTEMPTS = 3  # times that a pair is asked: an annotator who errs systematically would use up the budget
+_ATTEMPTS = 3  # questions per pair: an annotator who errs systematically would otherwise use up the budget
 
 
 class Disputes:
     """Asks about the pair that settles a dispute, for each dispute that is not decided.
 
     Args:
-        beliefs: What is known.
-        report: Counts what is asked.
+        beliefs: Beliefs, which find the disputes.
+        report: Counts the questions.
         sides: Which images can be compared; ``None`` where all can.
     """
 
@@ -33,7 +33,9 @@ class Disputes:
         """The questions, one for each open dispute."""
         for dispute in self._beliefs.constraints.disputes():
             undecided = not is_decided(dispute.weight, dispute.cut_weight)
-            comparable = self._comparable(*dispute.ask)  # a sequence may join two sides, which cannot be seen
+            comparable = self._comparable(
+                *dispute.ask
+            )  # a sequence may join two sides, which cannot be compared
             if room() and undecided and comparable and self._asked[dispute.ask] < _ATTEMPTS:
                 self._asked[dispute.ask] += 1
                 self._report.repeated += 1

@@ -32,42 +32,42 @@ from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
 
 class Snapshot(NamedTuple):
-    """What is known at one moment; later answers do not change it."""
+    """Copies of the constraints at one moment; later answers do not change them."""
 
     constraints: ConstraintGraph
     heard: ConstraintGraph
 
     @classmethod
     def of(cls, beliefs: Beliefs) -> Snapshot:
-        """A copy of what is known now."""
+        """Copy the current constraints."""
         return cls(*copy.deepcopy((beliefs.constraints, beliefs.heard)))
 
 
 class Engine:
-    """Asks about pairs of groups: the schedule says which group asks, the selector which one it asks about.
+    """Asks about pairs of groups: the schedule chooses the query group, the selector its candidate.
 
-    In each batch of questions the groups are formed anew, the match model is refitted, and groups ask in
-    descending order of the expected gain of their best question, each at most once. Beside these questions
-    there are three kinds that no selector chooses: those of the audit, rechecks of answers that are probably
-    wrong, and pairs that settle a dispute between answers. All count as answers.
+    In each batch of questions the groups are formed from the current constraints, the match model is
+    refitted, and groups become queries in descending order of the expected gain of their best question, each at
+    most once. Three other kinds of question are not chosen by the selector: the audit's, rechecks of suspected
+    errors, and questions that settle a dispute between answers. All of them use up the label budget.
 
-    The engine keeps no knowledge of its own. :meth:`draw` gives the next question. The caller logs the
+    All knowledge is in ``beliefs``. :meth:`draw` gives the next question. The caller logs the
     answer as an event, applies it to ``beliefs``, and then calls :meth:`take`. A simulation does this in a
     loop. With several annotators, several questions are open, and answers come in any order. :meth:`plan`
-    prepares the next batch from a snapshot of the beliefs while answers go on coming in.
+    prepares the next batch from a snapshot of the beliefs while answers keep arriving.
 
     Args:
-        features: The pool as the present model sees it.
+        features: Features of the pool under the current model.
         visual: Its visual similarities.
         beliefs: What follows from the events; only the caller changes it.
         selector: Chooses among a group's candidates.
-        settings: How groups are formed and asked about.
-        episode: Of the environment; its budget is the most questions of a group in a batch.
-        rng: Of everything drawn.
+        settings: Settings of groups and questions.
+        episode: Settings of the environment; the budget limits the questions of a query group in a batch.
+        rng: Generator of all random choices.
         announce: Logs and applies an event of the audit; see :data:`.Announce`.
         rows: Questions that can be open at a time.
-        round_: Refreshes behind the model; the audit has one design a round.
-        heard: A copy of ``beliefs.heard`` to form the first groups from, where answers go on coming in.
+        round_: Number of refreshes that led to the model; the audit has one design a round.
+        heard: A copy of ``beliefs.heard`` to form the first groups from, if answers keep arriving.
 
     Attributes:
         features: The pool, in the space in which images are compared.
@@ -75,9 +75,9 @@ class Engine:
         similarities: (N, N) sparse similarities, 0 for images that were excluded.
         beliefs: See above.
         rows: See above.
-        report: What has been asked.
-        formed: The groups of the present batch; before the first, as they stand.
-        exhausted: Whether a batch brought no question.
+        report: Counts of questions and answers.
+        formed: The groups of the present batch, or those formed at the start.
+        exhausted: Whether a batch had no question.
     """
 
     def __init__(
@@ -126,11 +126,11 @@ class Engine:
         return tuple(self._open)
 
     def begin_batch(self, answers: int | None = None, batch: Batch | None = None) -> None:
-        """Begin a batch; questions that are open go on.
+        """Begin a batch; open questions stay open.
 
         Args:
             answers: The most answers it may bring, disputes included; ``None`` is the settings' number.
-            batch: What :meth:`plan` made; ``None`` plans once open disputes are settled.
+            batch: A batch made by :meth:`plan`; ``None`` plans one once open disputes are settled.
         """
         usual = self._settings.batch(len(self.features))
         limit = self._spent() + (usual if answers is None else answers)
@@ -140,10 +140,10 @@ class Engine:
         self._schedule = self._activities(limit, usual)
 
     def plan(self, heard: ConstraintGraph | None = None) -> Batch:
-        """Fit the match model, form the groups and find what there is to ask.
+        """Fit the match model, form the groups and find the open questions.
 
         Args:
-            heard: What asking knows, such as a snapshot's; ``None`` is that of the beliefs.
+            heard: Constraints to choose questions by, such as a snapshot's; ``None`` for the beliefs'.
         """
         known = self.beliefs.heard if heard is None else heard
         return Batch(
@@ -161,7 +161,7 @@ class Engine:
         )
 
     def exclude(self, images: Collection[int]) -> None:
-        """Leave these images out, and no others; questions about them that are open stay so."""
+        """Exclude these images, and no others; open questions about them stay open."""
         excluded = np.isin(np.arange(len(self.features)), list(images))
         if np.array_equal(excluded, self._excluded):
             return
@@ -170,7 +170,7 @@ class Engine:
         self.similarities = sparse.csr_matrix(kept @ self.visual.similarities @ kept)
 
     def draw(self) -> Question | None:
-        """The next question, given what is open; ``None`` if the batch has none or all rows are in use."""
+        """The next question; ``None`` if the batch has none left or all rows are in use."""
         if self._due:
             question, steps = self._due.popleft()
             self._open[question] = steps
@@ -185,9 +185,9 @@ class Engine:
         return None
 
     def take(self, question: Question, answer: int) -> None:
-        """Go on after the answer to an open question: +1, −1, or 0 for "can't tell".
+        """Take the answer to an open question: +1, −1, or 0 for "can't tell".
 
-        The beliefs must have taken it in before.
+        It must have been applied to the beliefs before.
         """
         steps = self._open.pop(question)
         self.report.answers += 1
@@ -200,7 +200,7 @@ class Engine:
         self._open.pop(question).close()
 
     def true_rewards(self) -> NDArray[np.float32]:
-        """What each candidate of the group that asks would earn by the labels, (rows, n)."""
+        """Reward of each candidate of the query groups according to the labels, (rows, n)."""
         assert self._batch is not None
         return self._batch.inquiry.true_rewards()
 
@@ -208,7 +208,7 @@ class Engine:
         return Identities.form(self.similarities, constraints, self._settings.thresholds("ask")).formed
 
     def _make_audit(self, heard: ConstraintGraph, round_: int, rng: np.random.Generator) -> Audit:
-        """An audit of the identities that would be delivered now, or of those that it began with."""
+        """Make the round's audit: by its stored design, else of the identities to be delivered now."""
         beliefs, settings, near = self.beliefs, self._settings, self.visual.near
         design = beliefs.designs.get(round_)
         if design is not None:
@@ -217,17 +217,17 @@ class Engine:
             delivered = Identities.form(self.similarities, heard, settings.thresholds("deliver"))
             strata = Strata(delivered.groups, near, sides=self.visual.sides)
             self._announce(packed_design(strata.design), None)
-        # Questions that were planned in vain are made good, but not answers from before there was an audit.
+        # Make up for questions left unanswered, but not for answers from before there was an audit.
         share = settings.audit_share
         owed = min(share * beliefs.answers - beliefs.audit_draws, share * self.rows)
         return Audit(beliefs, self.report, strata, round_, share, owed, settings.repeat, rng, self._announce)
 
     def _spent(self) -> int:
-        """Answers given and questions out."""
+        """Answers given and questions open."""
         return self.report.answers + len(self._open) + len(self._due)
 
     def _activities(self, limit: int, usual: int) -> Iterator[Steps]:
-        """All that a batch asks, in order; each is decided on when it is its turn."""
+        """All questions of a batch, in order; each is chosen only when it is drawn."""
         yield from self._disputes.due(lambda: self._spent() < limit)
         batch = self._batch = self._batch or self.plan()
         self.formed = batch.formed
@@ -239,7 +239,7 @@ class Engine:
             yield from self._checks(batch, gain, lambda: self._spent() < end)
             if self._spent() < end:
                 yield self._visit(batch, query, end)
-        if self._spent() == begun:  # nothing is left to ask but what may be wrong
+        if self._spent() == begun:  # only suspected errors are left to ask about
             yield from self._checks(batch, 0.0, lambda: self._spent() < end)
 
     def _checks(self, batch: Batch, gain: float, room: Room) -> Iterator[Steps]:
@@ -253,7 +253,7 @@ class Engine:
             yield recheck
 
     def _visit(self, batch: Batch, query: int, end: int) -> Steps:
-        """Let one group ask until its budget is spent or the batch is over."""
+        """Ask the questions of one query group until its budget is spent or the batch is over."""
         inquiry = batch.inquiry
         if not inquiry.has_questions(query):
             return
@@ -286,7 +286,7 @@ class Engine:
             batch.free.append(row)
 
     def _compare(self, batch: Batch, a: int, b: int) -> Generator[Question, int, int]:
-        """Ask about two groups, unless what is known by now says the answer."""
+        """Ask about two groups, unless their relation is known by now."""
         described = batch.view.describe_pairs(np.array([a]), np.array([b]))
         probability = float(self.beliefs.model.probabilities(described)[0])
         shown = batch.view.witnesses(a, b)
@@ -296,7 +296,7 @@ class Engine:
         self._share(first, probability)
         heard = self.beliefs.heard
         if _asked(heard, first) or heard.relation(*first):
-            # A recheck, a dispute or the audit has answered it since the batch was planned.
+            # A recheck, a dispute or the audit has settled the pair since the batch was planned.
             self.report.implied += 1
             return heard.relation(*first)
         sizes = batch.view.groups.sizes
@@ -304,7 +304,7 @@ class Engine:
         return (yield Question(*first, probability, "policy", described[0], again=again))
 
     def _share(self, pair: tuple[int, int], probability: float) -> None:
-        """Hear what the audit found of a pair that would have been asked about without the audit, too."""
+        """Release the audit's answer about a pair that is now chosen without regard to the audit."""
         beliefs = self.beliefs
         if beliefs.asked(*pair) and not _asked(beliefs.heard, pair):
             self._announce({"shared": list(pair)}, probability)

@@ -25,15 +25,15 @@ class LearnedSelector(Selector, Protocol):
     seen: Mapping[str, Any]
 
     def save(self, path: str | Path, seen: Mapping[str, Any] | None = None) -> None:
-        """Keep the policy as safetensors, with what it has seen."""
+        """Save the policy as safetensors, with a record of its training."""
         ...
 
     def save_checkpoint(self, folder: str | Path) -> None:
-        """Keep everything that learning goes on from."""
+        """Save all state that learning continues from."""
         ...
 
     def load_checkpoint(self, folder: str | Path) -> None:
-        """Go on from what was kept."""
+        """Load a checkpoint and continue from it."""
         ...
 
 
@@ -54,8 +54,8 @@ def choose(
     Args:
         name: One of :data:`SELECTOR_NAMES`.
         pool_size: n_s, candidates of a query.
-        seed: Of a policy that learns.
-        true_rewards: What ``greedy`` looks at; ``None`` where there are no labels.
+        seed: Seed of a learning policy.
+        true_rewards: Rewards by the labels, for ``greedy``; ``None`` without labels.
 
     Raises:
         InputError: If the name is unknown or the policy file cannot be used.

@@ -1,4 +1,4 @@
-"""One question: two images to be compared, and what has to be kept with the answer."""
+"""One question: two images to compare, and the data stored with the answer."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Question:
     Attributes:
         first: Image of the asking group.
         second: Image of the other group.
-        probability: Of a match, as estimated now.
+        probability: Match probability estimated now.
         kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` (a recheck) or ``dispute``.
-        described: What the match model sees of the two groups, (F,); ``None`` where it is not to learn.
-        audit: What the audit keeps with the answer; ``None`` where the question is not of the audit.
-        again: What a recheck would ask; ``None`` where the answer is not to be rechecked.
-        doubted: The answer that this question rechecks; ``None`` where it rechecks none.
+        described: Features of the two groups for the match model, (F,); ``None`` if it is not to learn.
+        audit: The audit's note; ``None`` for other questions.
+        again: Images for a recheck; ``None`` if the answer is not to be rechecked.
+        doubted: The suspected error that this question rechecks; ``None`` for other questions.
     """
 
     first: int
@@ -72,7 +72,7 @@ class Question:
         return min(self.first, self.second), max(self.first, self.second)
 
     def payload(self) -> dict[str, Any]:
-        """What is kept with the answer's event, for JSON; beliefs read it from there."""
+        """Data stored with the answer's event, for JSON; the beliefs read them from there."""
         kept: dict[str, Any] = {}
         if self.described is not None:
             kept["described"] = self.described.tolist()
@@ -86,7 +86,7 @@ class Question:
 
 
 Steps = Generator[Question, int, None]
-"""Something that asks one or more questions: yields each and is sent its answer: 1, -1 or 0."""
+"""A generator of one or more questions; it yields each and is sent the answer: 1, -1 or 0."""
 
 Room = Callable[[], bool]
 """Whether another question may be asked."""

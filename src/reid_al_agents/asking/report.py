@@ -1,4 +1,4 @@
-"""What one round of asking brought."""
+"""Counts of one round of asking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How groups are formed and asked about, and how much is asked."""
+"""Settings of asking: groups, questions and the label budget."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reid_al_env.settings import check, check_value, field_of, same_as, setting
 NODES = ("groups", "images")
 
 UNSAID = -1
-"""Stands for a number that follows from ``nodes``."""
+"""Placeholder for a default that depends on ``nodes``."""
 
 ROUNDS = {"groups": 6, "images": 1}
 """Default rounds of a run, by ``nodes``."""
 
 BUDGETS = {"groups": 1, "images": 10}
-"""Default K_max, by ``nodes``: a group asks once and is formed again; an image asks as in the paper."""
+"""Default K_max, by ``nodes``: a group is formed again after one question; an image has the paper's ten."""
 
 SELECTORS_OF = {"groups": "gain", "images": "dqn"}
 """Default selector, by ``nodes``."""
@@ -45,7 +45,7 @@ class GroupSettings:
     )
     delivered_similarity: float = setting(
         0.5,
-        help="The same for the identities that are delivered, which may be bolder",
+        help="Least average Jaccard similarity within a micro-cluster of delivered identities",
         more_than=0,
         at_most=1,
     )
@@ -70,7 +70,7 @@ class GroupSettings:
     )
     error_rate: float = setting(
         0.02,
-        help="Share of wrong answers that is assumed until some are found",
+        help="Rate of wrong answers that is assumed before rechecks find any",
         at_least=0,
         less_than=0.5,
     )
@@ -84,11 +84,11 @@ class GroupSettings:
             raise InputError(f"k1: {self.k1} and k2 {self.k2}; expected 1 <= k2 <= k1")
 
     def batch(self, images: int) -> int:
-        """Answers between two looks at the groups."""
+        """Number of answers after which groups are formed again."""
         return max(20, round(self.batch_share * images))
 
     def thresholds(self, purpose: Literal["ask", "deliver"]) -> Thresholds:
-        """How boldly images are taken for one identity while asking, or in what is delivered."""
+        """Thresholds of the groups that are asked about, or of the delivered identities."""
         from reid_al_agents.identities import Thresholds
 
         if purpose == "ask":
@@ -98,7 +98,7 @@ class GroupSettings:
 
 @dataclass(frozen=True)
 class AskingSettings:
-    """Which questions are asked, and how many; the settings of a query are the environment's.
+    """Settings of questions and their number; those of a query are the environment's.
 
     ``rounds``, ``budget`` and ``selector`` follow from ``nodes`` unless they are given.
     """
@@ -112,7 +112,7 @@ class AskingSettings:
     )
     rounds: int = setting(
         UNSAID,
-        help="Parts into which the asking is cut; the model is refreshed after each",
+        help="Number of rounds; the model is refreshed after each",
         default_help="6, or 1 between images",
         at_least=1,
         panel="Asking",

@@ -29,7 +29,7 @@ class AuditedPair(NamedTuple):
         i: One image.
         j: The other; the pair is ordered.
         design: Number of the :class:`Design` it was drawn from.
-        stratum: Of that design.
+        stratum: Stratum of that design.
         answer: +1 or −1.
     """
 
@@ -41,7 +41,7 @@ class AuditedPair(NamedTuple):
 
 
 class Design(NamedTuple):
-    """What pairs were drawn from at a time.
+    """A sampling design: the groups and strata that pairs were drawn from.
 
     Args:
         groups: (N,) group of each image.
@@ -54,7 +54,7 @@ class Design(NamedTuple):
 
 @dataclass(frozen=True)
 class AuditEstimate:
-    """What the audit says, each with the ends of a 95 % interval; shares in [0, 1].
+    """Estimates of the audit, each with the ends of a 95 % interval; shares in [0, 1].
 
     Attributes:
         precision: Share of the pairs inside groups that match; None before such a pair was audited.
@@ -77,7 +77,7 @@ class Strata:
     Args:
         groups: (N,) int64 group of each image, 0 to G − 1.
         neighbours: (N, k) int64 nearest images of each, itself first.
-        excluded: (N,) bool, images that are not asked about; ``None`` for none.
+        excluded: (N,) bool, images left out of all questions; ``None`` for none.
         sides: Which images can be compared; ``None`` where all can.
 
     Attributes:
@@ -121,14 +121,14 @@ class Strata:
         return found
 
     def draw(self, rng: np.random.Generator, drawn: NDArray[np.int64]) -> tuple[int, int, int] | None:
-        """Draw a pair uniformly within the stratum that is most behind.
+        """Draw a pair uniformly within the stratum furthest behind its quota.
 
-        Half of the draws are inside groups, the rest as many of each other stratum: left to chance, one of
-        them would go short of the pairs that recall waits for.
+        Half of the draws are inside groups, the others spread evenly over the other strata. By chance alone,
+        some stratum would lack the pairs that an estimate of recall needs.
 
         Args:
-            rng: Of the draw.
-            drawn: Pairs drawn of each stratum before, (S,).
+            rng: Generator of the draw.
+            drawn: Number of pairs drawn from each stratum so far, (S,).
 
         Returns:
             Two images and their stratum; ``None`` where there is no pair.
@@ -144,7 +144,7 @@ class Strata:
 
     @property
     def design(self) -> Design:
-        """What is to be kept with the pairs that are drawn."""
+        """The sampling design, to be stored with the pairs drawn from it."""
         return Design(self._groups.astype(np.int32), self.sizes)
 
     def _allowed(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -190,26 +190,26 @@ class Strata:
 def estimate_quality(
     audited: Sequence[AuditedPair], designs: Mapping[int, Design], strata: Strata
 ) -> AuditEstimate | None:
-    """How good groups are, by the audited pairs, whatever the groups were when these were drawn.
+    """Estimate the quality of groups from audited pairs, even if these were drawn for earlier groups.
 
-    A pair counts by the inverse of how often all the draws together are expected to give it, be it inside a
-    group of a design or not (Horvitz and Thompson, JASA 1952, with the designs as one mixture). Ranks are
-    taken as those of now, also for earlier designs. What is given is the weighted share p of matches in each
-    stratum, and what follows from the shares.
+    A pair is weighted by the inverse of its expected number of draws under all designs together (Horvitz and
+    Thompson, JASA 1952, with the designs as one mixture). Ranks are the current ones, also for earlier
+    designs. Precision and recall follow from the weighted share p of matches in each stratum.
 
     The intervals take each share's posterior, Beta(a + n p, 1 − a + n (1 − p)), with the effective number of
     pairs n = (Σ w)² / Σ w² (Kish, Survey Sampling, 1965), and a = ½ inside groups (Jeffreys). Outside, the
-    strata divide one ½ among them: matches are rare there, and half of one in each would outweigh what was
-    seen. On simulated audits of 30 pairs a stratum, intervals of recall with ½ each held the truth in 86 to
+    strata share a total of ½: matches are rare there, and ½ in each stratum would outweigh the data. On
+    simulated audits of 30 pairs a stratum, intervals of recall with ½ each held the truth in 86 to
     92 % of cases instead of 97 to 99 %.
 
-    The groups that are judged must not have taken in the answers of the audit, or they agree with them,
-    however wrong they are elsewhere: in twelve simulated runs on Market-1501 (2,500 and 5,000 answers, 5 %
-    audited) precision was then 1 each time, for .91 and .94. Formed without those answers, groups are hardly
-    worse, and the mean estimate was .93 and .94. Nor may asking hear of those answers: it would mend
-    everywhere but there. Intervals are of the sampling alone; they held the truth in all of the twelve
+    The groups that are judged must be formed without the audit's answers; otherwise they agree with these
+    answers, however wrong they are elsewhere: in twelve simulated runs on Market-1501 (2,500 and 5,000
+    answers, 5 % audited) precision was then 1 each time, for .91 and .94. Formed without those answers, groups are
+    hardly worse, and the mean estimate was .93 and .94. Nor may those answers guide the questions: pairs
+    known from the audit would not be asked, so errors would be corrected everywhere but there. Intervals
+    cover sampling error only; they held the truth in all of the twelve
     (recall, after 5,000: .93 for .92, in all). Where 5 % of the answers are wrong, those of the audit that
-    speak against the groups are asked for again (:class:`~reid_al_agents.beliefs.audit_trail.AuditTrail`);
+    contradict the groups are rechecked (:class:`~reid_al_agents.beliefs.audit_trail.AuditTrail`);
     those that wrongly agree are not, so estimates are then too high: .89 and .92 of precision for .88 and
     .90, held in 11 and 9 of twelve, and .91 of recall for .86, in all of the ten that gave one.
     Figures: ``benchmarks/results/audit_coverage.json``.
@@ -251,7 +251,7 @@ def estimate_quality(
 def _expected(
     pairs: NDArray[np.int64], by_rank: NDArray[np.int64], designs: Mapping[int, Design]
 ) -> NDArray[np.float64]:
-    """How often each pair is expected among all that were drawn, (M,)."""
+    """Expected number of draws of each pair under all designs, (M,)."""
     expected, own = np.zeros((2, len(pairs)))
     for number in np.unique(pairs[:, 2]):
         design, here = designs[int(number)], pairs[:, 2] == number

@@ -1,4 +1,4 @@
-"""What the audit has heard: the pairs it drew, and every answer about them."""
+"""Pairs drawn by the audit, with all answers about them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ Pair = tuple[int, int]
 
 
 class AuditTrail:
-    """The audit's pairs, and further answers about those that people were asked about.
+    """The audited pairs, with their first answers and the rechecks of these.
 
-    Of wrong answers, those against the groups do the harm: most pairs agree with the groups, so that few are
-    taken wrongly for agreeing, but many for not agreeing. So an answer against what the pair's design held is
-    asked for again, and once more if the two differ; what most of a pair's answers say counts, and of as many
-    each way the first.
+    Most audited pairs agree with the groups, so most wrong answers contradict them, and these bias the
+    estimate. An answer that contradicts the groups of its design is therefore rechecked, and once more if
+    the recheck differs. The majority of a pair's answers counts; in a tie, the first answer.
     """
 
     def __init__(self) -> None:
@@ -33,7 +32,7 @@ class AuditTrail:
         return len(self._drawn)
 
     def __contains__(self, pair: Pair) -> bool:
-        """Whether somebody was asked about a pair, in either order, and could tell."""
+        """Whether a pair, in either order, has been answered, other than by "can't tell"."""
         return _key(*pair) in self._first
 
     def know(self, pair: AuditedPair) -> None:
@@ -46,19 +45,19 @@ class AuditTrail:
 
         Args:
             pair: With its first answer.
-            guess: How likely a match was held before.
+            guess: Match probability predicted before the answer.
         """
         self._first[_key(pair.i, pair.j)] = len(self._drawn)
         self._drawn.append(pair)
         self._guesses.append(guess)
 
     def hear_again(self, i: int, j: int, answer: int) -> None:
-        """Another answer, +1, −1 or 0, about a pair that was asked about; whoever asked for it."""
+        """Add a further answer, +1, −1 or 0, about an answered pair, from a question of any kind."""
         if (i, j) in self:
             self._again.setdefault(_key(i, j), []).append(answer)
 
     def doubtful(self) -> Iterator[AuditedPair]:
-        """The pairs that are to be asked about again, with their first answers, the oldest first."""
+        """The pairs that need a recheck, with their first answers, the oldest first."""
         for key, place in self._first.items():
             pair, again = self._drawn[place], self._again.get(key, [])
             against = (pair.stratum == 0) == (pair.answer < 0)
@@ -74,11 +73,10 @@ class AuditTrail:
         return np.bincount([pair.stratum for pair in self._drawn], minlength=strata)[:strata]
 
     def calibration_error(self) -> float | None:
-        """:func:`~reid_al_agents.beliefs.calibration.calibration_error` of what was asked.
+        """:func:`~reid_al_agents.beliefs.calibration.calibration_error` over the audited pairs.
 
-        No policy chose the pairs, so it is that of the pairs which the audit draws: about half lie inside a
-        group, and two images of one asking group count with the fixed probability that they are held together
-        with.
+        No policy chooses these pairs. About half of them lie inside a delivered identity; two images of one
+        group count with the fixed match probability that is assumed within groups.
         """
         told = [
             (guess, self._told(pair) > 0)

@@ -1,4 +1,4 @@
-"""What is believed, given the events: one fold, the same whether they come one by one or are replayed."""
+"""Beliefs: one fold over the events, the same whether they come one by one or are replayed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from reid_al_agents.log.events import SIGNS, TAKING_BACK, Event, counting
 from reid_al_env import ConstraintGraph
 
 Known = Callable[[Collection[int]], ConstraintGraph]
-"""Gives what is known before the first event, such as tracklets, without what concerns these images."""
+"""Returns the constraints known before the first event, such as tracklets, without these excluded images."""
 
 
 class Beliefs:
@@ -56,27 +56,27 @@ class Beliefs:
 
     Attributes:
         events: Events that count, by id, in order.
-        constraints: What is known of the images.
-        heard: The same without the answers about the audit's pairs: what questions are chosen by. Asking that
-            heard them would mend the audited pairs only, and the audit would no longer measure the rest.
-        evidence: What the events say of pairs, in order.
+        constraints: Constraints between the images.
+        heard: The constraints without the audit's answers; questions are chosen by these. If they used
+            the audit's answers, only the audited pairs would be corrected and not represent the rest.
+        evidence: Statements of the events about pairs, in order.
         model: Match probabilities, learned from the answers.
         monitor: Whether answers still change groups.
         audit: The audit's pairs and the answers about them.
-        audit_draws: Draws of the audit so far, those included whose relation was known without asking.
-        designs: What these were drawn from, by round.
-        withheld: Pairs that the audit asked about and that asking must not hear of, the lower image first.
-        suspected: Answers that may be wrong and were not rechecked, by pair, the oldest first.
+        audit_draws: Number of pairs drawn by the audit, those with a known relation included.
+        designs: Their sampling designs, by round.
+        withheld: Audited pairs whose answers may not guide questions, the lower image first.
+        suspected: Suspected errors that were not rechecked, by pair, the oldest first.
         excluded: Images that left the pool.
         names: Name given to the identity of an image, the latest last.
         edited: When the identity of an image was last merged, split or named, the latest last.
-        annotators: Everyone who answered.
-        answered: Who answered, by question.
+        annotators: Names of the annotators.
+        answered: Names of the annotators that answered, by question.
         answers: Number of answers that count.
         matches: How many of them were "same".
         policy_answers: How many of them the selector asked for.
         changes: Number of events applied; rises with each.
-        replays: How often an event took something back, so that all was worked out again.
+        replays: Number of full replays, one for each event that took something back.
     """
 
     def __init__(self, known: Known, error_rate: float, events: Iterable[Event] = ()) -> None:
@@ -133,7 +133,7 @@ class Beliefs:
         return list(self._by_annotator.get(annotator, {}).values())
 
     def asked(self, i: int, j: int) -> bool:
-        """Whether any annotator compared two images."""
+        """Whether two images have been compared."""
         return bool(self.constraints.asked(i, np.array([j]))[0])
 
     # -- the fold ------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ class Beliefs:
             self.audit.hear(AuditedPair(*pair, note.design, note.stratum, sign), guess)
 
     def _share(self, i: int, j: int, probability: float | None) -> None:
-        """Let asking hear what the audit found about a pair that it would have asked about by itself."""
+        """Release an audited pair that the engine chose, too: its answer may guide further questions."""
         if not self.asked(i, j) or self.heard.asked(i, np.array([j]))[0]:
             return
         answer = self.constraints.relation(i, j)
@@ -251,7 +251,7 @@ class Beliefs:
             self._disagreed += SIGNS[event.answer or ""] == -recheck.answer
 
     def _statements(self, event: Event) -> Iterator[Evidence]:
-        """What an event says of pairs, weighed by what was known before it."""
+        """Yield the statements of an event about pairs, weighed by the constraints before it."""
         if event.kind in EDITS:
             yield from edit_evidence(event, self._weight_against(event))
         elif event.answer in SIGNS and event.query is not None and event.candidate is not None:
@@ -274,7 +274,7 @@ class Beliefs:
     def _add(self, item: Evidence) -> None:
         self.constraints.add(item.i, item.j, item.sign, item.weight)
         self.evidence.append(item)
-        # An edit is made by people who saw the identities: asking again what it says would be a waste.
+        # The annotator of an edit saw both identities: questions about them would be a waste.
         edit = item.event is not None and item.event.kind in EDITS
         if edit or unordered(item.i, item.j) not in self.withheld:
             self.heard.add(item.i, item.j, item.sign, item.weight)
@@ -292,5 +292,5 @@ class Beliefs:
         return None if undecided else sign
 
     def _given_up(self, i: int, j: int) -> bool:
-        """A pair is given up once two annotators cannot tell, or one where there is no other."""
+        """Whether a pair is given up: two annotators answered "can't tell", or the only annotator did."""
         return len(self._unsure.get(unordered(i, j), ())) >= min(2, len(self.annotators))

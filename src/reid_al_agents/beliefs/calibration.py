@@ -1,4 +1,4 @@
-"""Whether match probabilities can be taken at their word."""
+"""Calibration of match probabilities."""
 
 from __future__ import annotations
 

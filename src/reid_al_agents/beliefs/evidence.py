@@ -1,4 +1,4 @@
-"""What an event says of pairs of images, before it is weighed against what else is known."""
+"""Evidence: statements of events about pairs of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reid_al_agents.log.events import Event
 EDITS = ("merge", "split")
 
 _SHOWN_WEIGHT = 1.0
-"""Weight of images that were shown as one identity to the person who merged it with another."""
+"""Weight of the links between images that were shown as one identity when it was merged."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def edit_evidence(event: Event, against: float = 0.0) -> Iterator[Evidence]:
     if event.kind == "merge":
         a, b = int(payload["a"]), int(payload["b"])
         yield Evidence(event, a, b, 1, DECIDED_WEIGHT)
-        # What was merged as it was shown stays together, until answers say otherwise.
+        # The images shown as one identity stay together until answers contradict it.
         for image in payload.get("images", ()):
             yield Evidence(event, a, int(image), 1, _SHOWN_WEIGHT)
     elif event.kind == "split":

@@ -41,17 +41,16 @@ _CONSTANT = 1e-12  # spread of a feature that is the same for all pairs but for 
 class MatchModel:
     """Logistic regression on standardised pair features, refitted to the latest answers.
 
-    Before the first answer the guess is ``σ(6 √J − 3)`` by the average Jaccard similarity J, which puts even
-    odds at a quarter of the neighbours in common. Afterwards it still counts as a few answers about the pairs
-    that can be asked: those that were asked are the likeliest, and what tells one of these from another tells
-    little of the rest. Without it the first fit to answers about Market-1501's pool put the rest in reverse
-    order.
+    Before the first answer the probability is ``σ(6 √J − 3)``, a prior on the average Jaccard similarity J
+    that is ½ at a quarter of the neighbours in common. Later this prior still counts as a few answers about
+    the pairs that are open. The answered pairs are a biased sample, the likeliest ones, and a fit to them
+    alone ranked the others of Market-1501's pool in reverse order.
 
     Attributes:
         described: Features of the answered pairs, M arrays of shape (F,), in the order of the answers.
         matched: Whether each was a match; "can't tell" is left out.
         predicted: Probability that was given to each before it was answered.
-        seen: Some of the pairs that there were when it was last told, (S, F); ``None`` if it never was.
+        seen: A sample of the open pairs at the last fit, (S, F); ``None`` before the first.
     """
 
     described: list[NDArray[np.float64]] = field(default_factory=list)
@@ -70,24 +69,24 @@ class MatchModel:
         return np.asarray(expit(described @ weights + offset))
 
     def add(self, described: NDArray[np.float64], predicted: float, answer: int) -> None:
-        """Remember the answer (+1 or −1; 0 is passed over) about a pair described by ``described`` (F,)."""
+        """Add the answer (+1 or −1; 0 is ignored) about a pair described by ``described`` (F,)."""
         if answer != 0:
             self.described.append(np.asarray(described, dtype=np.float64))
             self.matched.append(answer > 0)
             self.predicted.append(float(predicted))
 
     def fit(self, seen: NDArray[np.float64] | None = None) -> None:
-        """Fit to the latest answers, and to the first guess about the pairs that there are.
+        """Fit to the latest answers, and to the prior on the open pairs.
 
         Args:
-            seen: These pairs, (M, F); ``None`` are those of the last time. Where there never were any, the
-                guess stays until there are enough answers of both kinds, and then counts no more.
+            seen: The open pairs, (M, F); ``None`` keeps those of the last fit. If there were none yet, the
+                prior is used until there are enough answers of both kinds, and dropped then.
         """
         from sklearn.linear_model import LogisticRegression
 
         if seen is not None:
             self.seen = seen[:: max(1, len(seen) // _SAMPLE)]
-        # Another thread may add answers or ask for probabilities meanwhile: what is used is always fitted.
+        # Another thread may add answers or read probabilities meanwhile, so the fit is replaced as a whole.
         count = len(self.matched)
         pairs, matched = self.described[:count][-MEMORY:], np.array(self.matched[:count][-MEMORY:])
         weights = np.ones(len(matched))
@@ -105,7 +104,7 @@ class MatchModel:
         scale = np.where(spread > _CONSTANT * (1 + np.abs(mean)), spread, 1.0)
         regression = LogisticRegression(max_iter=1000)
         regression.fit((points - mean) / scale, matched, sample_weight=weights)
-        # One pair at a time is asked about: the estimators' checks would cost more than the answer.
+        # Kept as plain arrays: for one pair at a time, scikit-learn's input checks would dominate the cost.
         slopes = regression.coef_[0] / scale
         self._fitted = slopes, float(regression.intercept_[0] - slopes @ mean)
 

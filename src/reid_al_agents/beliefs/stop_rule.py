@@ -1,4 +1,4 @@
-"""When another answer is no longer worth a person's time."""
+"""Stop rule: whether further answers are still likely to change a group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ChangeMonitor:
 
     Args:
         span: Answers over which changes are smoothed.
-        horizon: Answers that are looked ahead.
+        horizon: Number of answers looked ahead.
         patience: Chance of a change below which asking is stable.
 
     Attributes:

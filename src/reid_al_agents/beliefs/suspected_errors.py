@@ -1,4 +1,4 @@
-"""Answers that may be wrong: what a recheck needs to know of them."""
+"""Suspected errors: answers that may be wrong, with all that a recheck needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SuspectedError:
         answer: +1 or −1.
         reach: √(|A| |B|), the number of images that the answer affects.
         described: What the match model saw of the two groups, (F,).
-        probability: Of a match, as estimated before the answer.
+        probability: Match probability estimated before the answer.
     """
 
     first: Pair
@@ -53,7 +53,7 @@ class Rechecked(NamedTuple):
 
 
 def suspected_error(event: Event) -> SuspectedError | None:
-    """The error that an answer may be; ``None`` where it is no decided answer that can be rechecked."""
+    """The suspected error of an answer; ``None`` unless the answer is ±1 and can be rechecked."""
     sign = SIGNS.get(event.answer or "", 0)
     again, described = event.payload.get("again"), event.payload.get("described")
     if sign == 0 or again is None or described is None or len(described) != len(PAIR_FEATURES):

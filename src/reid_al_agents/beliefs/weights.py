@@ -1,4 +1,4 @@
-"""How far an answer can be trusted, given how likely it was beforehand."""
+"""Weight of an answer as evidence, given the match probability before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-_BOUND = 0.01  # match probabilities nearer 0 or 1 are not taken at their word
+_BOUND = 0.01  # match probabilities are clipped to [0.01, 0.99]
 _LEAST = 0.1
 
 
@@ -32,7 +32,7 @@ def answer_weight(answer: int, probability: float, error_rate: float) -> float:
 
 
 class AskedBefore(Protocol):
-    """What knows which pairs were asked about, such as a :class:`~reid_al_env.ConstraintGraph`."""
+    """Anything that knows which pairs were compared, such as a :class:`~reid_al_env.ConstraintGraph`."""
 
     def asked(self, i: int, others: NDArray[np.int64], /) -> NDArray[np.bool_]:
         """Which of ``others`` were compared with ``i``."""
@@ -44,15 +44,15 @@ def weigh(
 ) -> float:
     """Weight of the next answer about two images, before it is added to ``constraints``.
 
-    Answers about one pair add up, so what was likely beforehand counts with the first of them alone: by
-    Bayes' rule the log-odds after k answers are those before plus what each answer says by itself.
+    Weights of answers about one pair add up, so the prior counts with the first of them only: by Bayes' rule
+    the log-odds after k answers are the prior log-odds plus the log-likelihood ratio of each answer.
 
     Args:
-        constraints: What is known, to see whether the pair was asked about before.
+        constraints: Constraints, which know whether the pair was compared before.
         i: One image.
         j: The other.
         answer: +1, −1 or 0.
-        probability: Of a match, as it was held likely before any answer; ``None`` where nobody said.
+        probability: Match probability predicted before any answer; ``None`` if there is none.
         error_rate: ε, in (0, 0.5).
 
     Returns:
@@ -76,9 +76,9 @@ def chance_of_error(answer: int, probability: float, error_rate: float) -> float
 
 
 DECIDED_WEIGHT = 20.0
-"""Weight of what a person decided on purpose, knowing what speaks against it: as much as several answers."""
+"""Weight of an edit or of an answer that settles a contradiction: as much as several answers."""
 
 
 def is_decided(weight: float, against: float) -> bool:
-    """Whether a person has decided between two sides that weigh so much, and on one of them only."""
+    """Whether an annotator has settled a contradiction whose two sides have these weights."""
     return max(weight, against) >= DECIDED_WEIGHT > min(weight, against)

@@ -26,7 +26,7 @@ def annotate(
     asked: opt.Typed,
     out: Annotated[
         Path | None,
-        opt.option("--out", "Folder of the session; the same folder goes on with it", "Output", "FOLDER"),
+        opt.option("--out", "Folder of the session; an existing one is continued", "Output", "FOLDER"),
     ] = None,
     resume: opt.Resume = False,
     store: Annotated[
@@ -77,9 +77,9 @@ def annotate(
     device: opt.Device = "auto",
     json: opt.Json = False,
 ) -> None:
-    """Ask people about pairs of images and learn from their answers, each kept as it comes.
+    """Let people answer questions about pairs of images, and learn from their answers.
 
-    "reid-al annotate FOLDER" goes on with a session, or by hand with a run.
+    "reid-al annotate FOLDER" continues a session, or a run by hand.
     """
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
@@ -120,7 +120,7 @@ def annotate(
         emit_json({"out": str(place.folder), "answers": count, "urls": urls})
     else:
         where = store or place.folder
-        messages.print(f"{count} answers are in {where}; reid-al annotate {place.folder} goes on")
+        messages.print(f"{count} answers are in {where}; reid-al annotate {place.folder} continues")
 
 
 def _announce(urls: dict[str, str], browser: bool) -> None:

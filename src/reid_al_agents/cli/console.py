@@ -1,4 +1,4 @@
-"""What a person sees on standard error while work goes on, and what a program reads on standard output."""
+"""Output: progress and messages on standard error, results for programs on standard output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from reid_al_agents.cli.progress_lines import ProgressLines
 
 messages = Console(stderr=True)
-"""For people."""
+"""Messages for users, on standard error."""
 
 
 class Report(Protocol):

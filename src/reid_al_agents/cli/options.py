@@ -25,19 +25,19 @@ READING = ("unknown", "skip_damaged", "root", "sequence_gap")
 """Settings of how data are read, which every command has that reads them."""
 
 Typed: TypeAlias = dict[str, Any]
-"""Settings that were typed, by name; what is not here was left to its default."""
+"""Settings given on the command line, by name; all others have their defaults."""
 
 
 def option(name: str, about: str, panel: str, metavar: str, default: str = "", **more: Any) -> Any:
     """An option of a command's own.
 
     Args:
-        name: As it is typed.
-        about: What it does.
+        name: Its name on the command line.
+        about: Its help text.
         panel: One of :data:`PANELS`.
-        metavar: What stands for its value.
-        default: What the help says of its default.
-        **more: What :func:`typer.Option` takes.
+        metavar: Placeholder of its value.
+        default: Its default in words, for the help.
+        **more: Further arguments of :func:`typer.Option`.
     """
     notes = f" [dim](default {default})[/dim]" if default else ""
     return typer.Option(
@@ -61,7 +61,7 @@ Final: TypeAlias = Annotated[
     flag("--final", "Score on the test identities instead of validation's; each use is logged", "Data"),
 ]
 Resume: TypeAlias = Annotated[
-    bool, flag("--resume", "Go on with the folder --out; no option need be repeated", "Output")
+    bool, flag("--resume", "Continue the run or session in --out, with its own options", "Output")
 ]
 
 
@@ -139,7 +139,7 @@ def _parameter(field: Described, reopens: bool) -> inspect.Parameter:
 
 def _argument(field: Described, reopens: bool) -> inspect.Parameter:
     if reopens:
-        about = field.setting.help + "; or the folder of a run or session to go on with"
+        about = field.setting.help + "; or the folder of a run or session to continue"
         made = typer.Argument(metavar="DATA|FOLDER", help=about, show_default=False)
         return _keyword(field.name, Annotated[str | None, made], None)
     made = typer.Argument(metavar=field.option, help=field.setting.help, show_default=False)

@@ -1,4 +1,4 @@
-"""Where a command works: in a new folder, or in one that it goes on with and whose settings it takes."""
+"""The folder of a command: a new one, or one that it continues and whose settings it uses."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Place:
 
 
 def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | None = None) -> Place:
-    """The folder that a command line names, new or to go on with.
+    """Find the folder that a command line names, new or to be continued.
 
     Args:
         typed: Settings that were typed; ``data`` may be the folder of a run or session.
         out: The folder of ``--out``.
-        resume: Whether to go on with the one there.
+        resume: Whether to continue the run in ``out``.
         usual: Settings of a new folder that differ from the defaults.
 
     Raises:
-        InputError: No folder is named, there is nothing to go on with, or a typed setting contradicts the
+        InputError: No folder is named, there is nothing to continue, or a typed setting contradicts the
             folder's.
     """
     from reid_al_agents.workspace.folder import Folder
@@ -45,7 +45,9 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
     data = typed.get("data")
     if data is not None and Folder.holds(data):
         if out is not None and out.resolve() != Path(data).resolve():
-            raise InputError(f"--out: {out} is not {data}, which is gone on with; leave out one of the two")
+            raise InputError(
+                f"--out: {out} is not {data}, which is to be continued; leave out one of the two"
+            )
         return _go_on(Path(data), {name: value for name, value in typed.items() if name != "data"})
     if out is None:
         raise InputError("--out: is missing; name a new folder, or the folder of a run in place of DATA")

@@ -27,7 +27,7 @@ def run(
 ) -> None:
     """Embed, ask, learn, refresh and repeat, with answers simulated from labels.
 
-    The folder --out holds the better model and all answers. "reid-al run FOLDER" goes on with it.
+    The folder --out holds the better model and all answers. "reid-al run FOLDER" continues it.
     """
     place = find_place(typed, out, resume=resume, usual={"evaluate_on": "test"} if final else None)
     if final and place.config.evaluate_on != "test":

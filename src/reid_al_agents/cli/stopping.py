@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 RESUMABLE = ("run", "annotate")
-"""Commands that go on where they were stopped."""
+"""Commands that can be continued after a stop."""
 
 
 class Stopped(BaseException):
@@ -36,7 +36,7 @@ class Stops:
             signal.signal(number, self._stop)
 
     def clean_up_from_now_on(self) -> None:
-        """A command begins: what it holds open is to be closed when it is stopped."""
+        """From now on, a stop lets the command close what it has open."""
         self._cleans_up = True
 
     def leave(self) -> NoReturn:

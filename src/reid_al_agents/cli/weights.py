@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def weights(
     action: Annotated[
         str,
-        typer.Argument(metavar="check", help="check: say what of FILE would load.", show_default=False),
+        typer.Argument(metavar="check", help="check: report what of FILE would load", show_default=False),
     ] = "",
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Weights, .pth or .safetensors.", show_default=False)
+        str, typer.Argument(metavar="FILE", help="Weights, .pth or .safetensors", show_default=False)
     ] = "",
     backbone: Annotated[
         str,
@@ -30,7 +30,7 @@ def weights(
     ] = "",
     json: opt.Json = False,
 ) -> None:
-    """List the backbones, or check of which one a file of weights is and what of it would load."""
+    """List the backbones, or check which one a weights file belongs to and what of it would load."""
     if action == "" and file == "":
         _list(json)
     elif action == "check" and file:

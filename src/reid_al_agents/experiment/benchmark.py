@@ -39,7 +39,7 @@ class Plan:
         budgets: Numbers of answers, ascending; the model is refreshed and scored at each.
         seeds: One start and one trajectory for each selector and seed.
         all_labels: Also train on every label of the pool, as a reference; with the cluster refresh also
-            without any answer, so that the share of the gap that answers close can be told.
+            without any answer, so that *gap closed* can be computed.
         keep_weights: Folder in which the model behind every row is kept; ``None`` keeps none.
         quick_every: With the cluster refresh: most answers before a quick refresh lets the next questions be
             chosen by what has been learned; 0 for none between the budgets, ``None`` for a 14th of the pool.

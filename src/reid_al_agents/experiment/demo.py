@@ -32,7 +32,7 @@ class DemoSettings:
     """Settings of the demo.
 
     Attributes:
-        seed: Of the people, the cameras, the training and the questions.
+        seed: Seed of people, cameras, training and questions.
         identities: People at the source cameras, and as many others at the target cameras.
         pretraining_steps: Training steps on the labelled source.
         refresh_steps: Training steps of a full refresh.
@@ -45,12 +45,12 @@ class DemoSettings:
 
     @property
     def source(self) -> str:
-        """Labelled people, by whom the start weights are trained."""
+        """Labelled people that the start weights are trained on."""
         return f"pedestrians-source?seed={self.seed}&identities={self.identities}"
 
     @property
     def target(self) -> str:
-        """People at other cameras; half of them are asked about."""
+        """People at other cameras; half of them are the pool."""
         return f"pedestrians-target?seed={self.seed}&identities={self.identities}"
 
 
@@ -61,7 +61,7 @@ class Way:
     Attributes:
         name: What it is called in tables and figures.
         folder: Its run's folder, inside the demo's.
-        nodes: What asks and is asked about.
+        nodes: What is compared, ``groups`` or ``images``.
         refresh: How answers become a model.
         rounds: Parts of the asking. The default way trains in full after the last one only.
     """
@@ -88,14 +88,14 @@ def run_demo(
 ) -> list[ResultRow]:
     """Train the start weights, then run both ways with one answer per image of the pool.
 
-    Each way is an ordinary run with a folder of its own. A demo that was stopped goes on.
+    Each way is an ordinary run with a folder of its own. An interrupted demo is continued.
 
     Args:
         out: The demo's folder: settings, start weights, split, and a folder for each way.
         settings: The demo's.
         command: The command line, for the reports.
-        progress: Told of long work.
-        on_step: Told in words what is being done.
+        progress: Called with stage, done and total during long work.
+        on_step: Called with a sentence about each step.
 
     Returns:
         The start and every round of both ways. A round that ends in a quick refresh, whose model only chooses

@@ -65,12 +65,12 @@ class Loop:
         log: Where events are kept; ``None`` keeps them in memory.
         run: Name of the run in the log.
         events: Those that the log holds already, in order.
-        ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``; where
-            there is no number of answers it is one per image, or all images as queries between images. With
-            ``until_stable`` and no number more rounds as long follow until it is stable.
-        wanted: Those of the ends whose models are wanted; ``None`` is the last. With the cluster refresh the
-            others only choose the next questions: they go on from the model before, in fewer steps.
-        progress: Told of long work.
+        ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``;
+            without a number of answers, it is one per image or, between images, every image as a query once. With
+            ``until_stable`` and no number, rounds of the same length follow until the stop rule applies.
+        wanted: The ends at which a full refresh is made; ``None`` for the last. With the cluster refresh, the
+            other rounds end in a quick refresh, which only serves to choose the next questions.
+        progress: Called with stage, done and total during long work.
 
     Attributes:
         pool: See above.
@@ -319,9 +319,9 @@ def _check(config: RunConfig, pool: Pool) -> None:
 
 
 def _unfinished_round(events: Sequence[Event]) -> tuple[list[Event], list[Event]]:
-    """The events to begin with, and those of a killed round that is asked again and finds its answers.
+    """Split the events into those to replay and those of an interrupted round, which is run again.
 
-    Where annotators have answered since the last refresh, all events count and the round goes on from there.
+    If annotators have answered since the last refresh, all events are replayed and the round continues.
     """
     last = max((event.id for event in events if event.kind == "refresh"), default=0)
     since = [event for event in events if event.id > last]

@@ -1,4 +1,4 @@
-"""A run with a folder: begun or gone on with, every round kept before the next, a report at the end."""
+"""Begin or resume a run in a folder; store every round before the next, and write a report at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left.
+    """Result of a run.
 
     Args:
         folder: The run's folder.
@@ -55,11 +55,11 @@ def run(
     Args:
         config: The settings.
         pool: The images with their model, at the start weights.
-        out: The folder of the run, or of an annotation session to go on with.
-        resume: Go on with what is there; no answer is asked for twice.
+        out: The folder of the run, or of an annotation session to continue.
+        resume: Continue the run in the folder; no question is asked twice.
         command: The command line, for the report.
-        progress: Told of long work.
-        on_round: Told the metrics of each round as it ends, the start being the first.
+        progress: Called with stage, done and total during long work.
+        on_round: Called with the metrics of each round as it ends; the first is the start.
 
     Raises:
         InputError: If the folder or the settings do not fit, or another process has the folder open.
@@ -93,9 +93,9 @@ def label_oracle(pool: Pool, config: RunConfig, answered: int = 0) -> Oracle:
     """Answers from the pool's labels, with ``config.noise`` wrong answers.
 
     Args:
-        pool: What is asked about.
+        pool: The pool.
         config: The settings.
-        answered: Answers that were given before a stop, so that the noise goes on after them.
+        answered: Number of answers given before, so that the noise continues its random sequence.
 
     Raises:
         InputError: If no identity of the pool is known.
@@ -193,7 +193,7 @@ def _has_events(folder: Folder, kept: Kept) -> bool:
 
 @dataclass
 class _Keeper:
-    """Keeps what the next round starts from, and then marks the round as done by its event."""
+    """Stores the state that the next round starts from, then marks the round as done by an event."""
 
     folder: Folder
     loop: Loop

@@ -1,4 +1,4 @@
-"""Answers from labels: questions are answered as by an annotator, logged and then believed."""
+"""Simulated annotation: questions are answered from labels; answers are logged, then applied."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SimulatedAnnotator:
     n-th time that a pair is asked, in either order, its n-th logged answer of that round is used. So nothing
     is asked twice, and the end is the same as without the stop.
 
-    Logged answers do not reach the oracle. An oracle that draws random numbers for each call must be told how
+    Logged answers do not reach the oracle. An oracle that draws random numbers for each call must know how
     many answers were given before (:class:`~reid_al_env.NoisyOracle` takes ``answered``).
 
     Args:
@@ -61,8 +61,8 @@ class SimulatedAnnotator:
         """Begin a round.
 
         Args:
-            number: Refreshes behind the model.
-            logged: Events of this round that are in the log already and are to be used again.
+            number: Number of refreshes that led to the model.
+            logged: Events of this round that are in the log already; their answers are used.
         """
         self._round, self._step = number, 0
         self._times: Counter[tuple[int, int]] = Counter()
@@ -70,7 +70,7 @@ class SimulatedAnnotator:
         self._logged = {event.key: event for event in logged}
 
     def answer(self, question: Question) -> int:
-        """The answer to one question, +1, −1 or 0; it is logged and believed when this returns."""
+        """The answer to one question, +1, −1 or 0; it is logged and applied when this returns."""
         event = self._event(
             question.first, question.second, question.kind, question.probability, question.payload()
         )
@@ -94,7 +94,7 @@ class SimulatedAnnotator:
         return np.array([self._believe(event) for event in events], dtype=np.int8)
 
     def announce(self, payload: dict[str, Any], probability: float | None) -> None:
-        """Log and believe an event of the audit; see :data:`.Announce`."""
+        """Store an audit event and apply it to the beliefs; see :data:`.Announce`."""
         key = f"{self._round}/audit/{self._announced}"
         self._announced += 1
         event = Event(
@@ -172,10 +172,10 @@ def answer_questions(
 
     Args:
         engine: Gives the questions.
-        annotator: Answers them; believes what the engine believes.
-        answers: Number of answers, fewer where nothing is left to ask.
-        stable: Whether more answers are not worth asking for.
-        bar: Told of each answer, as ``bar(done, total)``.
+        annotator: Answers them; has the engine's beliefs.
+        answers: Number of answers; fewer if no question is left.
+        stable: Whether to stop early.
+        bar: Called after each answer as ``bar(done, total)``.
     """
     report = engine.report
     while report.answers < answers and not stable():

@@ -28,8 +28,8 @@ class Database:
     """An event store's database, SQLite or PostgreSQL.
 
     What is written for a run is written by one transaction at a time, on both databases: ids rise in the
-    order of the commits, so that who reads on after the last id seen misses nothing, and what a transaction
-    has checked still holds when it commits.
+    order of the commits, so that reading on after the last id seen misses nothing, and what a transaction has
+    checked still holds when it commits.
 
     Args:
         url: Path of an SQLite file, or an SQLAlchemy address.
@@ -102,7 +102,7 @@ class Database:
         writer = self._passing_writer if passing or later else self._writer
         with self._reporting(what), self._turn, writer.begin() as connection:
             if not self._is_sqlite:
-                for key in sorted({_lock_number(run) for run in runs}):  # sorted: nobody waits in a ring
+                for key in sorted({_lock_number(run) for run in runs}):  # sorted against deadlocks
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             yield connection
         if later and self._group is not None:
@@ -129,8 +129,8 @@ class Database:
         self._engine.dispose()
 
     def _prepare(self) -> None:
-        # The database is looked at before anything is written, so that opening somebody else's by mistake
-        # leaves every byte of it alone.
+        # Check the database before writing anything, so that opening a foreign one by mistake leaves every
+        # byte of it alone.
         what = "cannot be opened as an event store"
         with self._reporting(what), self._engine.begin() as connection:
             if not store_schema.is_blank(connection):

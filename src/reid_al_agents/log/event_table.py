@@ -84,7 +84,7 @@ class EventTable:
         return [_event(row) for row in rows]
 
     def _insert(self, connection: Connection, row: _Row) -> tuple[Event, bool]:
-        # A repeated undo is told by its key before its target is looked at, which the first one took back.
+        # First recognise a repeated undo by its key: its target has been taken back and would be refused.
         if row["kind"] in TAKING_BACK and _find(connection, row["run"], row["key"]) is None:
             _check_target(connection, row)
         inserted = connection.execute(self._inserting().values(row).returning(table.c.id)).first()

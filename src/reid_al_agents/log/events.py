@@ -36,7 +36,7 @@ class Event:
         key: Makes the event count once; unique within the run.
         run: The run it belongs to.
         kind: One of `KINDS`.
-        annotator: Who did it; empty only where nobody did (`import`, `refresh`, `audit`).
+        annotator: Name of the annotator; empty for `import`, `refresh` and `audit`.
         at: When it happened, in seconds since 1970-01-01 UTC.
         shown_at: When the pair was put on the screen, likewise.
         seconds: How long the pair was looked at.
@@ -48,7 +48,7 @@ class Event:
         answer: One of `ANSWERS`.
         question_kind: One of `QUESTION_KINDS`.
         selector: What chose the pair (`dqn`, `random`, ...).
-        probability: Of a match, as it was held likely before the answer.
+        probability: Match probability predicted before the answer.
         round: Round of the run, counted from 0.
         step: Position among the answers of its round, counted from 0.
         target: Id of the event that an `undo` or `retract` takes back.
@@ -92,8 +92,8 @@ class StoredQuestion:
         kind: One of `QUESTION_KINDS`.
         selector: What chose the pair.
         created_at: When it was chosen, in seconds since 1970-01-01 UTC.
-        probability: Of a match, as it is held likely.
-        detail: What the engine wants to find again with the answer; written as JSON.
+        probability: Predicted match probability.
+        detail: What is copied to the answer's event; written as JSON.
     """
 
     id: str
@@ -110,11 +110,11 @@ class StoredQuestion:
 
 @dataclass(frozen=True)
 class Lease:
-    """That one annotator has a question before them.
+    """A question that one annotator has on the screen.
 
     Attributes:
         question: Id of the question.
-        annotator: Who has it.
+        annotator: Name of the annotator.
         leased_at: Since when, in seconds since 1970-01-01 UTC; renewing does not change it.
         expires_at: From when on it no longer counts.
     """

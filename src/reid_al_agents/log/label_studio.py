@@ -35,8 +35,8 @@ _SWAPPED = {"bad_query": "bad_candidate", "bad_candidate": "bad_query"}
 def label_studio_json(events: Iterable[Event], *, prefix: str = LOCAL_FILES) -> str:
     """Write the answers about pairs as Label Studio's tasks, to be imported into a project.
 
-    Label Studio knows users by its own numbers, so who answered stands in the task's `annotators`, in the
-    order of its annotations.
+    Label Studio has user numbers of its own, so the names of the annotators are in the task's `annotators`,
+    in the order of its annotations.
 
     Args:
         events: Effective events in order; those of other kinds are left out.

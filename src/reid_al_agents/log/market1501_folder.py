@@ -40,9 +40,9 @@ def write_market1501(
             back to original names and cameras; must be new or empty.
         images: The N images.
         groups: (N,) int64 group of each image.
-        smallest: Groups of fewer images are left out: who stands alone is not known to be somebody else.
-        link: Make hard links where the file system can, which takes no room; the files are then shared with
-            the original.
+        smallest: Groups of fewer images are left out: a single image may show any of the identities.
+        link: Make hard links where the file system can, which takes no disk space; the files are then shared
+            with the original.
 
     Returns:
         How many images were written.

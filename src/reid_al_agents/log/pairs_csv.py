@@ -41,7 +41,7 @@ def read_pairs_csv(
 
     Needed are `query_name` and `candidate_name` (or `query` and `candidate`, if they hold names) and
     `answer`: 1 the same, -1 different, 0 can't tell, or words. `verdict`, the exact answer, comes before
-    `answer`; of the other columns of ``pairs.csv`` those that say who, when and how are kept.
+    `answer`; of the other columns of ``pairs.csv`` those on annotator, time and selector are kept.
 
     The events' keys follow from the rows, so that a file imported twice counts once, a row that was added to
     it is new, and the answers of `run` itself are known again.
@@ -50,8 +50,8 @@ def read_pairs_csv(
         path: The file, UTF-8.
         names: (N,) names of the images, by dataset index.
         run: The run the answers are imported into.
-        annotator: Who answered, where the row does not say.
-        now: When they answered, where the row does not say; None for the present.
+        annotator: Annotator of rows that name none.
+        now: Time of rows without one, in seconds since 1970-01-01 UTC; None for the present.
 
     Returns:
         Events of kind `import`, in the file's order; all rows are good.

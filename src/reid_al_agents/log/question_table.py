@@ -1,4 +1,4 @@
-"""Questions, and who has which of them before them."""
+"""The tables of questions and of their leases."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -92,8 +92,8 @@ class QuestionTable:
 def _lock(connection: Connection, ids: Sequence[str]) -> None:
     """Keep other processes from leasing these questions until the transaction ends.
 
-    SQLite has locked the whole file by then and knows no FOR UPDATE. PostgreSQL locks the rows, by all in the
-    order of the ids, so that nobody waits in a ring; statements that follow see what the last holder did.
+    SQLite has locked the whole file by then and knows no FOR UPDATE. PostgreSQL locks the rows, always in
+    the order of the ids, which rules out deadlocks; later statements see what the last holder did.
     """
     known: set[str] = set()
     for part in _parts(sorted(ids)):
@@ -105,9 +105,9 @@ def _lock(connection: Connection, ids: Sequence[str]) -> None:
 
 
 def _others(connection: Connection, ids: Sequence[str], annotator: str, now: float) -> dict[str, set[str]]:
-    """Who else has each question before them or has answered it; one statement, so one state of the tables.
+    """Other annotators that have leased or answered each question, by one statement: one state of the tables.
 
-    Who answered and has not yet given the lease back is one person, not two.
+    An annotator who answered and still has the lease counts once.
     """
     others: dict[str, set[str]] = defaultdict(set)
     for part in _parts(ids):

@@ -1,4 +1,4 @@
-"""The event store: everything people do in an annotation run, in SQLite or PostgreSQL, and never lost."""
+"""The event store: an append-only log of runs and sessions, in SQLite or PostgreSQL."""
 
 import os
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ class EventStore:
         """Write one event to disk, once for each run and key.
 
         An `undo` takes back an effective `answer`, `merge`, `split` or `name` of the same annotator, a
-        `retract` anybody's, or an `import`. Of several that take back one event at once, one succeeds.
+        `retract` one of any annotator, or an `import`. If several take back one event at once, one succeeds.
 
         Args:
             event: The event; its `id` is ignored.
@@ -141,7 +141,7 @@ class EventStore:
 
         Args:
             questions: Ids, the most wanted first; a few dozen, since other processes wait for all of them.
-            annotator: Who wants them.
+            annotator: The annotator.
             now: The time, in seconds since 1970-01-01 UTC.
             seconds: How long the leases hold from `now` on.
             most: How many different annotators may have each before them or have answered it.
@@ -155,7 +155,7 @@ class EventStore:
         return self._questions.lease(list(questions), annotator, now, seconds, most)
 
     def leases(self, run: str, now: float) -> list[Lease]:
-        """Read who has what before them.
+        """Read the leases that have not expired.
 
         Args:
             run: The run.

@@ -25,7 +25,7 @@ LABELS = "labels"
 """Annotator of answers that came from labels."""
 
 UNKNOWN = "unknown"
-"""What wildlife-datasets calls an individual nobody has identified."""
+"""Name of an unidentified individual in wildlife-datasets."""
 
 _NUMBERS = {"same": 1, "different": -1}
 
@@ -60,7 +60,7 @@ def identities_csv(
     Args:
         names: (N,) names of the images.
         groups: (N,) int64 group of each image.
-        labels: Names people gave to groups, by group.
+        labels: Names that annotators gave to groups, by group.
         confirmed: (N,) whether answers join an image to its identity; ``None`` leaves the columns out.
 
     Returns:
@@ -146,7 +146,7 @@ def group_sizes(names: Sequence[str] | NDArray[np.str_], groups: NDArray[np.int6
 
 
 def _identity_names(sizes: Mapping[int, int], labels: Mapping[int, str]) -> dict[int, str]:
-    # Two groups of one name are not known to be one animal, and nobody may be called "unknown".
+    # Two groups of one name may be two animals, and "unknown" may not be a name.
     uses = Counter(labels.get(group) for group in sizes)
     names = {}
     for group, size in sizes.items():

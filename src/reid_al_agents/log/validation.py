@@ -41,7 +41,7 @@ def event_row(event: Event) -> dict[str, Any]:
             f"{where}: target={event.target} for kind {event.kind}; only undo and retract have one"
         )
     if not event.annotator and event.kind not in ("import", "refresh", "audit"):
-        raise InputError(f"{where}: no annotator for kind {event.kind}; say who did it")
+        raise InputError(f"{where}: no annotator for kind {event.kind}; name one")
     if event.kind in ABOUT_A_PAIR:
         _check_pair(where, event)
     return {

@@ -1,4 +1,4 @@
-"""Bare features as what is asked about: there is no model that answers could improve."""
+"""A pool of bare features, without a model to refresh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images and the network that sees them, as what is asked about and improved."""
+"""A pool of images and their network, which is refreshed."""
 
 from __future__ import annotations
 

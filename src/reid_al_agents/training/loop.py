@@ -97,10 +97,10 @@ def train(
 
     Args:
         model: The network; left in its mode, training or evaluation.
-        images: The images; those that take part are decoded once and held in memory.
+        images: The images; those trained on are decoded once and kept in memory.
         objective: What is minimised.
         settings: How to train.
-        epochs: Parts that the steps are divided into; the objective starts anew with each.
+        epochs: Number of epochs that the steps are divided into; the objective is prepared again for each.
         seed: Seed of batches and augmentation; PyTorch's global generator is left as it was.
         progress: Called before the first step and after each; and at the end, where there was less to do.
 

@@ -1,4 +1,4 @@
-"""What is asked about and improved, as the loop sees it."""
+"""The pool: the images to be annotated and the model that is refreshed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Pool(Protocol):
         ...
 
     def features(self) -> FeatureSet:
-        """The pool as the present model sees it."""
+        """Features of the pool under the current model."""
         ...
 
     def refresh(
@@ -71,7 +71,7 @@ class Pool(Protocol):
         assumed_groups: NDArray[np.int64] | None = None,
         kept: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
-        """Let the model learn from the answers; figures about it.
+        """Train the model on the answers; return metrics.
 
         Args:
             constraints: What is known of the images that train.
@@ -142,7 +142,7 @@ def known_beforehand(
     Args:
         count: Number of images.
         tracklets: (N,) tracklet of each image, −1 for none; ``None`` where there are no tracklets.
-        excluded: Images of which nothing is known, since they do not show what they should.
+        excluded: Images that annotators reported as unusable; they get no constraints.
         different: (M, 2) pairs of images that are known to differ; ``None`` for none.
     """
     constraints = ConstraintGraph(count)

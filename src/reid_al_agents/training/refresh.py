@@ -1,4 +1,4 @@
-"""A better model from what is believed: the one way, for a run's loop and for the refreshes of a session."""
+"""Refresh the model from the beliefs, for the loop of a run and for the refreshes of a session."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def refresh_model(
     visual: VisualSimilarity | None = None,
     neighbours: tuple[int, int] = (20, 4),
 ) -> dict[str, Any]:
-    """Let the pool's model learn from all that is believed of its images, excluded ones left out.
+    """Train the pool's model on the beliefs, without the excluded images.
 
     Args:
-        pool: The images and the model, at the weights to go on from.
-        beliefs: What the answers say.
-        seed: Of everything drawn.
-        quick: Whether in fewer steps.
-        assume: How boldly groups are assumed to show one identity; ``None`` assumes none.
+        pool: The images and the model, at the weights to train from.
+        beliefs: Beliefs to train on.
+        seed: Seed of all random choices.
+        quick: Whether to train in fewer steps.
+        assume: Thresholds of the assumed groups; ``None`` assumes none.
         seen: The pool's features that the questions were chosen by; the groups are formed from them.
         visual: The same, compared; ``None`` compares them.
         neighbours: k1 and k2 of :func:`.compare_visually`.

@@ -1,4 +1,4 @@
-"""One process at a time works in a folder; another one is told which process that is."""
+"""The lock of a folder: one process at a time; a second one gets a message that names the first."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LOCK, HOLDER = "folder.lock", "folder.lock.json"
 
 
 class FolderLock:
-    """Holds a folder for this process until it is released or the process ends, however it ends.
+    """Lock of a folder, held until it is released or the process ends, however it ends.
 
-    The operating system holds the lock, so that of a killed process does not last. The file beside it only
-    says who holds it.
+    It is a lock of the operating system, so a killed process does not keep it. The file beside it only names
+    the process that holds it.
 
     Args:
         folder: The folder; it is made if it is missing.
@@ -63,7 +63,7 @@ class FolderLock:
 
 
 def _holder(folder: Path) -> str:
-    """Who has the folder open, as far as is known."""
+    """Describe the process that has the folder open, as far as is known."""
     try:
         held = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
         process = f"process {int(held['pid'])} on {held['host']}"

@@ -98,7 +98,7 @@ def _answers(path: Path) -> Iterator[Event]:
     for key, round_, step, query, candidate, query_name, candidate_name, answer, selector, *rest in rows:
         shown_at, at, probability = rest
         yield Event(
-            key.removeprefix(f"{_RUN}/"),  # so that a round that is asked again finds its answers
+            key.removeprefix(f"{_RUN}/"),  # so that a repeated round finds its answers
             _RUN,
             "answer",
             LABELS,

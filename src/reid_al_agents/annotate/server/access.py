@@ -20,18 +20,18 @@ NAME = re.compile(r"[\w .@+-]{1,40}", re.UNICODE)
 class Access:
     """Annotators and the secrets that they are recognised by.
 
-    Without tokens everybody who reaches the page is let in, as :data:`DEFAULT_NAME` until a name is chosen.
+    Without tokens the page is open to anyone who reaches it, as :data:`DEFAULT_NAME` until a name is chosen.
 
     Args:
         secret: Key of the session's folder, which cookies and CSRF tokens are signed with.
-        tokens: Token of each annotator by name; ``None`` lets everybody in.
-        hosts: Names that the page is reached by, besides those of this machine.
-        secure: Whether it is reached over HTTPS.
+        tokens: Token of each annotator by name; ``None`` for open access.
+        hosts: Host names under which the page is reached, besides those of this machine.
+        secure: Whether the page is reached over HTTPS.
 
     Attributes:
-        session_id: Tells this session from others that the same browser may have open.
+        session_id: Identifies the session among others that the same browser may have open.
         cookie_name: Name of its cookie; browsers share cookies between all ports of a host.
-        hosts: All names that the page is reached by.
+        hosts: All host names under which the page is reached.
         secure: As given.
     """
 
@@ -102,7 +102,7 @@ def _bytes(text: str) -> bytes:
 
 
 def load_secret(folder: Path) -> bytes:
-    """Read the folder's secret, or make one, so that a restart signs nobody out.
+    """Read the folder's secret, or make one, so that annotators stay signed in over a restart.
 
     Raises:
         InputError: It cannot be read or written.

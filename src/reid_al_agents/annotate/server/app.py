@@ -44,12 +44,12 @@ def create_app(
     """Make the application.
 
     Args:
-        session: What annotators work on.
+        session: The session.
         refreshing: Its refreshes; started when they are due.
         pictures: The images.
-        access: Who is let in.
+        access: The access rules.
         data: Name of the data set, shown on the page.
-        limit: Requests that a peer may make; ``None`` is the default.
+        limit: Rate limit of each client; ``None`` for the default.
     """
     app = FastAPI(
         title="reid-active-learning annotation",

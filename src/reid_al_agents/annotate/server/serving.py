@@ -41,7 +41,7 @@ def make_access(
     """
     if host not in LOOPBACK and not annotators:
         raise InputError(
-            f"--host: {host} lets other machines in; give each person a token with --annotators anna,ben"
+            f"--host: {host} lets other machines in; give each annotator a token with --annotators anna,ben"
         )
     tokens = _tokens(folder, tuple(check_name(name) for name in annotators)) if annotators else None
     names = hosts if host in ("0.0.0.0", "::") else (*hosts, host)

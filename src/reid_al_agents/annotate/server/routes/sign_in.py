@@ -1,4 +1,4 @@
-"""Routes that sign annotators in and tell a page where it is."""
+"""Routes that sign annotators in and describe the session to the page."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) 
     """Make the routes.
 
     Args:
-        access: Who is let in.
-        responses: The session's figures.
+        access: The access rules.
+        responses: Makes the replies.
         data: Name of the data set, shown on the page.
         page: Folder of the page's files.
     """
