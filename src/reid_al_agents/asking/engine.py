@@ -47,9 +47,9 @@ class Engine:
     """Asks about pairs of groups: the schedule chooses the query group, the selector its candidate.
 
     In each batch of questions the groups are formed from the current constraints, the match model is
-    refitted, and groups become queries in descending order of the expected gain of their best question, each at
-    most once. Three other kinds of question are not chosen by the selector: the audit's, rechecks of suspected
-    errors, and questions that settle a dispute between answers. All of them use up the label budget.
+    refitted, and groups become queries in descending order of the expected gain of their best question, each
+    at most once. Three other kinds of question are not chosen by the selector: the audit's, rechecks of
+    suspected errors, and questions that settle a dispute between answers. All use up the label budget.
 
     All knowledge is in ``beliefs``. :meth:`draw` gives the next question. The caller logs the
     answer as an event, applies it to ``beliefs``, and then calls :meth:`take`. A simulation does this in a

@@ -204,8 +204,8 @@ def estimate_quality(
 
     The groups that are judged must be formed without the audit's answers; otherwise they agree with these
     answers, however wrong they are elsewhere: in twelve simulated runs on Market-1501 (2,500 and 5,000
-    answers, 5 % audited) precision was then 1 each time, for .91 and .94. Formed without those answers, groups are
-    hardly worse, and the mean estimate was .93 and .94. Nor may those answers guide the questions: pairs
+    answers, 5 % audited) precision was then 1 each time, for .91 and .94. Formed without those answers,
+    groups are hardly worse, and the mean estimate was .93 and .94. Nor may those answers guide the questions: pairs
     known from the audit would not be asked, so errors would be corrected everywhere but there. Intervals
     cover sampling error only; they held the truth in all of the twelve
     (recall, after 5,000: .93 for .92, in all). Where 5 % of the answers are wrong, those of the audit that

@@ -66,8 +66,8 @@ class Loop:
         run: Name of the run in the log.
         events: Those that the log holds already, in order.
         ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``;
-            without a number of answers, it is one per image or, between images, every image as a query once. With
-            ``until_stable`` and no number, rounds of the same length follow until the stop rule applies.
+            without a number of answers, it is one per image or, between images, every image as a query once.
+            With ``until_stable`` and no number, rounds of the same length follow until the stop rule applies.
         wanted: The ends at which a full refresh is made; ``None`` for the last. With the cluster refresh, the
             other rounds end in a quick refresh, which only serves to choose the next questions.
         progress: Called with stage, done and total during long work.
