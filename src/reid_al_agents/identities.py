@@ -24,15 +24,15 @@ class Thresholds:
     Args:
         micro_cluster: Least average Jaccard similarity within a micro-cluster, in (0, 1].
         group: Least average similarity of groups that are joined without an answer; ``None`` joins none.
-        reach: Jaccard distance within which DBSCAN finds neighbours; above 0, DBSCAN forms the groups, and
-            the two similarities are not used.
-        dense_images: Neighbours that DBSCAN asks for, the image itself included.
+        dbscan_eps: Jaccard distance within which DBSCAN finds neighbours; above 0, DBSCAN forms the groups,
+            and the two similarities are not used.
+        dbscan_min_samples: Neighbours that DBSCAN asks for, the image itself included.
     """
 
     micro_cluster: float
     group: float | None = None
-    reach: float = 0.0
-    dense_images: int = 0
+    dbscan_eps: float = 0.0
+    dbscan_min_samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,10 @@ class Identities:
             constraints: Constraints between them.
             thresholds: Thresholds of the purpose.
         """
-        if thresholds.reach > 0:
-            formed = form_dense_groups(similarities, constraints, thresholds.reach, thresholds.dense_images)
+        if thresholds.dbscan_eps > 0:
+            formed = form_dense_groups(
+                similarities, constraints, thresholds.dbscan_eps, thresholds.dbscan_min_samples
+            )
         else:
             formed = form_groups(similarities, constraints, thresholds.micro_cluster, thresholds.group)
         return cls(formed, constraints.groups())

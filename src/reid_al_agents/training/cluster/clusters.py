@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.clustering.forming import FormedGroups, form_dense_groups, form_groups
+from reid_al_agents.clustering.forming import FormedGroups
 from reid_al_agents.clustering.linkage import group_sums
 from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
+from reid_al_agents.identities import Identities
 from reid_al_agents.training.cluster.settings import ClusterSettings
 from reid_al_env.evidence.constraints import ConstraintGraph
 
@@ -53,7 +54,7 @@ def constrained_clusters(
         sides: Which images can be compared; ``None`` where all can.
     """
     similarity = compare_visually(features, cameras, settings.k1, settings.k2, sides)
-    formed = _form(similarity, constraints, settings)
+    formed = Identities.form(similarity.similarities, constraints, settings.thresholds()).formed
     number = _number_large(formed.groups, settings.min_images)
     labels = number[formed.groups]
     if labels.max(initial=-1) < 0 or (settings.unsure_similarity == 0 and sides is None):
@@ -115,16 +116,6 @@ def joined_share(assumed: NDArray[np.int64], constraints: ConstraintGraph) -> fl
     components = constraints.groups()
     joined = np.unique(assumed[np.bincount(components)[components] > 1])
     return float(np.isin(assumed, joined).mean())
-
-
-def _form(
-    similarity: VisualSimilarity, constraints: ConstraintGraph, settings: ClusterSettings
-) -> FormedGroups:
-    if settings.dbscan_eps > 0:
-        eps, least = settings.dbscan_eps, settings.dbscan_min_samples
-        return form_dense_groups(similarity.similarities, constraints, eps, least)
-    micro, group = settings.micro_cluster_similarity, settings.group_similarity
-    return form_groups(similarity.similarities, constraints, micro, group)
 
 
 def _number_large(groups: NDArray[np.int64], min_images: int) -> NDArray[np.int64]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from reid_al_agents.training.settings import TrainingSettings
 from reid_al_env.errors import InputError
 from reid_al_env.settings import same_as, setting
+
+if TYPE_CHECKING:
+    from reid_al_agents.identities import Thresholds
 
 _LABEL_FREE_STEPS = 0.75
 """Steps of the label-free start, as a share of those of a refresh."""
@@ -103,6 +107,14 @@ class ClusterSettings(TrainingSettings):
                 raise InputError(
                     f"{name}: {value} is more than {bound}, which is {most}; lower one or raise the other"
                 )
+
+    def thresholds(self) -> Thresholds:
+        """How boldly images are taken for one identity in training."""
+        from reid_al_agents.identities import Thresholds
+
+        return Thresholds(
+            self.micro_cluster_similarity, self.group_similarity, self.dbscan_eps, self.dbscan_min_samples
+        )
 
     def scaled(self, share: float) -> ClusterSettings:
         """The same with the number of steps, and of epochs, multiplied by ``share``."""
