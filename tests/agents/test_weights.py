@@ -272,6 +272,14 @@ def test_under_nine_tenths_are_refused_by_tensors_and_by_numbers(tmp_path):
     assert report.shortfalls() == [f"not in {tmp_path}/w.pth, so left at random values: 'neck.bias'"]
 
 
+def test_weights_of_a_deeper_relative_are_refused_with_the_reason(tmp_path):
+    state = build_backbone("resnet34").trunk.state_dict()
+    shallow = {k: v for k, v in state.items() if not k.startswith("layer4.2.conv1")}  # it fits resnet18, too
+    torch.save(shallow, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"than resnet18: much has no place in it \(79 unexpected, such as"):
+        load_weights(build_backbone("resnet18"), tmp_path / "w.pth")
+
+
 def test_the_entry_that_fits_best_is_read(tmp_path, osnet):
     other = build_backbone("small_cnn").trunk.state_dict()
     torch.save({"teacher": other, "student": plain(osnet), "epoch": 3}, tmp_path / "w.pth")

@@ -13,7 +13,7 @@ from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
     from reid_al_agents.vision.description import WeightsInfo
-    from reid_al_agents.vision.weights import LoadReport
+    from reid_al_agents.vision.load_report import LoadReport
 
 
 def weights(

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from reid_al_agents.vision.description import Choice, WeightsInfo, choose, describe_weights
     from reid_al_agents.vision.devices import choose_device, device_names
     from reid_al_agents.vision.extraction import embed, to_pixels
+    from reid_al_agents.vision.load_report import LoadReport
     from reid_al_agents.vision.normalisation import Normalisation, normalise
     from reid_al_agents.vision.own_features import read_features
     from reid_al_agents.vision.quality import separation, warnings_about
     from reid_al_agents.vision.start import choose_model, start_model
     from reid_al_agents.vision.weights import (
-        LoadReport,
         check_weights,
         load_published_weights,
         load_weights,
@@ -55,7 +55,7 @@ _MODULE_OF = {
     "warnings_about": "quality",
     "choose_model": "start",
     "start_model": "start",
-    "LoadReport": "weights",
+    "LoadReport": "load_report",
     "check_weights": "weights",
     "load_published_weights": "weights",
     "load_weights": "weights",

@@ -80,7 +80,7 @@ def match(given: Mapping[str, Tensor], expected: Mapping[str, Tensor], backbone:
     body = _body(expected, backbone)
     prefix = _best_prefix(names, given, body, expected)
     source: dict[str, str] = {}
-    misshapen = []
+    misshapen: dict[str, str] = {}
     for short, ours in body.items():
         theirs = names.get(prefix + short)
         if theirs is None:
@@ -88,12 +88,24 @@ def match(given: Mapping[str, Tensor], expected: Mapping[str, Tensor], backbone:
         if given[theirs].shape == expected[ours].shape:
             source[ours] = theirs
         elif not ours.endswith(BATCH_COUNTER):
-            misshapen.append(
-                f"'{ours}' {tuple(given[theirs].shape)} instead of {tuple(expected[ours].shape)}"
-            )
+            misshapen[ours] = theirs
     if backbone.neck:
         source |= _neck(names, given, expected, backbone, prefix)
-    return _summary(names, source, tuple(misshapen), prefix, expected, backbone)
+    placed = {*source.values(), *misshapen.values()}
+    rest = {ours: theirs for ours, theirs in names.items() if theirs not in placed}
+    return Match(
+        source,
+        prefix,
+        missing=tuple(k for k in _needed(expected, backbone) if k not in source and k not in misshapen),
+        misshapen=tuple(
+            f"'{ours}' {tuple(given[theirs].shape)} instead of {tuple(expected[ours].shape)}"
+            for ours, theirs in misshapen.items()
+        ),
+        classifier=tuple(theirs for ours, theirs in rest.items() if _is_classifier(ours, prefix)),
+        left_over=tuple(theirs for ours, theirs in rest.items() if _is_network(ours, prefix)),
+        loaded_share=_loaded_share(source, expected, backbone),
+        used_share=_used_share(source, rest, prefix),
+    )
 
 
 def has_mark(given: Mapping[str, Tensor], backbone: Backbone) -> bool:
@@ -158,41 +170,37 @@ def _neck(
     return found
 
 
-def _summary(
-    names: Mapping[str, str],
-    source: dict[str, str],
-    misshapen: tuple[str, ...],
-    prefix: str,
-    expected: Mapping[str, Tensor],
-    backbone: Backbone,
-) -> Match:
-    wrong = {text.split("'")[1] for text in misshapen}
+def _needed(expected: Mapping[str, Tensor], backbone: Backbone) -> list[str]:
+    """Tensors without which the network is partly random; a neck and a pooling start as if absent."""
     neutral = ("neck.", "pool.") if backbone.neck else ()
-    needed = {k for k in expected if not k.endswith(BATCH_COUNTER) and not k.startswith(neutral or "\0")}
-    loaded = needed & source.keys()
-    rest = [(ours, theirs) for ours, theirs in names.items() if theirs not in source.values()]
-    rest = [(ours, theirs) for ours, theirs in rest if not ours.endswith(BATCH_COUNTER)]
-    rest = [(ours, theirs) for ours, theirs in rest if ours.removeprefix(prefix) not in wrong]
-    classifier = [theirs for ours, theirs in rest if _is_classifier(ours.removeprefix(prefix))]
-    left_over = [theirs for ours, theirs in rest if not _is_classifier(ours.removeprefix(prefix))]
-    inside = [theirs for ours, theirs in rest if theirs in set(left_over) and ours.startswith(prefix)]
-    numbers = sum(expected[name].numel() for name in needed)
-    by_number = sum(expected[name].numel() for name in loaded) / max(numbers, 1)
-    loaded_share = min(len(loaded) / len(needed), by_number) if needed else 1.0
-    used = len([name for name in source if not name.endswith(BATCH_COUNTER)])
-    return Match(
-        source,
-        prefix,
-        tuple(name for name in expected if name in needed - loaded - wrong),
-        misshapen,
-        tuple(classifier),
-        tuple(left_over),
-        loaded_share,
-        used / (used + len(inside)) if used or inside else 1.0,
-    )
+    return [k for k in expected if not k.endswith(BATCH_COUNTER) and not k.startswith(neutral)]
 
 
-def _is_classifier(name: str) -> bool:
+def _loaded_share(source: Mapping[str, str], expected: Mapping[str, Tensor], backbone: Backbone) -> float:
+    """Share of what is needed that loads, by tensors or by numbers, whichever is less."""
+    needed = _needed(expected, backbone)
+    loaded = [name for name in needed if name in source]
+    if not needed:
+        return 1.0
+    numbers = sum(expected[name].numel() for name in loaded) / sum(expected[k].numel() for k in needed)
+    return min(len(loaded) / len(needed), numbers)
+
+
+def _used_share(source: Mapping[str, str], rest: Mapping[str, str], prefix: str) -> float:
+    """Share of the tensors under the prefix, the classifier apart, that have a place in the backbone."""
+    used = sum(not name.endswith(BATCH_COUNTER) for name in source)
+    inside = sum(ours.startswith(prefix) and _is_network(ours, prefix) for ours in rest)
+    return used / (used + inside) if used or inside else 1.0
+
+
+def _is_network(name: str, prefix: str) -> bool:
+    return not name.endswith(BATCH_COUNTER) and not _is_classifier(name, prefix)
+
+
+def _is_classifier(name: str, prefix: str) -> bool:
+    name = name.removeprefix(prefix)
+    if name.endswith(BATCH_COUNTER):
+        return False
     return name in _INPUT_STATISTICS or (bool(_CLASSIFIER.search(name)) and not _NECK.search(name))
 
 

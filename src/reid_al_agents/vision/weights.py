@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,69 +12,13 @@ from reid_al_agents.files import write_tensors
 from reid_al_agents.vision.backbones import EmbeddingNet
 from reid_al_agents.vision.catalogue import LITE0, find_backbone, parse_size, publisher_of
 from reid_al_agents.vision.checkpoint import Checkpoint, read_checkpoint
+from reid_al_agents.vision.load_report import LoadReport
 from reid_al_agents.vision.matching import BATCH_COUNTER, Match, input_statistics, match
 from reid_al_agents.vision.normalisation import Normalisation
 from reid_al_env.errors import InputError
 
 PRETRAINED = "pretrained"
 """Stands for a file of weights: those that the backbone's library publishes."""
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What became of each tensor of a file.
-
-    Attributes:
-        file: The file.
-        backbone: Name of the backbone.
-        entry: Place in the file of the dictionary that was read; "" is the file itself.
-        prefix: What was taken off the names of the file.
-        loaded: Tensors that loaded.
-        expected: Tensors of the backbone.
-        share: Share of the backbone that loaded, by tensors or by numbers, whichever is less.
-        fits: Whether the file is of this backbone.
-        missing: Tensors of the backbone that the file lacks; they keep their random values.
-        misshapen: Tensors of another shape in the file, with both shapes; they keep their random values.
-        classifier: Tensors of the file that belong to a classifier.
-        left_over: Tensors of the file that the backbone has no place for.
-    """
-
-    file: str
-    backbone: str
-    entry: str
-    prefix: str
-    loaded: int
-    expected: int
-    share: float
-    fits: bool
-    missing: tuple[str, ...]
-    misshapen: tuple[str, ...]
-    classifier: tuple[str, ...]
-    left_over: tuple[str, ...]
-
-    def lines(self) -> list[str]:
-        """Say it in sentences, the most important first."""
-        taken = [f"read from '{self.entry}'"] if self.entry else []
-        taken += [f"the prefix '{self.prefix}' taken off"] if self.prefix else []
-        lines = [
-            f"{self.file}: {self.loaded} of {self.expected} tensors of {self.backbone} loaded "
-            f"({_percent(self.share)} of the network{''.join(f'; {text}' for text in taken)})"
-        ]
-        if self.classifier:
-            lines.append(f"left out, as features need no classifier: {_some(self.classifier)}")
-        return [*lines, *self.shortfalls()]
-
-    def shortfalls(self) -> list[str]:
-        """Say only what may be wrong; empty if all loaded and nothing was left over."""
-        lines = []
-        if self.missing:
-            lines.append(f"not in {self.file}, so left at random values: {_some(self.missing)}")
-        if self.misshapen:
-            shapes = "; ".join(self.misshapen[:3])
-            lines.append(f"of another shape in {self.file}, so left at random values: {shapes}")
-        if self.left_over:
-            lines.append(f"left over, as {self.backbone} has no such part: {_some(self.left_over)}")
-        return lines
 
 
 def load_weights(model: EmbeddingNet, path: str | Path) -> LoadReport:
@@ -102,7 +45,7 @@ def load_weights(model: EmbeddingNet, path: str | Path) -> LoadReport:
         model.fit_to(parse_size(checkpoint.header["size"]))  # the shapes of a transformer depend on it
     given, report, found = _fit(checkpoint, model)
     if not report.fits:
-        raise InputError(_refusal(report))
+        raise InputError(report.refusal())
     broken = [name for name, theirs in found.source.items() if not torch.isfinite(given[theirs]).all()]
     if broken:
         raise InputError(f"{path}: '{broken[0]}' has values that are not finite; use an undamaged checkpoint")
@@ -144,7 +87,7 @@ def load_published_weights(model: EmbeddingNet, say: Callable[[str], None] | Non
         return load_weights(model, tensors)
     report = _fit(Checkpoint(Path(model.name), {"": tensors}, {}), model)
     if not report[1].fits:
-        raise InputError(_refusal(report[1]))
+        raise InputError(report[1].refusal())
     state = model.trunk.state_dict()
     model.trunk.load_state_dict(state | {ours: tensors[theirs] for ours, theirs in report[2].source.items()})
     return report[1]
@@ -188,21 +131,6 @@ def _fit(checkpoint: Checkpoint, model: EmbeddingNet) -> tuple[dict[str, Tensor]
         left_over=found.left_over,
     )
     return checkpoint.entries[place], report, found
-
-
-def _refusal(report: LoadReport) -> str:
-    """One line about weights of another architecture, with an example of each kind of difference."""
-    found = []
-    if report.missing:
-        found.append(f"{len(report.missing)} missing, such as '{report.missing[0]}'")
-    if report.left_over:
-        found.append(f"{len(report.left_over)} unexpected, such as '{report.left_over[0]}'")
-    if report.misshapen:
-        found.append(f"{len(report.misshapen)} of another shape, such as {report.misshapen[0]}")
-    return (
-        f"{report.file}: weights of another architecture than {report.backbone}: {_percent(report.share)} of "
-        f"it would load ({'; '.join(found)}); name their backbone, or leave --backbone out"
-    )
 
 
 def _publisher(name: str) -> tuple[str, Callable[[], dict[str, Tensor] | Path]]:
@@ -249,12 +177,3 @@ def _without_subnormals(value: Tensor) -> Tensor:
     if not value.is_floating_point():
         return value
     return torch.where(value.abs() < torch.finfo(value.dtype).smallest_normal, torch.zeros_like(value), value)
-
-
-def _percent(share: float) -> str:
-    return f"{int(100 * share)} %"
-
-
-def _some(names: tuple[str, ...]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
