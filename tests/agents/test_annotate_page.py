@@ -261,6 +261,7 @@ def test_an_answer_counted_already_is_dropped_with_its_undo(visit, mock):
         mock.log.append({"question": "q1", "answer": "same", "key": "other", "event": 99})
     mock.delay = 0.2
     press(page, "n", "y", "Backspace")
+    page.wait_for_selector("text=your answer to it was not needed")
     saved(page)
     assert [entry["question"] for entry in mock.log] == ["q1"]
     assert shown(page)[1] == mock.known["q2"]["candidate"]["url"]

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from reid_al_agents.annotate.server.access import LOOPBACK, Access, check_name, 
 from reid_al_env import InputError
 
 _TOKENS = "tokens.json"
+_SWITCH_SECONDS = (
+    0.001  # planning in the background holds Python's lock; requests should not wait for it long
+)
 
 
 def make_access(
@@ -113,6 +117,7 @@ def serve(
 
     server.startup = startup  # type: ignore[method-assign]
     opened.refreshing.start_if_due()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server.run()
 
 

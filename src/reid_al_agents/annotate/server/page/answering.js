@@ -181,7 +181,8 @@ export class Answering {
       this.#history = this.#history.filter((past) => past.edit || past.given.length);
     }
     if (entry.kind === "undo" && error.status === 409) notice(t("answer.nothing_to_undo"), { id: "undone", done: false });
-    else if (error.status !== 409) notice(errorWords(error), { kind: "error" });
+    else if (error.status === 409) notice(t("answer.not_needed"), { id: "withdrawn", done: false });
+    else notice(errorWords(error), { kind: "error" });
     this.feed.refill(this.feed.cards.length === 0);
   }
 
