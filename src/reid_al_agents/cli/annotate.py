@@ -61,14 +61,16 @@ def annotate(
         str,
         opt.option(
             "--annotators",
-            "Annotators, with commas between; each gets an address with a token",
+            "Annotators, separated by commas; each gets an address with a token",
             "Page",
             "NAMES",
         ),
     ] = "",
     hosts: Annotated[
         str,
-        opt.option("--hosts", "Host names that the page is reached by, with commas between", "Page", "NAMES"),
+        opt.option(
+            "--hosts", "Host names under which the page is reached, separated by commas", "Page", "NAMES"
+        ),
     ] = "",
     https: Annotated[
         bool, opt.flag("--https", "The page is reached over HTTPS, through a proxy", "Page")

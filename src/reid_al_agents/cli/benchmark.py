@@ -28,7 +28,7 @@ def benchmark(
         str,
         opt.option(
             "--selectors",
-            "Names as of run --selector, with commas between",
+            "Names as of run --selector, separated by commas",
             "Asking",
             "NAMES",
             "gain,entropy,random",
@@ -38,14 +38,14 @@ def benchmark(
         str,
         opt.option(
             "--answers",
-            "Numbers of answers at which a model is refreshed and scored, with commas between",
+            "Numbers of answers at which a model is refreshed and scored, separated by commas",
             "Asking",
             "NUMBERS",
             "1250,5000",
         ),
     ] = "1250,5000",
     seeds: Annotated[
-        str, opt.option("--seeds", "Seeds, with commas between", "Data", "NUMBERS", "0,1,2")
+        str, opt.option("--seeds", "Seeds, separated by commas", "Data", "NUMBERS", "0,1,2")
     ] = "0,1,2",
     seed: Annotated[
         int | None, opt.option("--seed", "One seed, in place of --seeds", "Data", "N", min=0)
