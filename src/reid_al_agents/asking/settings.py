@@ -108,7 +108,7 @@ class AskingSettings:
     answers: int | None = setting(
         None,
         help="Label budget: number of answers in all",
-        default_help="one per image, or up to ten with --until-stable; --nodes images: until each was a query",
+        default_help="one per image, up to ten with --until-stable; --nodes images: until each was a query",
         at_least=1,
         panel="Asking",
     )

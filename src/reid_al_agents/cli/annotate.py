@@ -41,14 +41,17 @@ def annotate(
     terminal: Annotated[
         str | None,
         opt.option(
-            "--terminal", "Answer in this terminal, under this name, not in a browser", "Page", "NAME"
+            "--terminal",
+            "Answer in this terminal, under this annotator name, instead of a browser",
+            "Page",
+            "NAME",
         ),
     ] = None,
     host: Annotated[
         str,
         opt.option(
             "--host",
-            "Address to listen on; any but this machine's own needs --annotators",
+            "Address to listen on; one that other machines can reach needs --annotators",
             "Page",
             "ADDRESS",
             "127.0.0.1",
