@@ -54,7 +54,7 @@ class Question:
         described: Features of the two groups for the match model, (F,); ``None`` if it is not to learn.
         audit: The audit's note; ``None`` for other questions.
         again: Images for a recheck; ``None`` if the answer is not to be rechecked.
-        doubted: The suspected error that this question rechecks; ``None`` for other questions.
+        suspicion: The suspected error that this question rechecks; ``None`` for other questions.
     """
 
     first: int
@@ -64,7 +64,7 @@ class Question:
     described: NDArray[np.float64] | None = None
     audit: AuditNote | None = None
     again: Alternative | None = None
-    doubted: Suspicion | None = None
+    suspicion: Suspicion | None = None
 
     @property
     def pair(self) -> tuple[int, int]:
@@ -80,15 +80,15 @@ class Question:
             kept["audit"] = self.audit.as_dict()
         if self.again is not None:
             kept["again"] = list(self.again)
-        if self.doubted is not None:
-            kept["doubted"] = list(self.doubted)
+        if self.suspicion is not None:
+            kept["doubted"] = list(self.suspicion)
         return kept
 
 
 Steps = Generator[Question, int, None]
 """A generator of one or more questions; it yields each and is sent the answer: 1, -1 or 0."""
 
-Room = Callable[[], bool]
+MayAsk = Callable[[], bool]
 """Whether another question may be asked."""
 
 Announce = Callable[[dict[str, Any], float | None], None]
