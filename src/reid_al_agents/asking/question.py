@@ -16,7 +16,7 @@ class Alternative(NamedTuple):
     """Two other images that show the same two groups, for a recheck.
 
     Args:
-        first: Another image of the asking group, or the same.
+        first: Another image of the query group, or the same.
         second: Another image of the other group, or the same.
         reach: √(|A| |B|), the number of images that the answer affects.
     """
@@ -47,7 +47,7 @@ class Question:
     """Two images to be compared.
 
     Attributes:
-        first: Image of the asking group.
+        first: Image of the query group.
         second: Image of the other group.
         probability: Match probability estimated now.
         kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` (a recheck) or ``dispute``.

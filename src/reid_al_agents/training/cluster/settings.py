@@ -113,7 +113,7 @@ class ClusterSettings(TrainingSettings):
                 )
 
     def thresholds(self) -> Thresholds:
-        """How boldly images are taken for one identity in training."""
+        """Thresholds of the groups that the model is trained on."""
         from reid_al_agents.identities import Thresholds
 
         return Thresholds(
