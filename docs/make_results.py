@@ -134,7 +134,7 @@ def recheck() -> str:
 
 
 def noise() -> str:
-    """What wrong answers cost: the gain in mAP over no answers, by that of right answers of the same seed."""
+    """Cost of wrong answers: the gain in mAP over no answers, relative to that without wrong answers."""
     rows = result("market_test_recheck_and_noise")["rows"]
     lines = []
     for rate in ("0.02", "0.05"):
@@ -152,7 +152,13 @@ def noise() -> str:
                     ", ".join(f1),
                 ]
             )
-    heads = ("wrong answers", "answers", "mAP", "gain by that of right answers", "pairwise F1, seeds 0 and 1")
+    heads = (
+        "wrong answers",
+        "answers",
+        "mAP",
+        "gain relative to no wrong answers",
+        "pairwise F1, seeds 0 and 1",
+    )
     return table(heads, lines, "market_test_recheck_and_noise", "market_test_five_seeds")
 
 
@@ -174,12 +180,12 @@ def asking() -> str:
         "random": "selector random",
         "nearest": "selector nearest",
         "entropy": "selector entropy",
-        "groups ask in random order": "groups ask in random order",
+        "groups ask in random order": "query groups in random order",
         "probability not learned": "match probability not learned",
         "single images": "single images instead of micro-clusters",
         "no label-free start": "features of the start weights",
-        "images, closure": "images ask, as in the paper",
-        "images, no closure": "images ask, and implied answers are asked too",
+        "images, closure": "images as queries, as in the paper",
+        "images, no closure": "images as queries, implied answers asked, too",
         "wrong answers 0.02": "2 % wrong answers",
         "wrong answers 0.02, none asked again": "2 % wrong answers, no recheck",
         "wrong answers 0.05": "5 % wrong answers",
@@ -332,23 +338,23 @@ def environment() -> str:
     goals = {name: goal["measured"] for name, goal in found["goals"].items()}
     steps, exponent = found["steps_per_second"], goals["kernel's exponent in n_s"]
     lines = [
-        ["answers a second, batched", f"{steps['batched, SameStep, warm']:,.0f}"],
+        ["batched: answers a second", f"{steps['batched, SameStep, warm']:,.0f}"],
         [
-            "the same by the steps of `CartPole-v1` in `SyncVectorEnv`",
+            "batched ÷ `CartPole-v1` in `SyncVectorEnv` (steps a second)",
             f"{goals['batched by CartPole-v1 in SyncVectorEnv']:.1f}",
         ],
         [
-            "the same by our single environment in `SyncVectorEnv`",
+            "batched ÷ our single environment in `SyncVectorEnv`",
             f"{goals['batched by our single in SyncVectorEnv']:.0f}",
         ],
         [
-            "answers a second where no query's first graph is remembered",
+            "batched, without cached start graphs: answers a second",
             f"{steps['batched, SameStep, cold']:,.0f}",
         ],
-        ["time of a step by that of copying its observation", f"{goals['floor by batched']:.1f}"],
-        ["exponent of the time in `n_s`", f"{exponent:.2f}"],
+        ["time of a step ÷ time of copying its observation", f"{goals['floor by batched']:.1f}"],
+        ["exponent of the time of a step in `n_s`", f"{exponent:.2f}"],
         [
-            "dearest by cheapest reset, 10³ to 10⁶ images",
+            "slowest ÷ fastest reset, 10³ to 10⁶ images",
             f"{goals['dearest by cheapest reset, by number of images']:.2f}",
         ],
     ]
@@ -380,14 +386,14 @@ def speed() -> str:
             f"annotation server: answers a second from {crowd['people']} people at once",
             f"{crowd['answers_per_second']:.1f}",
         ],
-        ["annotation server: 99 % of the waits are shorter than", f"{crowd['p99_ms'] / 1000:.1f} s"],
+        ["annotation server: 99th percentile of the waiting time", f"{crowd['p99_ms'] / 1000:.1f} s"],
         ["groups among 100,000 images (Jaccard similarities and linkage)", f"{jaccard['seconds']:.0f} s"],
         ["the same, memory", f"{jaccard['peak_mib'] / 1024:.1f} GiB"],
         [
-            "images a second in training, OSNet-x0.25, 128 by 64 pixels",
+            "training: images a second, OSNet-x0.25, 128x64",
             f"{training['images_per_second']['refresh']:.0f}",
         ],
-        ["the same by the network's own steps", f"{training['refresh_by']['network']:.2f}"],
+        ["the same ÷ the network's bare training steps", f"{training['refresh_by']['network']:.2f}"],
     ]
     files = ("annotation_server_load", "jaccard_speed_100k", "training_speed")
     return table(("two cores", "measured"), lines, *files)

@@ -12,26 +12,26 @@ from reid_al_env.errors import InputError
 Columns = dict[str, NDArray[Any]]
 
 
-def lay_out(values: Columns, there: NDArray[np.bool_]) -> dict[str, Any]:
+def lay_out(values: Columns, present: NDArray[np.bool_]) -> dict[str, Any]:
     """Infos with their ``_key`` masks, in new arrays; zeros for sub-environments without infos.
 
     Args:
         values: Values of all sub-environments by key, each of shape (B, …).
-        there: True for sub-environments that have infos, shape (B,).
+        present: True for sub-environments that have infos, shape (B,).
     """
     infos: dict[str, Any] = {}
-    if not there.any():
+    if not present.any():
         return infos
-    everywhere = bool(there.all())
+    everywhere = bool(present.all())
     for name, value in values.items():
-        infos[name] = value.copy() if everywhere else _zero_outside(value, there)
-        infos[f"_{name}"] = there.copy()
+        infos[name] = value.copy() if everywhere else _zero_outside(value, present)
+        infos[f"_{name}"] = present.copy()
     return infos
 
 
-def keep(infos: dict[str, Any], there: NDArray[np.bool_]) -> dict[str, Any]:
-    """Only the infos of the sub-environments where ``there`` (B,) is true."""
-    return lay_out({name: value for name, value in infos.items() if not name.startswith("_")}, there)
+def keep(infos: dict[str, Any], present: NDArray[np.bool_]) -> dict[str, Any]:
+    """Only the infos of the sub-environments where ``present`` (B,) is true."""
+    return lay_out({name: value for name, value in infos.items() if not name.startswith("_")}, present)
 
 
 def merge(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def check_reset_mask(mask: Any, count: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _zero_outside(value: NDArray[Any], there: NDArray[np.bool_]) -> NDArray[Any]:
+def _zero_outside(value: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
     kept = np.zeros_like(value)
-    kept[there] = value[there]
+    kept[present] = value[present]
     return kept

@@ -255,7 +255,7 @@ def test_what_the_audit_heard_follows_from_the_events_whatever_people_do(tmp_pat
             beliefs = live.state.beliefs
             replayed = Beliefs.replay(live.state.known, store.events("run"), beliefs.assumed_error_rate)
             assert replayed.audit.pairs() == beliefs.audit.pairs(), step
-            assert list(replayed.audit.doubtful()) == list(beliefs.audit.doubtful())
+            assert list(replayed.audit.to_recheck()) == list(beliefs.audit.to_recheck())
             assert replayed.withheld == beliefs.withheld
             assert (replayed.audit_draws, replayed.error_rate) == (beliefs.audit_draws, beliefs.error_rate)
             assert replayed.suspected.keys() == beliefs.suspected.keys()
@@ -289,7 +289,7 @@ def test_an_answer_against_the_groups_is_asked_for_again_and_once_more_where_the
     told = {(pair.i, pair.j): pair.answer for pair in trail.pairs() if (pair.i, pair.j) in answers}
     assert told.keys() == answers.keys()
     lengths = set()
-    waiting = {(pair.i, pair.j) for pair in trail.doubtful()}
+    waiting = {(pair.i, pair.j) for pair in trail.to_recheck()}
     for pair, given in answers.items():
         against = (notes[pair].stratum == 0) == (given[0] < 0)
         wanted = 1 if not against else 2 if given[:2] == given[:1] * 2 else 3

@@ -86,7 +86,7 @@ def test_an_answer_is_not_asked_for_again_by_a_crop_that_was_taken_out(excluded)
         engine.take(question, simulation.annotator.answer(question))
     assert report.answers > start
     assert not gone & {image for question in asked for image in (question.first, question.second)}
-    assert report.repeated - repeated == sum(question.doubted is not None for question in asked)
+    assert report.repeated - repeated == sum(question.suspicion is not None for question in asked)
 
 
 def test_two_people_who_disagree_are_weighed_as_the_answers_were(store):

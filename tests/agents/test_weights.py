@@ -363,9 +363,9 @@ def test_choice_of_backbone_and_size():
         choose("resnet18", None, own)
     guessed = choose(None, None, foreign)
     assert (guessed.backbone, guessed.size) == ("osnet_x0_5", (256, 128))
-    assert guessed.notes == ("w.pth looks like weights of osnet_x0_5, which is used",)
+    assert guessed.notes == ("w.pth matches osnet_x0_5, which is used",)
     assert choose("osnet_x1_0", None, foreign).notes == (
-        "w.pth looks like weights of osnet_x0_5; osnet_x1_0 is used as you asked",
+        "w.pth matches osnet_x0_5; osnet_x1_0 is used, as given by --backbone",
     )
 
 

@@ -37,7 +37,7 @@ def test_check_finds_the_backbone_and_says_what_loads(files):
     code, shown, told = call("weights", "check", file)
     assert (code, shown) == (0, "")
     assert told.splitlines() == [
-        f"{file} looks like weights of osnet_x0_25, which is used",
+        f"{file} matches osnet_x0_25, which is used",
         f"{file}: 485 of 485 tensors of osnet_x0_25 loaded (100 % of the network; read from 'state_dict'; "
         "the prefix 'module.' taken off)",
         "left out, as features need no classifier: 'module.classifier.weight'",

@@ -9,7 +9,7 @@ import numpy as np
 from reid_al_agents.annotate.candidate_rows import ROW, companions
 from reid_al_agents.annotate.gold_questions import GoldQuestions
 from reid_al_agents.annotate.leases import Leases, new_question
-from reid_al_agents.annotate.messages import Held, Served
+from reid_al_agents.annotate.messages import PendingQuestion, Served
 from reid_al_agents.annotate.planner import Planner
 from reid_al_agents.annotate.state import State
 from reid_al_agents.asking.engine import Engine
@@ -50,22 +50,24 @@ class Dispatch:
             self._fill(annotator)
             self._lease_more(annotator, count, now, mine)
         waiting = self._waiting(annotator, now) if len(mine) < count else None
-        return Served([held.record for held in mine], waiting)
+        return Served([pending.record for pending in mine], waiting)
 
     def give_rows(self, annotator: str, count: int) -> list[list[StoredQuestion]]:
         """Lease up to ``count`` rows of questions that share their query to an annotator."""
         now = self._state.clock()
         for question in self.give(annotator, count).questions:
-            held = self.leases.get(question.id)
-            if held is not None and "row" not in question.detail and question.id not in self._widened:
+            pending = self.leases.get(question.id)
+            if pending is not None and "row" not in question.detail and question.id not in self._widened:
                 self._widened.add(question.id)
-                self._widen(held, annotator, now)
+                self._widen(pending, annotator, now)
         rows: dict[str, list[StoredQuestion]] = {}
-        for held in self.leases.leased(annotator, now):
-            rows.setdefault(str(held.record.detail.get("row", held.record.id)), []).append(held.record)
+        for pending in self.leases.leased(annotator, now):
+            rows.setdefault(str(pending.record.detail.get("row", pending.record.id)), []).append(
+                pending.record
+            )
         return list(rows.values())[:count]
 
-    def _lease_more(self, annotator: str, count: int, now: float, mine: list[Held]) -> None:
+    def _lease_more(self, annotator: str, count: int, now: float, mine: list[PendingQuestion]) -> None:
         state = self._state
         for _ in range(count - len(mine)):
             if self._rng.random() < state.settings.gold_share:
@@ -76,21 +78,21 @@ class Dispatch:
                     mine += self.leases.lease_first([hidden], annotator, now, 1)
         mine += self.leases.lease_first(self.leases, annotator, now, count - len(mine))
 
-    def _widen(self, held: Held, annotator: str, now: float) -> None:
+    def _widen(self, pending: PendingQuestion, annotator: str, now: float) -> None:
         """Lease more candidates of the same query to the annotator of a question."""
-        batch, first = self._planner.engine.batch, held.record
-        if batch is None or held.only is not None:
+        batch, first = self._planner.engine.batch, pending.record
+        if batch is None or pending.only is not None:
             return
         known = self._state.beliefs.constraints
         open_pairs = {each.pair for each in self.leases}
-        new: list[Held] = []
+        new: list[PendingQuestion] = []
         for candidate, probability, described in companions(batch, first.query, first.candidate, 3 * ROW):
             pair = (min(first.query, candidate), max(first.query, candidate))
             asked = known.relation(*pair) or known.asked(pair[0], np.array(pair[1:]))[0]
             if len(new) < ROW - 1 and not asked and pair not in open_pairs:
                 detail = {"needed": 1, "described": described, "row": first.id}
                 drawn = Question(first.query, candidate, probability, "policy")
-                new.append(Held(self._record(drawn, "row", detail), None, 1))
+                new.append(PendingQuestion(self._record(drawn, "row", detail), None, 1))
         self._put_up(new)
         self.leases.lease_first(new, annotator, now, len(new))
 
@@ -103,33 +105,33 @@ class Dispatch:
 
     # -- taking answers in ---------------------------------------------------------------------------------
 
-    def close(self, held: Held, event: Event, closes: int | None) -> None:
+    def close(self, pending: PendingQuestion, event: Event, closes: int | None) -> None:
         """Take the answer to a question; ``closes`` is the engine's answer, ``None`` if it stays open."""
-        held.answered.add(event.annotator)
-        if held.drawn is not None and closes is not None:
-            self._planner.engine.take(held.drawn, closes)
-            held.drawn = None
+        pending.answered.add(event.annotator)
+        if pending.drawn is not None and closes is not None:
+            self._planner.engine.take(pending.drawn, closes)
+            pending.drawn = None
         if event.answer == "cannot_tell" and closes is None:
-            held.needed += 1
-        elif len(held.answered) >= held.needed or closes == 0:
-            self.leases.remove(held)
+            pending.needed += 1
+        elif len(pending.answered) >= pending.needed or closes == 0:
+            self.leases.remove(pending)
 
     def changed(self, *, counts: bool) -> None:
         """Remove questions that changed beliefs have made needless."""
         self._planner.changed(counts=counts)
         heard, excluded = self._state.beliefs.heard, self._state.beliefs.excluded
-        for held in self.leases:
-            gone = held.record.query in excluded or held.record.candidate in excluded
+        for pending in self.leases:
+            gone = pending.record.query in excluded or pending.record.candidate in excluded
             # Rechecks, disputes and audits are about pairs whose relation may be known.
             implied = (
-                held.drawn is not None
-                and held.record.kind == "policy"
-                and heard.relation(held.record.query, held.record.candidate) != 0
+                pending.drawn is not None
+                and pending.record.kind == "policy"
+                and heard.relation(pending.record.query, pending.record.candidate) != 0
             )
             if gone or implied:
-                if held.drawn is not None:
-                    self._planner.engine.drop(held.drawn)
-                self.leases.remove(held)
+                if pending.drawn is not None:
+                    self._planner.engine.drop(pending.drawn)
+                self.leases.remove(pending)
 
     def put_back(self, question: str, annotator: str | None) -> StoredQuestion | None:
         """Reopen the question of an answer that was taken back, for the same annotator and before all others.
@@ -137,17 +139,19 @@ class Dispatch:
         Questions that labels answered are not in the store; the engine may choose their pairs once more.
         """
         state = self._state
-        held = self.leases.get(question)
-        if held is None:
+        pending = self.leases.get(question)
+        if pending is None:
             record = state.store.question(question)
             if record is None:
                 return None
-            held = Held(record, None, int(record.detail.get("needed", 1)), record.detail.get("only"))
-        held.answered = set(state.beliefs.answered.get(question, ()))
-        self.leases.add([held], first=True)
+            pending = PendingQuestion(
+                record, None, int(record.detail.get("needed", 1)), record.detail.get("only")
+            )
+        pending.answered = set(state.beliefs.answered.get(question, ()))
+        self.leases.add([pending], first=True)
         if annotator is not None:
-            self.leases.lease_first([held], annotator, state.clock(), 1)
-        return held.record
+            self.leases.lease_first([pending], annotator, state.clock(), 1)
+        return pending.record
 
     # -- drawing ------------------------------------------------------------------------------------------
 
@@ -158,12 +162,12 @@ class Dispatch:
 
     def take_up(self, engine: Engine) -> None:
         """Replace the engine; leased questions stay open."""
-        for held in self.leases:
-            if held.drawn is not None:
-                self._planner.engine.drop(held.drawn)
-                held.drawn = None
-            if held.only is None and not self.leases.is_leased(held, self._state.clock()):
-                self.leases.remove(held)
+        for pending in self.leases:
+            if pending.drawn is not None:
+                self._planner.engine.drop(pending.drawn)
+                pending.drawn = None
+            if pending.only is None and not self.leases.is_leased(pending, self._state.clock()):
+                self.leases.remove(pending)
         self._planner.adopt(engine)
 
     def _fill(self, annotator: str) -> None:
@@ -173,8 +177,8 @@ class Dispatch:
         wanted = state.settings.ready - self.leases.free(annotator, state.clock())
         if wanted <= state.settings.ready // 2 or not self._planner.planned:
             return
-        new: list[Held] = []
-        open_pairs = {held.pair for held in self.leases}
+        new: list[PendingQuestion] = []
+        open_pairs = {pending.pair for pending in self.leases}
         while len(new) < wanted:
             drawn = self._planner.draw()
             if drawn is None:
@@ -186,7 +190,7 @@ class Dispatch:
             needed = int(state.settings.overlap) + (self._rng.random() < state.settings.overlap % 1)
             detail: dict[str, Any] = {"needed": needed, **drawn.payload()}
             name = self._selector_name if drawn.kind == "policy" else drawn.kind
-            new.append(Held(self._record(drawn, name, detail), drawn, needed))
+            new.append(PendingQuestion(self._record(drawn, name, detail), drawn, needed))
         self._put_up(new)
 
     def _is_moot(self, drawn: Question) -> bool:
@@ -194,10 +198,10 @@ class Dispatch:
         beliefs = self._state.beliefs
         if beliefs.excluded & {drawn.first, drawn.second}:
             return True
-        return drawn.doubted is not None and beliefs.asked(drawn.first, drawn.second)
+        return drawn.suspicion is not None and beliefs.asked(drawn.first, drawn.second)
 
-    def _put_up(self, new: list[Held]) -> None:
-        self._state.store.add_questions([held.record for held in new])
+    def _put_up(self, new: list[PendingQuestion]) -> None:
+        self._state.store.add_questions([pending.record for pending in new])
         self.leases.add(new)
 
     def _record(self, drawn: Question, selector: str, detail: dict[str, Any]) -> StoredQuestion:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from reid_al_agents.annotate.leases import new_question
-from reid_al_agents.annotate.messages import Held
+from reid_al_agents.annotate.messages import PendingQuestion
 from reid_al_agents.log.events import SIGNS, Event
 from reid_al_env import ConstraintGraph
 
@@ -33,7 +33,7 @@ class GoldQuestions:
         known: ConstraintGraph,
         round_: int,
         now: float,
-    ) -> Held | None:
+    ) -> PendingQuestion | None:
         """A question for one annotator about a pair that they have not seen lately.
 
         Args:
@@ -71,5 +71,5 @@ class GoldQuestions:
                     probability=event.probability,
                     detail={"needed": 1, "only": annotator, "truth": sign},
                 )
-                return Held(record, None, 1, annotator)
+                return PendingQuestion(record, None, 1, annotator)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator
 
-from reid_al_agents.annotate.messages import Held
+from reid_al_agents.annotate.messages import PendingQuestion
 from reid_al_agents.log.events import StoredQuestion
 from reid_al_agents.log.store import EventStore
 
@@ -24,28 +24,28 @@ class Leases:
 
     def __init__(self, store: EventStore, run: str, lease_seconds: float) -> None:
         self._store, self._run, self._seconds = store, run, lease_seconds
-        self._held: dict[str, Held] = {}
+        self._pending: dict[str, PendingQuestion] = {}
         self._leases: dict[str, dict[str, float]] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._pending)
 
-    def __iter__(self) -> Iterator[Held]:
-        return iter(list(self._held.values()))
+    def __iter__(self) -> Iterator[PendingQuestion]:
+        return iter(list(self._pending.values()))
 
-    def get(self, question: str) -> Held | None:
+    def get(self, question: str) -> PendingQuestion | None:
         """The open question of that id."""
-        return self._held.get(question)
+        return self._pending.get(question)
 
-    def add(self, questions: Iterable[Held], *, first: bool = False) -> None:
+    def add(self, questions: Iterable[PendingQuestion], *, first: bool = False) -> None:
         """Open stored questions; ``first`` puts them before all others."""
-        new = {held.record.id: held for held in questions}
-        self._held = {**new, **self._held} if first else {**self._held, **new}
+        new = {pending.record.id: pending for pending in questions}
+        self._pending = {**new, **self._pending} if first else {**self._pending, **new}
 
-    def remove(self, held: Held) -> None:
+    def remove(self, pending: PendingQuestion) -> None:
         """Close a question."""
-        self._held.pop(held.record.id, None)
-        self._leases.pop(held.record.id, None)
+        self._pending.pop(pending.record.id, None)
+        self._leases.pop(pending.record.id, None)
 
     def restore(self, now: float, answered: dict[str, set[str]]) -> None:
         """Restore the open questions and their leases from the store.
@@ -63,21 +63,25 @@ class Leases:
         for lease in leases:
             if lease.question in found:
                 record = found[lease.question]
-                held = Held(record, None, int(record.detail.get("needed", 1)), record.detail.get("only"))
-                held.answered |= answered.get(record.id, set())
-                self._held.setdefault(record.id, held)
+                pending = PendingQuestion(
+                    record, None, int(record.detail.get("needed", 1)), record.detail.get("only")
+                )
+                pending.answered |= answered.get(record.id, set())
+                self._pending.setdefault(record.id, pending)
                 self._leases.setdefault(record.id, {})[lease.annotator] = lease.expires_at
 
-    def leased(self, annotator: str, now: float) -> list[Held]:
+    def leased(self, annotator: str, now: float) -> list[PendingQuestion]:
         """Questions that an annotator has leased and not answered."""
         return [
-            held
-            for held in self._held.values()
-            if annotator not in held.answered
-            and self._leases.get(held.record.id, {}).get(annotator, 0.0) > now
+            pending
+            for pending in self._pending.values()
+            if annotator not in pending.answered
+            and self._leases.get(pending.record.id, {}).get(annotator, 0.0) > now
         ]
 
-    def lease_first(self, questions: Iterable[Held], annotator: str, now: float, count: int) -> list[Held]:
+    def lease_first(
+        self, questions: Iterable[PendingQuestion], annotator: str, now: float, count: int
+    ) -> list[PendingQuestion]:
         """Lease to an annotator the first ``count`` of some questions that they may have and do not have yet.
 
         Args:
@@ -89,57 +93,59 @@ class Leases:
         Returns:
             The questions leased, by one transaction for each value of ``needed``.
         """
-        free: list[Held] = []
-        for held in questions:
+        free: list[PendingQuestion] = []
+        for pending in questions:
             if len(free) >= count:
                 break
-            having = self._having(held, now)
-            may = annotator not in held.answered | having and held.only in (None, annotator)
-            if may and len(held.answered | having) < held.needed:
-                free.append(held)
+            having = self._having(pending, now)
+            may = annotator not in pending.answered | having and pending.only in (None, annotator)
+            if may and len(pending.answered | having) < pending.needed:
+                free.append(pending)
         return self._lease(free, annotator, now)
 
-    def renew(self, questions: Iterable[Held], annotator: str, now: float) -> None:
+    def renew(self, questions: Iterable[PendingQuestion], annotator: str, now: float) -> None:
         """Renew the leases of an annotator that are half over."""
         due = [
-            held for held in questions if self._leases[held.record.id][annotator] - now < self._seconds / 2
+            pending
+            for pending in questions
+            if self._leases[pending.record.id][annotator] - now < self._seconds / 2
         ]
         self._lease(due, annotator, now)
 
-    def _lease(self, questions: list[Held], annotator: str, now: float) -> list[Held]:
+    def _lease(self, questions: list[PendingQuestion], annotator: str, now: float) -> list[PendingQuestion]:
         given: set[str] = set()
-        for needed in sorted({held.needed for held in questions}):
-            ids = [held.record.id for held in questions if held.needed == needed]
+        for needed in sorted({pending.needed for pending in questions}):
+            ids = [pending.record.id for pending in questions if pending.needed == needed]
             given.update(self._store.lease(ids, annotator, now, self._seconds, needed))
         for question in given:
             self._leases.setdefault(question, {})[annotator] = now + self._seconds
-        return [held for held in questions if held.record.id in given]
+        return [pending for pending in questions if pending.record.id in given]
 
-    def may_answer(self, held: Held, annotator: str, now: float) -> bool:
+    def may_answer(self, pending: PendingQuestion, annotator: str, now: float) -> bool:
         """Whether an annotator may answer a question.
 
         They may if they ever leased it, so that no late answer is lost, and while fewer others have it than
         are needed.
         """
-        others = (held.answered | self._having(held, now)) - {annotator}
-        given = annotator in self._leases.get(held.record.id, {})
-        return held.only in (None, annotator) and (given or len(others) < held.needed)
+        others = (pending.answered | self._having(pending, now)) - {annotator}
+        given = annotator in self._leases.get(pending.record.id, {})
+        return pending.only in (None, annotator) and (given or len(others) < pending.needed)
 
-    def is_leased(self, held: Held, now: float) -> bool:
+    def is_leased(self, pending: PendingQuestion, now: float) -> bool:
         """Whether any annotator has leased the question."""
-        return bool(self._having(held, now))
+        return bool(self._having(pending, now))
 
     def free(self, annotator: str, now: float) -> int:
         """Number of questions that an annotator may still be given."""
         return sum(
-            held.only in (None, annotator)
-            and annotator not in held.answered
-            and len(held.answered | self._having(held, now)) < held.needed
-            for held in self._held.values()
+            pending.only in (None, annotator)
+            and annotator not in pending.answered
+            and len(pending.answered | self._having(pending, now)) < pending.needed
+            for pending in self._pending.values()
         )
 
-    def _having(self, held: Held, now: float) -> set[str]:
-        return {who for who, end in self._leases.get(held.record.id, {}).items() if end > now}
+    def _having(self, pending: PendingQuestion, now: float) -> set[str]:
+        return {who for who, end in self._leases.get(pending.record.id, {}).items() if end > now}
 
     def others_have(self, annotator: str, now: float) -> bool:
         """Whether other annotators have leased questions."""

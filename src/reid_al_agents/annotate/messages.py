@@ -19,7 +19,7 @@ class Unknown(InputError):  # noqa: N818 -- as above
 
 
 @dataclass(eq=False)
-class Held:
+class PendingQuestion:
     """An open question, with the annotators that it needs and has.
 
     Attributes:

@@ -37,11 +37,13 @@ def table(events: Iterable[Event], now: float) -> list[Json]:
     for event in events:
         if event.kind == "answer":
             mine[event.annotator].append(event)
-    said = {who: _said(answers) for who, answers in mine.items()}
-    return [_line(who, mine[who], said, now) for who in sorted(mine)]
+    by_annotator = {annotator: _decided(answers) for annotator, answers in mine.items()}
+    return [_line(annotator, mine[annotator], by_annotator, now) for annotator in sorted(mine)]
 
 
-def _line(who: str, answers: list[Event], said: dict[str, dict[tuple[int, int], int]], now: float) -> Json:
+def _line(
+    annotator: str, answers: list[Event], by_annotator: dict[str, dict[tuple[int, int], int]], now: float
+) -> Json:
     signs = [SIGNS.get(event.answer or "", 0) for event in answers]
     decided = [sign for sign in signs if sign]
     seconds = [event.seconds for event in answers if event.seconds is not None]
@@ -51,34 +53,40 @@ def _line(who: str, answers: list[Event], said: dict[str, dict[tuple[int, int], 
         if event.question_kind == "hidden" and "truth" in event.payload
     ]
     return {
-        "name": who,
+        "name": annotator,
         "answers": len(answers),
         "per_minute": answers_per_minute([event.at for event in answers], now),
         "median_seconds": float(np.median(seconds)) if seconds else None,
         "hidden": {"asked": len(hidden), "right": sum(answer == truth for answer, truth in hidden)},
-        "agreement": _agreement(who, said),
+        "agreement": _agreement(annotator, by_annotator),
         "match_rate": decided.count(1) / len(decided) if decided else None,
     }
 
 
-def _said(answers: list[Event]) -> dict[tuple[int, int], int]:
+def _decided(answers: list[Event]) -> dict[tuple[int, int], int]:
     """The latest answer of an annotator, +1 or −1, for each pair that they did not answer "can't tell"."""
-    said = {}
+    decided = {}
     for event in answers:
         sign = SIGNS.get(event.answer or "", 0)
         if sign and event.query is not None and event.candidate is not None:
-            said[min(event.query, event.candidate), max(event.query, event.candidate)] = sign
-    return said
+            decided[min(event.query, event.candidate), max(event.query, event.candidate)] = sign
+    return decided
 
 
-def _agreement(who: str, said: dict[str, dict[tuple[int, int], int]]) -> Json | None:
+def _agreement(annotator: str, by_annotator: dict[str, dict[tuple[int, int], int]]) -> Json | None:
     """Cohen's kappa with the annotator who answered most of the same pairs."""
-    shared = {other: sorted(said[who].keys() & said[other].keys()) for other in sorted(said) if other != who}
+    shared = {
+        other: sorted(by_annotator[annotator].keys() & by_annotator[other].keys())
+        for other in sorted(by_annotator)
+        if other != annotator
+    }
     other = max(shared, key=lambda name: len(shared[name]), default=None)
     if other is None or len(shared[other]) < _COMMON:
         return None
     pairs = shared[other]
-    kappa = cohen_kappa([said[who][pair] for pair in pairs], [said[other][pair] for pair in pairs])
+    kappa = cohen_kappa(
+        [by_annotator[annotator][pair] for pair in pairs], [by_annotator[other][pair] for pair in pairs]
+    )
     return {"with": other, "kappa": kappa, "pairs": len(pairs)}
 
 

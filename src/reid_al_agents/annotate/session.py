@@ -10,7 +10,7 @@ from typing import Any
 
 from reid_al_agents.annotate.dispatch import Dispatch
 from reid_al_agents.annotate.identity_list import IdentityList
-from reid_al_agents.annotate.messages import Answered, Conflict, Held, Served, Undone, Unknown
+from reid_al_agents.annotate.messages import Answered, Conflict, PendingQuestion, Served, Undone, Unknown
 from reid_al_agents.annotate.planner import Planner
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.annotate.state import State
@@ -108,8 +108,8 @@ class AnnotationSession:
     def is_open(self, question: str, annotator: str) -> bool:
         """Whether a question still needs this annotator's answer."""
         with self.state.lock:
-            held = self.dispatch.leases.get(question)
-            return held is not None and annotator not in held.answered
+            pending = self.dispatch.leases.get(question)
+            return pending is not None and annotator not in pending.answered
 
     def answer(
         self,
@@ -139,8 +139,8 @@ class AnnotationSession:
         """
         state = self.state
         with state.lock:
-            held = self.dispatch.leases.get(question)
-            record = held.record if held is not None else state.store.question(question)
+            pending = self.dispatch.leases.get(question)
+            record = pending.record if pending is not None else state.store.question(question)
             if record is None or record.run != state.run:
                 raise Unknown(f"question {question!r}: is not of this run; ask for new questions")
             before = state.keys.get(key)
@@ -148,12 +148,12 @@ class AnnotationSession:
                 if (before.question, before.annotator, before.answer) != (question, annotator, answer):
                     raise Conflict(f"key {key!r}: was used for something else; make a new one")
                 return Answered(before, counted=False)
-            self._check_may_answer(annotator, question, held)
+            self._check_may_answer(annotator, question, pending)
             event = self._answer(annotator, key, record, answer, seconds)
             stored, closes, new = state.log(event, wait=wait)
             if new:
-                if held is not None:
-                    self.dispatch.close(held, stored, closes)
+                if pending is not None:
+                    self.dispatch.close(pending, stored, closes)
                 self.dispatch.changed(counts=True)
             return Answered(stored, new)
 
@@ -312,11 +312,11 @@ class AnnotationSession:
                 identities.names,
             )
 
-    def _check_may_answer(self, annotator: str, question: str, held: Held | None) -> None:
+    def _check_may_answer(self, annotator: str, question: str, pending: PendingQuestion | None) -> None:
         state = self.state
         if annotator in state.beliefs.answered.get(question, ()):
             raise Conflict(f"question {question!r}: {annotator} has answered it already")
-        if held is not None and not self.dispatch.leases.may_answer(held, annotator, state.clock()):
+        if pending is not None and not self.dispatch.leases.may_answer(pending, annotator, state.clock()):
             raise Conflict(f"question {question!r}: another person has it; ask for new questions")
 
     def _answer(

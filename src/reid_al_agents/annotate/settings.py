@@ -18,14 +18,14 @@ class AnnotationSettings:
 
     answers: int | None = setting(
         None,
-        help="Answers after which no more questions are asked",
+        help="Label budget: number of answers after which the session ends",
         default_help="until no question is left",
         at_least=1,
         panel="Asking",
     )
     refresh_every: int | None = setting(
         1000,
-        help="Answers between two refreshes of the model; 0 refreshes on demand only",
+        help="Number of answers between two refreshes of the model; 0: on demand only",
         at_least=0,
         panel="Training",
     )
@@ -54,12 +54,12 @@ class AnnotationSettings:
     )
     noun: Literal["person", "animal", "vehicle", "object"] = setting(
         "object",
-        help="What the pictures show, for the words of the page",
+        help="What the images show, for the wording of the page",
         panel="Page",
     )
     ready: int = setting(
         64,
-        help="Questions kept ready to be shown",
+        help="Number of questions kept ready",
         at_least=1,
         panel="Asking",
         research=True,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.asking.batch import Batch
-from reid_al_agents.asking.question import Announce, Question, Room, Steps
+from reid_al_agents.asking.question import Announce, MayAsk, Question, Steps
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.audit import AuditedPair, AuditEstimate, Strata, estimate_quality
 from reid_al_agents.beliefs.audit_events import AuditNote
@@ -52,9 +52,9 @@ class Audit:
         self._again: set[tuple[int, int]] = set()
         self._drawn: NDArray[np.int64] | None = None
 
-    def due(self, batch: Batch, room: Room) -> Iterator[Steps]:
+    def due(self, batch: Batch, may_ask: MayAsk) -> Iterator[Steps]:
         """The questions that are due, given how many answers there are."""
-        while self._spent < self._owed + self._share * self._report.answers and room():
+        while self._spent < self._owed + self._share * self._report.answers and may_ask():
             self._spent += 1
             contradicting = self._contradicting(batch) if self._repeats else None
             yield self._draw(batch) if contradicting is None else self._ask_again(contradicting)
@@ -94,7 +94,7 @@ class Audit:
 
     def _contradicting(self, batch: Batch) -> AuditedPair | None:
         """A pair of the audit that needs a recheck and has no open question."""
-        for pair in self._beliefs.audit.doubtful():
+        for pair in self._beliefs.audit.to_recheck():
             if (pair.i, pair.j) not in self._again and not batch.excluded[[pair.i, pair.j]].any():
                 return pair
         return None

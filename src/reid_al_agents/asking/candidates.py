@@ -66,7 +66,7 @@ class Candidates:
         self.candidates = found[:, 1:]
         rows = np.repeat(np.arange(count), self.candidates.shape[1])
         columns = self.candidates.ravel()
-        cosine, jaccard = self._looks(rows, columns)
+        cosine, jaccard = self._similarities_of(rows, columns)
         self._best_cosine = cosine.reshape(self.candidates.shape).max(axis=1, initial=0.0)
         self._best_jaccard = jaccard.reshape(self.candidates.shape).max(axis=1, initial=0.0)
         described = self._describe(rows, columns, cosine, jaccard)
@@ -124,7 +124,7 @@ class Candidates:
             similarity as a share of the best that either group has, the lower and the higher; how far the
             cosine is below the best of either, likewise; logarithms of the sizes; whether a camera is shared.
         """
-        return self._describe(a, b, *self._looks(a, b))
+        return self._describe(a, b, *self._similarities_of(a, b))
 
     def comparable(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether both groups of each pair show one side, (M,)."""
@@ -173,7 +173,7 @@ class Candidates:
         count = len(self.groups)
         return np.stack([self._closed // count, self._closed % count], axis=1)
 
-    def _looks(
+    def _similarities_of(
         self, a: NDArray[np.int64], b: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         cosine = np.einsum("nd,nd->n", self.groups.means[a], self.groups.means[b]).astype(np.float64)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from reid_al_agents.asking.question import Question, Room, Steps
+from reid_al_agents.asking.question import MayAsk, Question, Steps
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.beliefs.weights import is_decided
@@ -29,14 +29,14 @@ class Disputes:
         self._beliefs, self._report, self._sides = beliefs, report, sides
         self._asked: Counter[tuple[int, int]] = Counter()
 
-    def due(self, room: Room) -> Iterator[Steps]:
+    def due(self, may_ask: MayAsk) -> Iterator[Steps]:
         """The questions, one for each open dispute."""
         for dispute in self._beliefs.constraints.disputes():
             undecided = not is_decided(dispute.weight, dispute.cut_weight)
             comparable = self._comparable(
                 *dispute.ask
             )  # a sequence may join two sides, which cannot be compared
-            if room() and undecided and comparable and self._asked[dispute.ask] < _ATTEMPTS:
+            if may_ask() and undecided and comparable and self._asked[dispute.ask] < _ATTEMPTS:
                 self._asked[dispute.ask] += 1
                 self._report.repeated += 1
                 yield _ask(*dispute.ask)

@@ -15,7 +15,7 @@ from scipy import sparse
 from reid_al_agents.asking.audit import Audit
 from reid_al_agents.asking.batch import Batch
 from reid_al_agents.asking.dispute import Disputes
-from reid_al_agents.asking.question import Alternative, Announce, Question, Room, Steps
+from reid_al_agents.asking.question import Alternative, Announce, MayAsk, Question, Steps
 from reid_al_agents.asking.recheck import Rechecks
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.asking.settings import GroupSettings
@@ -242,12 +242,12 @@ class Engine:
         if self._spent() == begun:  # only suspected errors are left to ask about
             yield from self._checks(batch, 0.0, lambda: self._spent() < end)
 
-    def _checks(self, batch: Batch, gain: float, room: Room) -> Iterator[Steps]:
+    def _checks(self, batch: Batch, gain: float, may_ask: MayAsk) -> Iterator[Steps]:
         """Audit questions that are due, and rechecks whose expected gain is at least that of a question."""
         if self._audit is not None:
-            yield from self._audit.due(batch, room)
-        while self._rechecks is not None and room():
-            recheck = self._rechecks.next(batch, gain, room)
+            yield from self._audit.due(batch, may_ask)
+        while self._rechecks is not None and may_ask():
+            recheck = self._rechecks.next(batch, gain, may_ask)
             if recheck is None:
                 return
             yield recheck

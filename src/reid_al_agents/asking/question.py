@@ -16,7 +16,7 @@ class Alternative(NamedTuple):
     """Two other images that show the same two groups, for a recheck.
 
     Args:
-        first: Another image of the asking group, or the same.
+        first: Another image of the query group, or the same.
         second: Another image of the other group, or the same.
         reach: √(|A| |B|), the number of images that the answer affects.
     """
@@ -47,14 +47,14 @@ class Question:
     """Two images to be compared.
 
     Attributes:
-        first: Image of the asking group.
+        first: Image of the query group.
         second: Image of the other group.
         probability: Match probability estimated now.
         kind: ``policy`` where a selector chose it, else ``audit``, ``repeat`` (a recheck) or ``dispute``.
         described: Features of the two groups for the match model, (F,); ``None`` if it is not to learn.
         audit: The audit's note; ``None`` for other questions.
         again: Images for a recheck; ``None`` if the answer is not to be rechecked.
-        doubted: The suspected error that this question rechecks; ``None`` for other questions.
+        suspicion: The suspected error that this question rechecks; ``None`` for other questions.
     """
 
     first: int
@@ -64,7 +64,7 @@ class Question:
     described: NDArray[np.float64] | None = None
     audit: AuditNote | None = None
     again: Alternative | None = None
-    doubted: Suspicion | None = None
+    suspicion: Suspicion | None = None
 
     @property
     def pair(self) -> tuple[int, int]:
@@ -80,15 +80,15 @@ class Question:
             kept["audit"] = self.audit.as_dict()
         if self.again is not None:
             kept["again"] = list(self.again)
-        if self.doubted is not None:
-            kept["doubted"] = list(self.doubted)
+        if self.suspicion is not None:
+            kept["doubted"] = list(self.suspicion)
         return kept
 
 
 Steps = Generator[Question, int, None]
 """A generator of one or more questions; it yields each and is sent the answer: 1, -1 or 0."""
 
-Room = Callable[[], bool]
+MayAsk = Callable[[], bool]
 """Whether another question may be asked."""
 
 Announce = Callable[[dict[str, Any], float | None], None]

@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 
 from reid_al_agents.asking.batch import Batch
-from reid_al_agents.asking.question import Question, Room, Steps, Suspicion
+from reid_al_agents.asking.question import MayAsk, Question, Steps, Suspicion
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.beliefs.suspected_errors import Pair, SuspectedError
@@ -33,7 +33,7 @@ class Rechecks:
         self._number = 0
         self._weighed: Batch | None = None
 
-    def next(self, batch: Batch, gain: float, room: Room) -> Steps | None:
+    def next(self, batch: Batch, gain: float, may_ask: MayAsk) -> Steps | None:
         """The best recheck, if its expected gain is at least ``gain``."""
         if self._weighed is not batch:  # rank by the match model of this batch
             self._weighed = batch
@@ -47,7 +47,7 @@ class Rechecks:
             found = self._beliefs.suspected.get(pair)
             if found is not None and pair not in self._taken:
                 self._taken.add(pair)
-                return self._recheck(batch, pair, found, room)
+                return self._recheck(batch, pair, found, may_ask)
         return None
 
     def _rank_all(self, batch: Batch) -> None:
@@ -67,7 +67,7 @@ class Rechecks:
         self._listed.add(pair)
         self._number += 1
 
-    def _recheck(self, batch: Batch, pair: Pair, error: SuspectedError, room: Room) -> Steps:
+    def _recheck(self, batch: Batch, pair: Pair, error: SuspectedError, may_ask: MayAsk) -> Steps:
         if batch.excluded[[*error.first, *error.second]].any():
             return
         probability = float(batch.view.match_probabilities(error.described[None])[0])
@@ -76,11 +76,11 @@ class Rechecks:
         self._report.repeated += 1
         try:
             # Probability 0.5: the prior already counted with the suspected answer.
-            answer = yield Question(*error.second, 0.5, "repeat", doubted=suspicion)
+            answer = yield Question(*error.second, 0.5, "repeat", suspicion=suspicion)
         except GeneratorExit:  # the question was dropped: it may be asked later
             self._taken.discard(pair)
             raise
         if answer == -error.answer:
             self._report.disagreed += 1
-            if room():
+            if may_ask():
                 yield Question(*error.first, 0.5, "repeat")

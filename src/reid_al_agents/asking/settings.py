@@ -34,8 +34,10 @@ class GroupSettings:
         InputError: If one is out of range.
     """
 
-    k1: int = setting(20, help="Neighbour lists of the Jaccard similarity", at_least=1)
-    k2: int = setting(4, help="Neighbours over which it averages; at most k1", at_least=1)
+    k1: int = setting(20, help="Length of the neighbour lists of the Jaccard similarity", at_least=1)
+    k2: int = setting(
+        4, help="Number of neighbours over which the Jaccard similarity averages; at most k1", at_least=1
+    )
     micro_cluster_similarity: float = setting(
         0.7,
         help="Least average Jaccard similarity within a micro-cluster, whose images are assumed to show one "
@@ -58,7 +60,7 @@ class GroupSettings:
     neighbours: int = setting(15, help="Nearest groups that a group may be compared with", at_least=1)
     batch_share: float = setting(
         0.025,
-        help="Answers after which groups are formed again, as a share of the images",
+        help="Number of answers after which groups are formed again, as a share of the images",
         more_than=0,
         at_most=1,
     )
@@ -105,15 +107,15 @@ class AskingSettings:
 
     answers: int | None = setting(
         None,
-        help="Number of answers in all",
-        default_help="one per image; ten with --until-stable; between images, until each was the query once",
+        help="Label budget: number of answers in all",
+        default_help="one per image, up to ten with --until-stable; --nodes images: until each was a query",
         at_least=1,
         panel="Asking",
     )
     rounds: int = setting(
         UNSAID,
         help="Number of rounds; the model is refreshed after each",
-        default_help="6, or 1 between images",
+        default_help="6, or 1 with --nodes images",
         at_least=1,
         panel="Asking",
     )
@@ -121,7 +123,7 @@ class AskingSettings:
         "",
         help="What chooses the questions: gain (between groups), random, nearest, farthest, entropy, dqn, "
         "dqn-mlp (the paper's), greedy (sees the labels) or policy:FILE",
-        default_help="gain, or dqn between images",
+        default_help="gain, or dqn with --nodes images",
         panel="Asking",
     )
     until_stable: bool = setting(
@@ -138,14 +140,18 @@ class AskingSettings:
     pool_size: int = same_as(EpisodeSettings, "pool_size", research=True)
     k: int = same_as(EpisodeSettings, "k", research=True)
     budget: int = same_as(
-        EpisodeSettings, "budget", default=UNSAID, default_help="1, or 10 between images", research=True
+        EpisodeSettings, "budget", default=UNSAID, default_help="1, or 10 with --nodes images", research=True
     )
     margin: float = same_as(EpisodeSettings, "margin", research=True)
     metric: str = same_as(EpisodeSettings, "metric", default="cosine", research=True)
     empty_negatives: str = same_as(EpisodeSettings, "empty_negatives", research=True)
     cross_camera: bool = same_as(EpisodeSettings, "cross_camera", research=True)
-    closure: bool = setting(True, help="Never ask what follows from earlier answers", research=True)
-    parallel: int = setting(5, help="Queries open side by side, between images", at_least=1, research=True)
+    closure: bool = setting(
+        True, help="Do not ask what follows from earlier answers (transitive closure)", research=True
+    )
+    parallel: int = setting(
+        5, help="Number of queries open at the same time, with --nodes images", at_least=1, research=True
+    )
     noise: float = setting(
         0.0, help="Chance that a simulated answer is wrong", at_least=0, less_than=0.5, research=True
     )

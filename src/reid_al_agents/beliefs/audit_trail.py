@@ -35,12 +35,12 @@ class AuditTrail:
         """Whether a pair, in either order, has been answered, other than by "can't tell"."""
         return _key(*pair) in self._first
 
-    def know(self, pair: AuditedPair) -> None:
+    def add_known(self, pair: AuditedPair) -> None:
         """A pair was drawn whose relation was known without asking."""
         self._drawn.append(pair)
         self._guesses.append(math.nan)
 
-    def hear(self, pair: AuditedPair, guess: float) -> None:
+    def add(self, pair: AuditedPair, guess: float) -> None:
         """A pair was drawn and asked about.
 
         Args:
@@ -51,12 +51,12 @@ class AuditTrail:
         self._drawn.append(pair)
         self._guesses.append(guess)
 
-    def hear_again(self, i: int, j: int, answer: int) -> None:
+    def add_recheck(self, i: int, j: int, answer: int) -> None:
         """Add a further answer, +1, −1 or 0, about an answered pair, from a question of any kind."""
         if (i, j) in self:
             self._again.setdefault(_key(i, j), []).append(answer)
 
-    def doubtful(self) -> Iterator[AuditedPair]:
+    def to_recheck(self) -> Iterator[AuditedPair]:
         """The pairs that need a recheck, with their first answers, the oldest first."""
         for key, place in self._first.items():
             pair, again = self._drawn[place], self._again.get(key, [])
@@ -66,7 +66,7 @@ class AuditTrail:
 
     def pairs(self) -> list[AuditedPair]:
         """Every draw with what its answers say together, in order."""
-        return [pair._replace(answer=self._told(pair)) for pair in self._drawn]
+        return [pair._replace(answer=self._majority(pair)) for pair in self._drawn]
 
     def drawn(self, strata: int) -> NDArray[np.int64]:
         """How many pairs were drawn of each stratum, whatever the design, (strata,)."""
@@ -78,14 +78,14 @@ class AuditTrail:
         No policy chooses these pairs. About half of them lie inside a delivered identity; two images of one
         group count with the fixed match probability that is assumed within groups.
         """
-        told = [
-            (guess, self._told(pair) > 0)
+        answered = [
+            (guess, self._majority(pair) > 0)
             for pair, guess in zip(self._drawn, self._guesses, strict=True)
             if not math.isnan(guess)
         ]
-        return calibration_error([guess for guess, _ in told], [same for _, same in told], AUDIT_BINS)
+        return calibration_error([guess for guess, _ in answered], [same for _, same in answered], AUDIT_BINS)
 
-    def _told(self, pair: AuditedPair) -> int:
+    def _majority(self, pair: AuditedPair) -> int:
         total = pair.answer + sum(self._again.get(_key(pair.i, pair.j), ()))
         return pair.answer if total == 0 else int(np.sign(total))
 

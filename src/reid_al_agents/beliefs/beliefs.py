@@ -214,7 +214,7 @@ class Beliefs:
         if event.kind == "audit" or (note is not None and first):
             for noted in noted_pairs(event):
                 self.audit_draws += 1
-                self.audit.know(noted)
+                self.audit.add_known(noted)
         if event.kind != "answer" or event.query is None or event.candidate is None:
             return
         sign, pair = SIGNS.get(event.answer or "", 0), (event.query, event.candidate)
@@ -222,10 +222,10 @@ class Beliefs:
             self.audit_draws += 1
             self.withheld.add(unordered(*pair))
         if pair in self.audit:
-            self.audit.hear_again(*pair, sign)
+            self.audit.add_recheck(*pair, sign)
         elif note is not None and sign != 0:
             guess = math.nan if event.probability is None else event.probability
-            self.audit.hear(AuditedPair(*pair, note.design, note.stratum, sign), guess)
+            self.audit.add(AuditedPair(*pair, note.design, note.stratum, sign), guess)
 
     def _share(self, i: int, j: int, probability: float | None) -> None:
         """Release an audited pair that the engine chose, too: its answer may guide further questions."""

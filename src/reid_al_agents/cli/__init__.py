@@ -66,7 +66,7 @@ def _run(stops: Stops) -> None:
         _fail(f"{error.format_message()} (see reid-al --help)")
     except InputError as error:
         _fail(str(error))
-    except BrokenPipeError:  # whoever reads the output has gone
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

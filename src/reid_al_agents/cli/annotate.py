@@ -41,14 +41,17 @@ def annotate(
     terminal: Annotated[
         str | None,
         opt.option(
-            "--terminal", "Answer in this terminal, under this name, not in a browser", "Page", "NAME"
+            "--terminal",
+            "Answer in this terminal, under this annotator name, instead of a browser",
+            "Page",
+            "NAME",
         ),
     ] = None,
     host: Annotated[
         str,
         opt.option(
             "--host",
-            "Address to listen on; any but this machine's own needs --annotators",
+            "Address to listen on; one that other machines can reach needs --annotators",
             "Page",
             "ADDRESS",
             "127.0.0.1",
@@ -61,14 +64,16 @@ def annotate(
         str,
         opt.option(
             "--annotators",
-            "Annotators, with commas between; each gets an address with a token",
+            "Annotators, separated by commas; each gets an address with a token",
             "Page",
             "NAMES",
         ),
     ] = "",
     hosts: Annotated[
         str,
-        opt.option("--hosts", "Host names that the page is reached by, with commas between", "Page", "NAMES"),
+        opt.option(
+            "--hosts", "Host names under which the page is reached, separated by commas", "Page", "NAMES"
+        ),
     ] = "",
     https: Annotated[
         bool, opt.flag("--https", "The page is reached over HTTPS, through a proxy", "Page")

@@ -53,7 +53,7 @@ class Command(typer.core.TyperCommand):
 
 app = typer.Typer(
     name="reid-al",
-    help="Human-in-the-loop re-identification: answer questions about a few pairs, get a better model.",
+    help="Human-in-the-loop re-identification: answer questions about pairs, get identities and a model.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

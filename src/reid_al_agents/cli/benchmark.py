@@ -28,7 +28,7 @@ def benchmark(
         str,
         opt.option(
             "--selectors",
-            "Names as of run --selector, with commas between",
+            "Selectors, named as in run --selector, separated by commas",
             "Asking",
             "NAMES",
             "gain,entropy,random",
@@ -38,14 +38,14 @@ def benchmark(
         str,
         opt.option(
             "--answers",
-            "Numbers of answers at which a model is refreshed and scored, with commas between",
+            "Numbers of answers at which a model is refreshed and scored, separated by commas",
             "Asking",
             "NUMBERS",
             "1250,5000",
         ),
     ] = "1250,5000",
     seeds: Annotated[
-        str, opt.option("--seeds", "Seeds, with commas between", "Data", "NUMBERS", "0,1,2")
+        str, opt.option("--seeds", "Seeds, separated by commas", "Data", "NUMBERS", "0,1,2")
     ] = "0,1,2",
     seed: Annotated[
         int | None, opt.option("--seed", "One seed, in place of --seeds", "Data", "N", min=0)
@@ -54,7 +54,7 @@ def benchmark(
         int | None,
         opt.option(
             "--quick-every",
-            "Answers between quick refreshes, which only choose the next questions (cluster); 0 for none",
+            "Answers between quick refreshes, which only serve to choose the next questions; 0 for none",
             "Training",
             "N",
             "a 14th of the images",
@@ -64,11 +64,13 @@ def benchmark(
     all_labels: Annotated[
         bool,
         opt.flag(
-            "--all-labels", "Add reference rows: training on every label, and (cluster) on none", "Training"
+            "--all-labels",
+            "Add reference rows: training on all labels and, with the cluster refresh, on none",
+            "Training",
         ),
     ] = False,
     keep_weights: Annotated[
-        bool, opt.flag("--keep-weights", "Keep the model behind every row in OUT/weights", "Output")
+        bool, opt.flag("--keep-weights", "Save the model of every row in OUT/weights", "Output")
     ] = False,
     final: opt.Final = False,
     device: opt.Device = "auto",

@@ -25,14 +25,14 @@ _SHOWN = 10
 def datasets(
     reading: opt.Typed,
     action: Annotated[
-        str, typer.Argument(metavar="check", help="check: say what is in DATA", show_default=False)
+        str, typer.Argument(metavar="check", help="check: report what is in DATA", show_default=False)
     ] = "",
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="The data set to check", show_default=False)
     ] = "",
     json: opt.Json = False,
 ) -> None:
-    """List the layouts of data sets, where to get each and how its folder must look; or check one."""
+    """List the layouts of data sets, with sources and folder structures; or check a data set."""
     if action == "" and data == "":
         _list(json)
     elif action == "check" and data:

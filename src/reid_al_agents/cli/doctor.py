@@ -9,7 +9,7 @@ from reid_al_agents.cli.console import emit_json
 
 
 def doctor(json: opt.Json = False) -> None:
-    """Say what is installed and whether it works: versions, threads, devices, FAISS, disk and extras."""
+    """Report what is installed and whether it works: versions, threads, devices, FAISS, disk and extras."""
     from reid_al_agents.cli.diagnosis import examine
 
     found = examine()

@@ -19,7 +19,7 @@ def embed(
     device: opt.Device = "auto",
     json: opt.Json = False,
 ) -> None:
-    """Turn images into features that the environment, train and benchmark read."""
+    """Extract features of images, for the environments, train and benchmark."""
     config = RunConfig(**typed)
     opt.writable_file(out)
     from reid_al_agents.data import ImageSet, load_checked

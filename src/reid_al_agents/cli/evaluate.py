@@ -32,8 +32,8 @@ def evaluate(
         str,
         opt.option(
             "--on",
-            "validation, test, or both (their identities together, as one gallery); data that comes with "
-            "a query and a gallery is scored on these",
+            "validation, test, or both (their identities together, as one gallery); a data set "
+            "with its own query and gallery is scored on these",
             "Data",
             "NAME",
             "validation",

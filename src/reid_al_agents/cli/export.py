@@ -17,20 +17,25 @@ def export(
     ],
     store: Annotated[
         str | None,
-        opt.option("--store", "Database of a session that does not use a file", "Data", "URL"),
+        opt.option("--store", "Database of a session that is not kept in a file", "Data", "URL"),
     ] = None,
     out: Annotated[
         Path | None, opt.option("--out", "Folder to write to", "Output", "FOLDER", "the run's own")
     ] = None,
     market1501: Annotated[
         Path | None,
-        opt.option("--market1501", "Also make this folder, in Market-1501's layout", "Output", "FOLDER"),
+        opt.option(
+            "--market1501",
+            "Also export the images to this folder, in Market-1501's layout",
+            "Output",
+            "FOLDER",
+        ),
     ] = None,
     image_prefix: Annotated[
         str | None,
         opt.option(
             "--image-prefix",
-            "Put before an image's name where Label Studio finds it",
+            "Prefix of image names under which Label Studio finds the images",
             "Output",
             "TEXT",
         ),

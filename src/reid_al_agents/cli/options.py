@@ -61,7 +61,7 @@ Final: TypeAlias = Annotated[
     flag("--final", "Score on the test identities instead of validation's; each use is logged", "Data"),
 ]
 Resume: TypeAlias = Annotated[
-    bool, flag("--resume", "Continue the run or session in --out, with its own options", "Output")
+    bool, flag("--resume", "Continue the run or session in --out; its options are kept", "Output")
 ]
 
 

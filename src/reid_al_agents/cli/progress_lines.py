@@ -12,7 +12,7 @@ SILENCE = 30.0
 """Seconds after which a line is due."""
 
 SHORT = 5.0
-"""Seconds under which the end of a stage is not worth a line."""
+"""Shortest duration of a stage, in seconds, whose end is reported."""
 
 
 @dataclass

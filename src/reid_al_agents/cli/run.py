@@ -71,12 +71,12 @@ def run(
 
 
 def round_line(metrics: dict[str, Any]) -> str:
-    """One line about a round: answers, groups, what the audit says, and scores."""
+    """One line about a round: answers, groups, estimates of the audit, and scores."""
     if metrics["round"] == 0:
         start = "start"
     else:
         start = f"round {metrics['round']}: {metrics['answers']} answers, {metrics['groups']} groups"
-    if "changed_groups" in metrics:  # whether it is worth going on
+    if "changed_groups" in metrics:  # input of the stop rule
         start += f", {metrics['changed_groups']} of {metrics['changes_watched']} answers changed one"
     for name in ("precision", "recall"):
         if (audited := metrics.get(f"audit_{name}")) is not None:

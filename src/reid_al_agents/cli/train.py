@@ -80,7 +80,7 @@ def train(
 
 
 def _learn(inquiry: Inquiry, selector: DQNSelector, steps: int, seed: int, show: Report) -> list[float]:
-    """Browse the pool as often as it takes; the return of each query, in order."""
+    """Train for the given number of answers; return the return of each query, in order."""
     import numpy as np
 
     from reid_al_agents.asking.browsing import AskingLimits, ask

@@ -138,7 +138,7 @@ def browser_type(file: str | Path | BinaryIO) -> str | None:
         file: A path, or an open binary file.
 
     Returns:
-        The file's media type; None where what is to be shown must be encoded anew.
+        The file's media type; None where the image must be encoded again for browsers.
 
     Raises:
         InputError: The file is missing or is no image.

@@ -34,7 +34,7 @@ _COLUMNS: dict[str, str] = {
 
 
 class ImageSet:
-    """Images with what is known of them: who, where, when and from which side; immutable.
+    """Images with their identities, cameras, places, times and sides, as far as known; immutable.
 
     Pixels are decoded when asked for, unless the set was made with ``pixels`` (rendered images) or by
     :meth:`cached`. An image is a whole file, a box in a photograph, or an array. Subsets share the pixels.

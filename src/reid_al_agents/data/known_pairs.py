@@ -47,7 +47,7 @@ def bursts(
         times: (N,) datetime64[s]; NaT where unknown.
         stations: (N,) int64 camera or place of each image; -1 where unknown.
         alone: (N,) bool; whether the image is the only one of its photograph. Others are in no sequence,
-            since nobody knows which of the animals in the next photograph is which.
+            since it is unknown which animal of the next photograph each of them is.
         gap: Seconds at most between an image and the next of its sequence.
 
     Returns:

@@ -42,7 +42,7 @@ def list_images(folder: Path, left_out: LeftOut | None = None, *, deep: bool = F
 
     Args:
         folder: An existing folder.
-        left_out: Told of every file that is not taken, and of folders that are not entered.
+        left_out: Counts the files left out and the folders not entered, by reason.
         deep: Also list the folders in it, and those in them; each once, wherever links lead.
 
     Returns:
@@ -67,7 +67,7 @@ def list_images(folder: Path, left_out: LeftOut | None = None, *, deep: bool = F
 
 
 def _enter(folder: Path, entered: set[str], told: LeftOut) -> bool:
-    """Whether to look into a folder: no hidden one, and none twice."""
+    """Whether to enter a folder: hidden folders and repeated ones are left out."""
     if folder.name.startswith("."):
         told.add("hidden folders")
         return False

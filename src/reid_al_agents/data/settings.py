@@ -17,13 +17,13 @@ class DataSettings:
 
     unknown: str = setting(
         "",
-        help="More words for an unknown identity, camera, side or place, with commas between",
+        help="Further words, separated by commas, that mean an unknown identity, camera, side or place",
         default_help="unknown, nan, none, null, na, ?, -1 and blanks, in any case",
         panel="Data",
         metavar="WORDS",
     )
     skip_damaged: bool = setting(
-        False, help="Go on without images that are missing or do not decode, and keep a list", panel="Data"
+        False, help="Leave out images that are missing or damaged, and write a list of them", panel="Data"
     )
     root: str | None = setting(
         None,
@@ -34,7 +34,7 @@ class DataSettings:
     )
     sequence_gap: float = setting(
         0.0,
-        help="Images of one camera at most this far apart are taken to show one individual; 0: none are",
+        help="Images of one camera at most this far apart are assumed to show one individual; 0: none",
         unit="seconds",
         at_least=0,
         panel="Data",

@@ -85,7 +85,7 @@ def summarise(images: ImageSet, progress: Bar | None = None) -> Summary:
 
     Args:
         images: The images.
-        progress: Told of long work.
+        progress: Called with stage, done and total during long work.
     """
     damaged = find_damaged(images, _bar(progress, "decode"))
     digests = images.content_hashes(DigestCache(), _bar(progress, "compare"))

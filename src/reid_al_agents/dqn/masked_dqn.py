@@ -34,17 +34,18 @@ from reid_al_env.errors import InputError
 class MaskedDQN(DQN):
     """DQN that never takes a masked action and never bootstraps through one.
 
-    Plain DQN would in four places: the warm-up's random actions, the random branch of epsilon-greedy, the
-    greedy choice, and the maximum in the target. Here all four keep to ``observation["action_mask"]``; a
-    state with nothing left to pick is worth 0; the Q-value of the stored action is read unmasked. Epsilon is
-    tossed for each environment, not once per batch, by a generator of the model's own.
+    Plain DQN could take one in four places: the random actions of the warm-up, the random branch of
+    epsilon-greedy, the greedy choice, and the maximum in the target. All four are restricted to
+    ``observation["action_mask"]`` here. A state with no valid action has value 0, and the Q-value of the
+    stored action is read unmasked. Exploration is decided for each environment, not once per batch, by the
+    model's own random generator.
 
     Args:
         policy: :class:`GraphPolicy` (``"graph"``), :class:`MlpPolicy` (``"mlp"``), or another ``DQNPolicy``
             whose choice keeps to the mask.
         env: With a ``Dict`` observation space that has ``action_mask``, and ``Discrete`` actions.
         double_q: Choose the target's action by the online network (Double DQN).
-        n_steps: Length of the returns that are learned from.
+        n_steps: Number of steps of the n-step return.
         gamma: Discount factor.
         replay_buffer_class: ``None`` is :class:`NStepDictReplay`.
         replay_buffer_kwargs: Passed to the buffer.

@@ -194,7 +194,7 @@ def _build_model(pool_size: int, settings: DQNSettings, seed: int) -> MaskedDQN:
         tau=settings.tau,
         replay_buffer_kwargs={"seed": seed},
         policy_kwargs=_network(settings),
-        device="cpu",  # a batch of graphs of 31 nodes is too small to be worth a transfer
+        device="cpu",  # for graphs of 31 nodes the transfer to a GPU takes longer than the computation
         _init_setup_model=False,
     )
     model.observation_space = observation_space(pool_size)

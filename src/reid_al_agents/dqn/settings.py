@@ -30,7 +30,7 @@ class DQNSettings:
     rounds: int = setting(2, help="The graph network's rounds of messages", at_least=1)
     learning_rate: float = setting(2e-3, help="Learning rate of Adam", at_least=0)
     gamma: float = setting(0.9, help="Discount factor", at_least=0, at_most=1)
-    n_steps: int = setting(1, help="Length of the returns learned from", at_least=1)
+    n_steps: int = setting(1, help="Steps of the n-step return", at_least=1)
     double_q: bool = setting(True, help="Double DQN")
     batch_size: int = setting(64, help="Transitions in a gradient step", at_least=1)
     updates_per_answer: float = setting(
@@ -38,16 +38,18 @@ class DQNSettings:
     )
     tau: float = setting(
         0.01,
-        help="Share by which the target network follows after each gradient step",
+        help="τ, the step of the target network towards the Q-network after each gradient step",
         at_least=0,
         at_most=1,
     )
     buffer_size: int = setting(20_000, help="Transitions kept", at_least=1)
     warm_up: int = setting(20, help="Answers to random questions before learning starts", at_least=0)
     exploration_answers: int = setting(
-        100, help="Answers over which the exploration rate then falls from 1 to the final rate", at_least=0
+        100,
+        help="Answers after the warm-up over which the exploration rate falls from 1 to its final value",
+        at_least=0,
     )
-    exploration_final: float = setting(0.02, help="Exploration rate from there on", at_least=0, at_most=1)
+    exploration_final: float = setting(0.02, help="Final exploration rate", at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
         check(self)

@@ -111,8 +111,8 @@ def compare(
     Args:
         plan: What is compared.
         pool_of: Gives the pool for a seed, at its start weights; called once a seed.
-        progress: Told of long work.
-        on_row: Told of all rows so far after each new one.
+        progress: Called with stage, done and total during long work.
+        on_row: Called with all rows so far after each new row.
     """
     comparison = Comparison([], {}, [])
 
@@ -167,8 +167,8 @@ def _measure(
     """Play one selector's trajectory and add its rows; why it ended before the last budget, in words."""
     config = replace(plan.base, selector=selector, seed=seed, warm=False)
     oracle = label_oracle(pool, config)
-    told = _named(progress, f"{selector}, seed {seed}")
-    loop = Loop(pool, config, oracle, ends=plan.ends(pool), wanted=plan.budgets, progress=told)
+    named = _named(progress, f"{selector}, seed {seed}")
+    loop = Loop(pool, config, oracle, ends=plan.ends(pool), wanted=plan.budgets, progress=named)
     loop.begin()
     seconds = 0.0
     played = returns.setdefault(label(selector), [])
@@ -219,5 +219,5 @@ def _reference(name: str, plan: Plan, seed: int, scores: dict[str, float], secon
     )
 
 
-def _named(progress: Progress | None, who: str) -> Progress | None:
-    return None if progress is None else lambda what, done, total: progress(f"{who}: {what}", done, total)
+def _named(progress: Progress | None, name: str) -> Progress | None:
+    return None if progress is None else lambda what, done, total: progress(f"{name}: {what}", done, total)

@@ -95,10 +95,10 @@ class Loop:
         self.pool, self.config, self._progress = pool, config, progress
         count = len(pool)
         _check(config, pool)
-        believed, self._logged = _unfinished_round(events)
+        replayed, self._logged = _unfinished_round(events)
         self.beliefs = Beliefs.replay(
             lambda excluded: known_beforehand(count, pool.tracklets, excluded, pool.known_different),
-            believed,
+            replayed,
             config.grouping().error_rate,
         )
         self.rounds: list[Metrics] = [dict(event.payload) for event in events if event.kind == "refresh"]

@@ -44,7 +44,7 @@ def draw_by_answers(
     styles = series_styles([curve.name for curve in curves], theme)
     span = max([1, *(curve.answers[-1] for curve in curves)])
     for position, curve in enumerate(curves):
-        dodge = 0.006 * span * (position - (len(curves) - 1) / 2)  # so that the seeds' dots can be told apart
+        dodge = 0.006 * span * (position - (len(curves) - 1) / 2)  # so that the seeds' dots do not overlap
         _draw_curve(axes, curve, styles[curve.name], dodge, theme)
     for number, level in enumerate(levels):
         dashes = (0, (5, 3)) if number == 0 else (0, (1, 2 + number))

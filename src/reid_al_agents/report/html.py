@@ -70,7 +70,7 @@ pre { margin: 0; padding: 12px 14px; background: var(--shade); border: 1px solid
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A number worth seeing first.
+    """A number shown at the top of a page.
 
     Attributes:
         value: The number, as text.
@@ -111,7 +111,7 @@ def render_page(
     Args:
         title: Heading of the page.
         lead: One or two sentences under it.
-        key_figures: Numbers worth seeing first.
+        key_figures: Numbers shown at the top.
         figures: Figures, embedded as images.
         tables: Tables.
         provenance: Command, settings and machine, shown at the end.

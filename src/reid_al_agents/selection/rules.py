@@ -70,7 +70,7 @@ class GreedyRewardSelector:
     """Picks the item with the highest true reward; it sees the labels, so it is a reference.
 
     Args:
-        true_rewards: Returns, for the episodes as they stand, the reward that each item would earn, of shape
+        true_rewards: Returns the reward that each item would earn in the current state of the episodes, shape
             (B, n_s) float32; the batched environment's ``true_rewards`` method.
     """
 

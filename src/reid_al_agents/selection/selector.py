@@ -58,7 +58,7 @@ class LearnsOnline(Protocol):
     """A selector that learns while it asks."""
 
     def break_off(self) -> None:
-        """Leave the episodes that are under way; the rows begin anew."""
+        """Abandon the running episodes; every row starts a new one."""
         ...
 
     def observe(

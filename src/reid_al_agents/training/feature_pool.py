@@ -14,11 +14,11 @@ from reid_al_env import ConstraintGraph, FeatureSet
 
 
 class FeaturePool:
-    """Features as they are: there is no network to refresh, so ranks stay and only identities form.
+    """A pool of bare features: without a network to refresh, only the identities change, not the ranking.
 
     Args:
         features: All images.
-        split: Who is pool; ``None`` takes all.
+        split: Names the identities of the pool; ``None`` for all.
     """
 
     def __init__(self, features: FeatureSet, split: Split | None = None) -> None:

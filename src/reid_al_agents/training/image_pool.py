@@ -31,14 +31,14 @@ class ImagePool:
     Args:
         model: The network with its start weights.
         images: All images.
-        split: Who is pool and who is evaluated on.
+        split: Identities of the pool, of validation and of test.
         evaluate_on: ``validation``, ``test`` or ``none``.
         size: Height and width, pixels.
-        refresher: Turns answers into a better network; ``None`` leaves it as it is.
-        reference: Trains alike on every label of the pool.
-        adapter: Adapts the network without any answer; ``None`` is the refresher.
-        quick: Refreshes in fewer steps; ``None`` is the refresher.
-        progress: Told of long work.
+        refresher: Trains the network on the answers; ``None`` for no training.
+        reference: Trains on all labels of the pool, with the same settings.
+        adapter: Makes the label-free start; ``None`` for the refresher.
+        quick: Makes quick refreshes; ``None`` for the refresher.
+        progress: Called with stage, done and total during long work.
     """
 
     def __init__(

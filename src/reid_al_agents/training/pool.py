@@ -75,7 +75,7 @@ class Pool(Protocol):
 
         Args:
             constraints: What is known of the images that train.
-            seed: Of everything drawn.
+            seed: Seed of all random choices.
             quick: Whether in fewer steps.
             assumed_groups: (M,) groups of these images, each assumed to show one identity, as in
                 :meth:`.Refresher.refresh`.

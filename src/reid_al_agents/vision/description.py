@@ -106,13 +106,13 @@ def choose(backbone: str | None, size: Size | None, info: WeightsInfo | None) ->
             assert info is not None
             raise InputError(f"{info.file}: does not show of which backbone it is; name it with --backbone")
         if info is not None and info.guessed:
-            notes.append(f"{info.file} looks like weights of {backbone}, which is used")
+            notes.append(f"{info.file} matches {backbone}, which is used")
     elif info is not None and info.backbone not in (None, backbone):
         if not info.guessed:
             raise InputError(
                 f"{info.file}: holds weights of {info.backbone}, not of {backbone}; leave --backbone out"
             )
-        notes.append(f"{info.file} looks like weights of {info.backbone}; {backbone} is used as you asked")
+        notes.append(f"{info.file} matches {info.backbone}; {backbone} is used, as given by --backbone")
     trained = None if info is None else info.size
     made_for = trained or resolve_size(backbone, None)
     if size is not None and size != made_for:

@@ -77,7 +77,7 @@ def assemble(
         keep_split: Where to keep the split that is made if the settings name none.
         split_seed: Of that split; ``None`` is the settings' seed.
         check: Whether to see first that every image decodes.
-        progress: Told of long work.
+        progress: Called with stage, done and total during long work.
 
     Raises:
         InputError: If data, split, weights or refresher cannot be used.

@@ -26,8 +26,8 @@ class RunData:
     )
     split: str | None = setting(
         None,
-        help="Split file (JSON) that names the pool's and the evaluation's identities",
-        default_help="made by identity, from the seed",
+        help="Split file (JSON): the identities of the pool, of validation and of test",
+        default_help="a random split by identity",
         panel="Data",
         metavar="FILE",
     )
@@ -36,7 +36,7 @@ class RunData:
     )
     seed: int = setting(
         0,
-        help="Seed of the split, of training and of every random choice",
+        help="Seed of all random choices",
         at_least=0,
         at_most=2**32 - 1,
         panel="Data",
@@ -49,7 +49,7 @@ class ModelSettings:
 
     weights: str | None = setting(
         None,
-        help="Start weights, .pth or .safetensors; or pretrained, those of the backbone's library",
+        help="Start weights, .pth or .safetensors; or pretrained: the weights of the backbone's library",
         default_help="untrained",
         panel="Model",
         metavar="FILE",
@@ -62,7 +62,7 @@ class ModelSettings:
     )
     size: tuple[int, int] | None = setting(
         None,
-        help="Height and width of the images; smaller is faster and worse",
+        help="Height and width that images are resized to; smaller is faster and less accurate",
         default_help="that of the weights, or the backbone's",
         unit="pixels",
         at_least=8,
@@ -78,20 +78,20 @@ class RefreshSettings:
 
     refresh: str = setting(
         "cluster",
-        help="How the model learns from answers; triplet is the paper's",
+        help="How answers refresh the model; triplet is the paper's",
         choices=REFRESHES,
         panel="Training",
     )
     refresh_steps: int | None = setting(
         None,
-        help="Training steps of a full refresh; cluster's quick ones between rounds take an eighth",
-        default_help="the refresh's own",
+        help="Training steps of a full refresh; a quick refresh takes an eighth",
+        default_help="by --refresh",
         at_least=1,
         panel="Training",
     )
     adapt: bool = setting(
         True,
-        help="Adapt the model to the images, without answers, before the first question",
+        help="Label-free start: adapt the model to the images before the first question",
         panel="Training",
     )
     warm: bool = setting(

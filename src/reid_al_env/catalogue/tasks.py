@@ -71,7 +71,7 @@ class Task:
 
     Args:
         family: A key of :data:`FAMILIES`.
-        seed: Seed of everything drawn.
+        seed: Seed of all random choices.
         identities: Number of identities.
 
     Raises:

@@ -80,17 +80,22 @@ class CutFinder:
             Weight and edges; (0, []) if no path joins the two. ``None`` as soon as the weight is known to
             exceed ``at_most``.
         """
-        room: dict[int, float] = {}  # residual capacity of arcs with flow; without flow it is the capacity
+        residual: dict[
+            int, float
+        ] = {}  # residual capacity of arcs with flow; without flow it is the capacity
         flow = 0.0
-        while sink in (came_by := self._reach(room, source, until=sink)):
+        while sink in (came_by := self._reach(residual, source, until=sink)):
             path = self._way_back(came_by, sink)
-            pushed = min(self._room(room, arc) for arc in path)
+            pushed = min(self._residual(residual, arc) for arc in path)
             for arc in path:
-                room[arc], room[arc ^ 1] = self._room(room, arc) - pushed, self._room(room, arc ^ 1) + pushed
+                residual[arc], residual[arc ^ 1] = (
+                    self._residual(residual, arc) - pushed,
+                    self._residual(residual, arc ^ 1) + pushed,
+                )
             flow += pushed
             if flow > at_most * (1 + TOLERANCE):
                 return None
-        side = self._source_side(room, came_by)
+        side = self._source_side(residual, came_by)
         leaving = [arc for node in side for arc in self._arcs.get(node, ()) if self._heads[arc] not in side]
         return math.fsum(self._capacity[arc] for arc in leaving), sorted(arc // 2 for arc in leaving)
 
@@ -114,17 +119,17 @@ class CutFinder:
                     seen.update(beside)
         return parts
 
-    def _room(self, room: dict[int, float], arc: int) -> float:
-        return room.get(arc, self._capacity[arc])
+    def _residual(self, residual: dict[int, float], arc: int) -> float:
+        return residual.get(arc, self._capacity[arc])
 
-    def _reach(self, room: dict[int, float], start: int, until: int | None = None) -> dict[int, int]:
+    def _reach(self, residual: dict[int, float], start: int, until: int | None = None) -> dict[int, int]:
         """Nodes reachable by residual capacity, nearest first, each with the arc into it (start: −1)."""
         came_by = {start: -1}
         front = [start]
         for node in front:
             for arc in self._arcs.get(node, ()):
                 head = self._heads[arc]
-                if head not in came_by and self._room(room, arc) > self._saturated:
+                if head not in came_by and self._residual(residual, arc) > self._saturated:
                     came_by[head] = arc
                     front.append(head)
                     if head == until:
@@ -138,19 +143,19 @@ class CutFinder:
             node = self._heads[arc ^ 1]
         return path
 
-    def _source_side(self, room: dict[int, float], nearest: dict[int, int]) -> dict[int, int]:
+    def _source_side(self, residual: dict[int, float], nearest: dict[int, int]) -> dict[int, int]:
         """The source side of the minimum cut with the latest edge; ``nearest`` is that of the nearest cut.
 
         A set of nodes is the source side of a minimum cut if it contains the source, does not contain the
         sink, and contains every node reachable from it. The smallest such set that a given saturated arc
         leaves is the set of nodes reachable from the arc's tail.
         """
-        for arc in sorted(room, key=lambda arc: arc // 2, reverse=True):
+        for arc in sorted(residual, key=lambda arc: arc // 2, reverse=True):
             tail, head = self._heads[arc ^ 1], self._heads[arc]
-            if self._room(room, arc) > self._saturated or head in nearest:
+            if self._residual(residual, arc) > self._saturated or head in nearest:
                 continue
             # Flow can be sent back: a saturated arc's tail reaches the source, and the sink reaches its head.
-            side = nearest if tail in nearest else self._reach(room, tail)
+            side = nearest if tail in nearest else self._reach(residual, tail)
             if head not in side:
                 return side
         return nearest

@@ -21,12 +21,10 @@ class EpisodeSettings:
         InputError: If a setting is out of range.
     """
 
-    pool_size: int = setting(30, help="n_s, candidates of a query", at_least=1)
-    budget: int = setting(
-        10, help="K_max, picks of a query; it also ends when no candidate is left", at_least=1
-    )
+    pool_size: int = setting(30, help="n_s, number of candidates of a query", at_least=1)
+    budget: int = setting(10, help="K_max, largest number of answers about a query", at_least=1)
     k: int = setting(15, help="Neighbours in the k-reciprocal graph", at_least=1)
-    margin: float = setting(0.2, help="m of the reward", at_least=0)
+    margin: float = setting(0.2, help="m, margin of the reward", at_least=0)
     metric: str = setting("mahalanobis", help="Distance between features", choices=METRICS)
     shrinkage: float | None = setting(
         None,

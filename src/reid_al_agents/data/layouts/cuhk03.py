@@ -41,8 +41,8 @@ def load_cuhk03(folder: str, settings: DataSettings | None = None) -> ImageSet:
     """Load CUHK03 from ``cuhk-03.mat``, or from the images that other programs took out of it.
 
     The option ``?boxes=detected`` (the default) or ``labelled`` chooses the boxes. Beside the images the file
-    ``cuhk03_new_protocol_config_detected.mat`` (or ``_labeled``) is read, which says who is training, query
-    and gallery; without it there is no test set of its own, and that is noted. Names are
+    ``cuhk03_new_protocol_config_detected.mat`` (or ``_labeled``) is read, which names the training, query
+    and gallery images; without it there is no test set of its own, and that is noted. Names are
     ``PAIR_PERSON_VIEW_NUMBER`` as in that file; views 1 and 2 of the five pairs are the cameras 1 to 10, and
     a person is called ``PAIR_PERSON``.
 

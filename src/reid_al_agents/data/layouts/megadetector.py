@@ -28,8 +28,8 @@ def load_megadetector(file: str, settings: DataSettings | None = None) -> ImageS
     """Load the boxes in MegaDetector's results as images.
 
     Boxes of the category ``animal`` (option ``?category=``) with a confidence of 0.2 or more (option
-    ``?confidence=``) are taken. Two boxes in one photograph are two images, known to differ. Who, where and
-    when are unknown, but for the time where the results tell it.
+    ``?confidence=``) are taken. Two boxes in one photograph are two images, known to differ. Identities,
+    places and times are unknown, except for times that the results contain.
 
     Args:
         file: The JSON file, and options; photographs are found relative to its folder, or ``settings.root``.

@@ -28,12 +28,13 @@ def load_named_files(
 ) -> ImageSet:
     """Load images whose file names begin with ``IDENTITY_cCAMERA``.
 
-    A folder without those of the layout that holds the image files itself is read as it is. A name is the
-    file name (with its folder in front where two folders have a file of that name). Junk boxes (identity -1)
-    are dropped, distractors (identity 0) are kept with identity -1: they match nobody. Identities and cameras
-    are the numbers in the names; where all images have one camera number, cameras are unknown, since nobody
-    could be found at another one. In a folder that we exported, the file ``names.csv`` (columns ``file``,
-    ``name`` and ``camera``) says what each image was called and which camera it is of, blank where unknown.
+    A folder that lacks the layout's folders and holds the image files itself is read as it is. Names are the
+    file names, with the folder in front where two folders have a file of the same name. Junk boxes (identity
+    -1) are dropped; distractors (identity 0) are kept with identity -1, so they match no image. Identities
+    and cameras are the numbers in the names. If all images have the same camera number, cameras are unknown,
+    since otherwise no image would have a match at another camera. In a folder exported by this program, the
+    file ``names.csv`` (columns ``file``, ``name`` and ``camera``) holds the name and the camera of each image
+    before the export, blank where unknown.
 
     Args:
         folder: The data set's root.

@@ -40,11 +40,11 @@ def load_table(file: str, settings: DataSettings | None = None, *, prefix: str =
     the CSV file's folder (or ``settings.root``), or absolute. ``identity``, ``camera``, ``side`` (images of
     different sides cannot be compared) and ``place`` are any text, blank or ``unknown`` where unknown.
     ``sequence`` is any text, too: images of one sequence at one camera are a tracklet, known to show one
-    identity, whoever it is. ``bbox`` is the part of a photograph that a row is about, ``[x, y, width,
-    height]`` in pixels of the upright photograph. ``split`` says which part of the data set a row belongs to.
-    Other columns are named in a note. So the metadata of wildlife-datasets and AnimalCLEF can be read as they
-    are, and so can our own ``identities.csv`` and ``wildlife.csv``: an image that stands alone without a name
-    in these is of unknown identity.
+    identity, even if that is unknown. ``bbox`` is the part of a photograph that a row is about, ``[x, y,
+    width, height]`` in pixels of the upright photograph. ``split`` names the part of the data set that a row
+    belongs to. Other columns are ignored, with a note. The metadata of wildlife-datasets and AnimalCLEF have
+    this form, and so do our own ``identities.csv`` and ``wildlife.csv``; in these, an image that is alone in
+    its group and has no name is of unknown identity.
 
     Args:
         file: The CSV file, UTF-8.
@@ -107,7 +107,7 @@ def describe_rows(rows: Rows, found: dict[str, str | None]) -> list[Described]:
 
 
 def _read_own_export(rows: Rows, images: list[Described]) -> list[Described]:
-    """Our identities.csv: a group has a number, and a name where somebody gave it one."""
+    """Read our identities.csv: groups have numbers, and names if annotators gave them one."""
     labels = rows.column(rows.find(("label",)))
     sizes = rows.column("group_size")
     return [

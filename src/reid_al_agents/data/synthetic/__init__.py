@@ -1,8 +1,8 @@
 """Synthetic pedestrians: seeded drawings of walking people, seen by cameras that differ.
 
-No photograph and no download is needed, and who is who is known exactly. The people share a small palette of
-clothes, the cameras differ in colour, light, sharpness, viewpoint and background, so that pixels alone do
-badly and a network has something to learn.
+They need no photograph and no download, and all identities are known. The people share a small palette of
+clothes, the cameras differ in colour, light, sharpness, viewpoint and background, so that raw pixels
+match badly and a network has something to learn.
 """
 
 from .domain import DOMAINS, DomainSettings

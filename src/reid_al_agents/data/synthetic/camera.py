@@ -32,8 +32,8 @@ class Camera:
         perspective: How much broader the head's end is than the feet's.
         shear: How far it is from level.
         stretch: Breadth relative to true proportions.
-        heading: Yaw of most people who pass, radians; they come or go along it.
-        pillar: Colour of what stands in front of people here.
+        heading: Yaw of most walking people, radians, towards or away from the camera.
+        pillar: Colour of objects that occlude people.
         scene: (h, w, 3) uint8 empty background, wider than an image.
     """
 

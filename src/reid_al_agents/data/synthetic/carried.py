@@ -18,7 +18,7 @@ def carried_nearness(view: View, person: Appearance) -> float:
 
     Args:
         view: How the camera sees the person.
-        person: Who it is, carrying something.
+        person: The person, carrying something.
 
     Returns:
         Body heights, more than the arm's on the same side.
@@ -33,7 +33,7 @@ def draw_carried(draw: ImageDraw, view: View, person: Appearance) -> None:
     Args:
         draw: The canvas.
         view: How the camera sees the person.
-        person: Who it is, carrying something.
+        person: The person, carrying something.
     """
     _BAGS[person.carried](draw, view, person)
 
@@ -44,7 +44,7 @@ def draw_straps(draw: ImageDraw, view: View, person: Appearance) -> None:
     Args:
         draw: The canvas.
         view: How the camera sees the person.
-        person: Who it is.
+        person: The person.
     """
     thin = 0.013 * view.scale
     if person.carried == "backpack" and view.cosine > 0.0:

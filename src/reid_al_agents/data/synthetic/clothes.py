@@ -20,7 +20,7 @@ def draw_top(draw: ImageDraw, view: View, person: Appearance) -> None:
     Args:
         draw: The canvas.
         view: How the camera sees the person.
-        person: Who it is.
+        person: The person.
     """
     trunk = Trunk(draw, view, person.girth)
     hem = HIP - 0.02 - person.coat
@@ -38,7 +38,7 @@ def draw_skirt(draw: ImageDraw, view: View, person: Appearance, swing: float) ->
     Args:
         draw: The canvas.
         view: How the camera sees the person.
-        person: Who it is.
+        person: The person.
         swing: How far its hem moves forward, body heights.
     """
     upper = half_width(view, person.girth, HIP + 0.03)

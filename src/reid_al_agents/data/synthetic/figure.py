@@ -25,7 +25,7 @@ def draw_person(draw: ImageDraw, view: View, person: Appearance, gait: Gait) -> 
     Args:
         draw: The canvas.
         view: How the camera sees the person.
-        person: Who it is.
+        person: The person.
         gait: The moment of walking.
     """
     figure = _Figure(draw, view, person, gait)

@@ -1,4 +1,4 @@
-"""What a person looks like, whichever camera looks."""
+"""Appearance of a person, independent of the camera."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _dye(rng: np.random.Generator) -> Colour:
 
 
 def _contrasting(rng: np.random.Generator, colour: Colour) -> Colour:
-    """A colour that can be told from the given one, so that a pattern in it is seen."""
+    """A colour that differs enough from the given one for a pattern to be visible."""
     while True:
         other = _dye(rng)
         if sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 120:

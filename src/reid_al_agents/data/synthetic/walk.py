@@ -18,7 +18,7 @@ from .view import View
 
 OVERSAMPLING = 2  # drawn larger and reduced, which smooths edges
 
-_PASSER_BY = 0.2  # share of images with somebody else behind
+_PASSER_BY = 0.2  # share of images with another person behind
 _OTHER_PERSON = 0.4  # share of the occlusions that are people
 
 
@@ -27,8 +27,8 @@ class Walk:
     """What the images of one walk have in common.
 
     Attributes:
-        person: Who walks.
-        camera: Who looks.
+        person: The walking person.
+        camera: The camera.
         yaw: Direction, radians; 0 is towards the camera.
         stride: Largest angle of the thigh, radians.
         x: How far right of the box's middle, in shares of its width.
@@ -48,7 +48,7 @@ class Street:
     """What is the same in all images of a data set.
 
     Attributes:
-        people: Everybody who may come into an image.
+        people: All people who may appear in an image.
         occlusion: Share of images with something in front of the person.
         canvas: (H, W) of a drawing before it is reduced, pixels.
     """
@@ -62,8 +62,8 @@ def sample_walk(person: Appearance, camera: Camera, street: Street, rng: np.rand
     """Have a person walk past a camera.
 
     Args:
-        person: Who walks.
-        camera: Who looks.
+        person: The walking person.
+        camera: The camera.
         street: The data set's surroundings.
         rng: Source of randomness.
 
@@ -123,7 +123,7 @@ def _draw_walker(draw: ImageDraw.ImageDraw, walk: Walk, street: Street, rng: np.
 def _draw_stranger(
     draw: ImageDraw.ImageDraw, walk: Walk, street: Street, size: float, rng: np.random.Generator
 ) -> None:
-    """Draw somebody else at one side, in front or behind by the order of drawing and the size."""
+    """Draw another person at one side, in front or behind by the order of drawing and the size."""
     stranger = street.people[int(rng.integers(len(street.people)))]
     aside = float(rng.uniform(0.3, 0.5)) * (1 if rng.random() < 0.5 else -1)
     yaw = _heading(walk.camera, rng)

@@ -29,7 +29,7 @@ class ClusterSettings(TrainingSettings):
     shift: int = same_as(TrainingSettings, "shift", default=4)
     epochs: int = setting(
         8,
-        help="Parts that the steps are divided into; with each the images are embedded and clustered again",
+        help="Number of epochs that the steps are divided into; each embeds and clusters the images again",
         at_least=1,
     )
     images_per_cluster: int = setting(
@@ -40,19 +40,23 @@ class ClusterSettings(TrainingSettings):
     )
     momentum: float = setting(
         0.2,
-        help="Share of itself that a memory entry gives up to each image of the batch that belongs to it",
+        help="Step of a memory entry towards each image of its cluster in the batch, as a share",
         at_least=0,
         at_most=1,
     )
     camera_weight: float = setting(
         0.5, help="Weight of the contrast between cameras; 0 to leave it out", at_least=0
     )
-    camera_temperature: float = setting(0.07, help="Its temperature", more_than=0, at_most=1)
+    camera_temperature: float = setting(
+        0.07, help="Temperature of the contrast between cameras", more_than=0, at_most=1
+    )
     camera_negatives: int = setting(
-        50, help="Number of hardest entries of other clusters that it contrasts with", at_least=1
+        50, help="Number of hardest other clusters in the contrast between cameras", at_least=1
     )
     k1: int = setting(30, help="Length of the neighbour lists of the Jaccard similarity", at_least=1)
-    k2: int = setting(6, help="Number of neighbours over which it averages; at most k1", at_least=1)
+    k2: int = setting(
+        6, help="Number of neighbours over which the Jaccard similarity averages; at most k1", at_least=1
+    )
     micro_cluster_similarity: float = setting(
         0.6,
         help="Minimum average similarity within micro-clusters; see clustering.forming.form_groups",
@@ -109,7 +113,7 @@ class ClusterSettings(TrainingSettings):
                 )
 
     def thresholds(self) -> Thresholds:
-        """How boldly images are taken for one identity in training."""
+        """Thresholds of the groups that the model is trained on."""
         from reid_al_agents.identities import Thresholds
 
         return Thresholds(
