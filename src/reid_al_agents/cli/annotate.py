@@ -12,8 +12,8 @@ from reid_al_agents.cli.reopen import find_place
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.settings import from_mapping
 
-_TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "selector", "audit",
-          "refresh", "refresh_steps", "adapt", "warm")  # fmt: skip
+_TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "features", "selector",
+          "audit", "refresh", "refresh_steps", "adapt", "warm")  # fmt: skip
 
 
 @opt.takes(
