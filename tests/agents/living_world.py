@@ -41,11 +41,11 @@ def image_table(folder, each=4, names=NAMES, known=lambda identity, number: True
 
 
 def anna_answers(opened, count, truth=None):
-    """Answer questions rightly; the pairs with their answers.
+    """Answer questions rightly, as long as there are any; the pairs with their answers.
 
     Args:
         opened: The session.
-        count: How many.
+        count: How many at most.
         truth: (N,) true identities; those of the data by default.
     """
     session = opened.session
@@ -56,6 +56,8 @@ def anna_answers(opened, count, truth=None):
         if served.waiting == "planning":
             opened.executor.submit(lambda: None).result()
             continue
+        if not served.questions:
+            break
         (question,) = served.questions
         same = truth[question.query] == truth[question.candidate]
         answer = "same" if same else "different"

@@ -75,7 +75,7 @@ class Export:
             "identities.csv": lambda: identities_csv(
                 self.images, self.groups, self.names, confirmed=self.confirmed
             ),
-            "events.jsonl": lambda: events_jsonl(self.events),
+            "events.jsonl": lambda: events_jsonl(self.events, self.images),
             "labelstudio.json": lambda: label_studio_json(self.counting, prefix=self.image_prefix),
             "labelstudio.xml": lambda: LABEL_STUDIO_CONFIG,
             "wildlife.csv": lambda: wildlife_csv(
