@@ -21,6 +21,7 @@ from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, load_checked, load_data, load_split, save_split, whole_pool
 from reid_al_agents.files import write_arrays
+from reid_al_agents.log.known_identities import identities_of, identity_events
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_beforehand
@@ -118,6 +119,7 @@ def open_session(
             folder.check_images(images.names, None, kept, opened.events(kept.run))
             folder.keep(kept)
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
+        _believe_data(session, images, config.data)
     except BaseException:
         if opened is not None:
             opened.close()
@@ -211,6 +213,19 @@ def _session(
         seed=config.seed,
     )
     return session, executor
+
+
+def _believe_data(session: AnnotationSession, images: ImageSet, data: str) -> None:
+    """Take in, once, the identities that the data give, if these are trusted."""
+    state, trust = session.state, session.state.settings.trust
+    taken = any(each.kind == "identity" and each.payload.get("file") == data for each in state.keys.values())
+    if trust is None or taken:
+        return
+    found, index = identities_of(images), {name: row for row, name in enumerate(images.names.tolist())}
+    events = identity_events(found, index, run=state.run, trust=trust, where=data, now=state.clock())
+    known = sum(len(each.images) for each in found)
+    session.take_in(events)
+    _log.info("%d images of %d known identities are trusted by %g", known, len(found), trust)
 
 
 def _features(
