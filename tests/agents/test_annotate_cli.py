@@ -171,10 +171,10 @@ def test_everything_can_be_exported_and_pairs_come_back_in(tmp_path):
     assert all(task["data"]["query"].startswith("http://pictures/") for task in tasks)
     assert any((tmp_path / "market" / "bounding_box_train").iterdir())
     with open_session(config(), AnnotationSettings(), tmp_path / "other") as other:
-        from reid_al_agents.annotate.imports import import_pairs
+        from reid_al_agents.annotate.imports import import_file
 
-        assert import_pairs(other.session, out / "pairs.csv") == 20
-        assert import_pairs(other.session, out / "pairs.csv") == 0
+        assert import_file(other.session, out / "pairs.csv") == 20
+        assert import_file(other.session, out / "pairs.csv") == 0
         known = other.session.state.beliefs.constraints
         assert len(known.must_links) + len(known.cannot_links) == 20
 

@@ -1,5 +1,6 @@
 """Constraints against the closure computed by brute force, and against a slow settlement of disputes."""
 
+import copy
 import itertools
 import pickle
 import tracemalloc
@@ -396,3 +397,33 @@ def test_bad_links_are_named_and_change_nothing(labels, weight, message):
     with pytest.raises(InputError, match=message):
         graph.link_groups(np.array(labels), weight)
     assert graph.groups().tolist() == [0, 1, 2, 3]
+
+
+def told(graph, events):
+    for event in events:
+        if len(event) == 3:
+            (i, j), answer, weight = event
+            graph.add(i, j, answer, weight)
+        else:
+            graph.link_groups(np.array(event[0]), event[1])
+    return graph
+
+
+def everything(graph):
+    return (
+        graph.groups().tolist(), graph.group_conflicts().tolist(), graph.must_links, graph.cannot_links,
+        graph.disputes(), graph.contradictions, graph.asked_pairs().tolist(), graph.assumed_links.tolist(),
+    )  # fmt: skip
+
+
+@given(
+    st.lists(st.one_of(add_events, link_events), max_size=12),
+    st.lists(st.one_of(add_events, link_events), max_size=12),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_deep_copy_goes_its_own_way(first, then):
+    graph = told(ConstraintGraph(SIZE), first)
+    before = everything(graph)
+    twin = told(copy.deepcopy(graph), then)
+    assert everything(graph) == before
+    assert everything(twin) == everything(told(ConstraintGraph(SIZE), [*first, *then]))

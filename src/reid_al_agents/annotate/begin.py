@@ -10,6 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
 from reid_al_agents.annotate.session import AnnotationSession
@@ -18,11 +21,12 @@ from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, load_checked, load_data, load_split, save_split, whole_pool
 from reid_al_agents.files import write_arrays
+from reid_al_agents.log.known_identities import identities_of, identity_events
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_beforehand
 from reid_al_agents.vision.quality import warnings_about
-from reid_al_agents.workspace.features import FEATURES, read_features
+from reid_al_agents.workspace.features import FEATURES, read_features, read_own_features
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
@@ -115,6 +119,7 @@ def open_session(
             folder.check_images(images.names, None, kept, opened.events(kept.run))
             folder.keep(kept)
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
+        _believe_data(session, images, config.data)
     except BaseException:
         if opened is not None:
             opened.close()
@@ -210,10 +215,39 @@ def _session(
     return session, executor
 
 
+def _believe_data(session: AnnotationSession, images: ImageSet, data: str) -> None:
+    """Take in, once, the identities that the data give, if these are trusted."""
+    state, trust = session.state, session.state.settings.trust
+    taken = any(each.kind == "identity" and each.payload.get("file") == data for each in state.keys.values())
+    if trust is None or taken:
+        return
+    found, index = identities_of(images), {name: row for row, name in enumerate(images.names.tolist())}
+    events = identity_events(found, index, run=state.run, trust=trust, where=data, now=state.clock())
+    known = sum(len(each.images) for each in found)
+    session.take_in(events)
+    _log.info("%d images of %d known identities are trusted by %g", known, len(found), trust)
+
+
 def _features(
     folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
 ) -> FeatureSet:
-    """Features of the pool under a round's model, extracted unless they are stored."""
+    """Features of the pool: those made elsewhere, or of a round's model."""
+    if config.features is None:
+        found = _embedded(folder, images, config, round_, device, progress)
+    else:
+        found = read_own_features(folder.path, config.features, images.names)
+        _log.info("the features are those of %s; nothing is refreshed", config.features)
+    if round_ == 0:
+        given = config.weights is not None or config.features is not None
+        for warning in warnings_about(found, images.cameras, given):
+            _log.warning(warning)
+    return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
+
+
+def _embedded(
+    folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
+) -> NDArray[np.float32]:
+    """Features under a round's model, extracted unless they are stored."""
     place = folder.round(round_)
     if not (place / FEATURES).is_file():
         from reid_al_agents.vision.extraction import embed
@@ -223,11 +257,7 @@ def _features(
         model = load_model(config, device, weights)
         bar = None if progress is None else lambda done, total: progress("embed", done, total)
         write_arrays(place / FEATURES, {"features": embed(model, images, size=model.size, progress=bar)})
-    found = read_features(place, len(images))
-    if round_ == 0:
-        for warning in warnings_about(found, images.cameras, config.weights is not None):
-            _log.warning(warning)
-    return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
+    return read_features(place, len(images))
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:

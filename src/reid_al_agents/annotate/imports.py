@@ -1,4 +1,4 @@
-"""Answers that were given elsewhere."""
+"""Answers and identities from elsewhere, taken into a session that is open."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from reid_al_agents.annotate.session import AnnotationSession
 
 
-def import_pairs(session: AnnotationSession, path: Path) -> int:
-    """Take in the pairs of a CSV file, all or none; the same pair of the same file counts once.
+def import_file(session: AnnotationSession, path: Path) -> int:
+    """Take in what :func:`.read_import` reads, all or nothing; the same content counts once.
 
     Returns:
-        How many were new.
+        How many answers and identities were new.
 
     Raises:
-        InputError: A line cannot be used; nothing is taken in.
+        InputError: Something in it cannot be used; nothing is taken in.
     """
-    from reid_al_agents.log.formats import read_pairs_csv
+    from reid_al_agents.log.formats import read_import
 
-    events = read_pairs_csv(path, session.state.features.names, run=session.state.run)
-    return session.take_in(events)
+    state = session.state
+    return session.take_in(read_import(path, state.features.names, run=state.run, trust=state.settings.trust))

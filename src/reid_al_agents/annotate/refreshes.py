@@ -103,6 +103,8 @@ class Refreshes:
         with self._lock:
             if self.running:
                 raise Conflict("refresh: one runs already; wait for it")
+            if self._config.features is not None:
+                raise Conflict(f"refresh: the features are those of {self._config.features}; nothing learns")
             if self._config.refresh == "none":
                 raise Conflict("refresh: this session was started with --refresh none")
             state = self._session.state

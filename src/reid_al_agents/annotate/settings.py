@@ -52,6 +52,14 @@ class AnnotationSettings:
         panel="Asking",
         option="lease",
     )
+    trust: float | None = setting(
+        None,
+        help="Trust in identities known before; given, those of DATA count as answers do",
+        default_help="those of DATA are not used, imported ones are trusted by 0.98",
+        more_than=0.5,
+        less_than=1,
+        panel="Asking",
+    )
     noun: Literal["person", "animal", "vehicle", "object"] = setting(
         "object",
         help="What the images show, for the wording of the page",

@@ -24,6 +24,8 @@ from reid_al_agents.beliefs.evidence import (
     edited_images,
     excluded_image,
     excluded_images,
+    identity_evidence,
+    known_images,
     split_parts,
 )
 from reid_al_agents.beliefs.match_model import PAIR_FEATURES, MatchModel
@@ -158,6 +160,7 @@ class Beliefs:
         self._expected = 0.0
         self._by_annotator: dict[str, dict[int, Event]] = {}
         self._unsure: dict[Pair, set[str]] = {}
+        self._known_firsts: dict[str, list[int]] = {}
         self._decided: set[str] = set()
         self._rechecked: set[Pair] = set()
         for event in self.events.values():
@@ -196,6 +199,10 @@ class Beliefs:
             self.names[image] = str(event.payload["name"])
         if event.kind == "split":
             self._keep_names(*split_parts(event))
+        if event.kind == "identity" and event.payload.get("name"):
+            for image in known_images(event, self.excluded)[:1]:
+                self.names.pop(image, None)
+                self.names[image] = str(event.payload["name"])
 
     def _keep_names(self, chosen: list[int], staying: list[int]) -> None:
         """A name stays with the larger part of a split identity, of equal ones with the images that stay."""
@@ -254,6 +261,10 @@ class Beliefs:
         """Yield the statements of an event about pairs, weighed by the constraints before it."""
         if event.kind in EDITS:
             yield from edit_evidence(event, self._weight_against(event))
+        elif event.kind == "identity":
+            firsts = self._known_firsts.setdefault(str(event.payload["source"]), [])
+            yield from identity_evidence(event, self.excluded, tuple(firsts))
+            firsts += known_images(event, self.excluded)[:1]
         elif event.answer in SIGNS and event.query is not None and event.candidate is not None:
             i, j, sign = event.query, event.candidate, SIGNS[event.answer]
             if event.answer == "cannot_tell":

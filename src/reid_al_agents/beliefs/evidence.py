@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reid_al_agents.beliefs.weights import DECIDED_WEIGHT
+from reid_al_agents.beliefs.weights import DECIDED_WEIGHT, trust_weight
 from reid_al_agents.log.events import Event
 
 EDITS = ("merge", "split")
@@ -55,6 +55,30 @@ def edit_evidence(event: Event, against: float = 0.0) -> Iterator[Evidence]:
         for image in chosen:
             for other in staying:
                 yield Evidence(event, image, other, -1, DECIDED_WEIGHT + against)
+
+
+def identity_evidence(event: Event, excluded: Collection[int], others: Sequence[int]) -> Iterator[Evidence]:
+    """What an ``identity``, which was known from elsewhere, says of pairs.
+
+    Its images are one individual, each linked to the first, and the first is none of the other individuals
+    that the same source knows.
+
+    Args:
+        event: The event.
+        excluded: Images that left the pool.
+        others: The first image of each individual that the source named before.
+    """
+    images = known_images(event, excluded)
+    weight = trust_weight(float(event.payload["trust"]))
+    for image in images[1:]:
+        yield Evidence(event, images[0], image, 1, weight)
+    for other in others if images else ():
+        yield Evidence(event, other, images[0], -1, weight)
+
+
+def known_images(event: Event, excluded: Collection[int]) -> list[int]:
+    """The images of an ``identity`` that are in the pool."""
+    return [int(image) for image in event.payload["images"] if int(image) not in excluded]
 
 
 def split_parts(event: Event) -> tuple[list[int], list[int]]:

@@ -31,6 +31,11 @@ def answer_weight(answer: int, probability: float, error_rate: float) -> float:
     return max(math.log((1 - error_rate) / error_rate) + (odds if answer > 0 else -odds), _LEAST)
 
 
+def trust_weight(trust: float) -> float:
+    """Weight of a statement that is right with this probability, in (0.5, 1): its log-odds."""
+    return math.log(trust / (1 - trust))
+
+
 class AskedBefore(Protocol):
     """Anything that knows which pairs were compared, such as a :class:`~reid_al_env.ConstraintGraph`."""
 

@@ -12,8 +12,8 @@ from reid_al_agents.cli.reopen import find_place
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.settings import from_mapping
 
-_TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "selector", "audit",
-          "refresh", "refresh_steps", "adapt", "warm")  # fmt: skip
+_TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "features", "selector",
+          "audit", "refresh", "refresh_steps", "adapt", "warm")  # fmt: skip
 
 
 @opt.takes(
@@ -35,8 +35,11 @@ def annotate(
             "--store", "Database, such as postgresql+psycopg://...", "Output", "URL", "a file in --out"
         ),
     ] = None,
-    pairs: Annotated[
-        Path | None, opt.option("--import", "CSV of earlier answers to begin with", "Asking", "FILE")
+    file: Annotated[
+        Path | None,
+        opt.option(
+            "--import", "Earlier answers or identities; as reid-al import takes them", "Asking", "FILE"
+        ),
     ] = None,
     terminal: Annotated[
         str | None,
@@ -95,7 +98,7 @@ def annotate(
     kept = Folder(place.folder).kept().annotation if place.goes_on else {}
     settings = from_mapping(AnnotationSettings, {**kept, **asked})
     from reid_al_agents.annotate.begin import open_session
-    from reid_al_agents.annotate.imports import import_pairs
+    from reid_al_agents.annotate.imports import import_file
     from reid_al_agents.annotate.server.serving import addresses, free_port, make_access, serve
     from reid_al_agents.annotate.terminal import answer_here
     from reid_al_agents.asking.policy import check_selector
@@ -108,8 +111,8 @@ def annotate(
             place.config, settings, place.folder, store=store, device=device, progress=report
         )
     with opened:
-        if pairs is not None:
-            messages.print(f"{import_pairs(opened.session, pairs)} answers taken in from {pairs}")
+        if file is not None:
+            messages.print(f"{file}: {import_file(opened.session, file)} new answers and identities")
         urls: dict[str, str] = {}
         if terminal is not None:
             opened.refreshing.start_if_due()

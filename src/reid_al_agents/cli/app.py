@@ -15,6 +15,7 @@ from reid_al_agents.cli.doctor import doctor
 from reid_al_agents.cli.embed import embed
 from reid_al_agents.cli.evaluate import evaluate
 from reid_al_agents.cli.export import export
+from reid_al_agents.cli.imports import import_
 from reid_al_agents.cli.run import run
 from reid_al_agents.cli.train import train
 from reid_al_agents.cli.weights import weights
@@ -23,7 +24,7 @@ WORK, RESEARCH, SETUP = "Work", "Research", "Set-up"
 """Headings of the list of commands."""
 
 COMMANDS = {
-    WORK: (annotate, run, export, evaluate, embed, demo),
+    WORK: (annotate, run, export, import_, evaluate, embed, demo),
     RESEARCH: (benchmark, train),
     SETUP: (datasets, weights, doctor),
 }
@@ -61,4 +62,4 @@ app = typer.Typer(
 )
 for _panel, _commands in COMMANDS.items():
     for _command in _commands:
-        app.command(cls=Command, rich_help_panel=_panel)(_command)
+        app.command(_command.__name__.strip("_"), cls=Command, rich_help_panel=_panel)(_command)

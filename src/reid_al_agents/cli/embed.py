@@ -46,6 +46,8 @@ def embed(
     FeatureSet(features, images.identities, images.cameras, images.names, source=images.source).save(out)
     count, dimensions = features.shape
     if json:
-        emit_json({"out": str(out), "images": count, "dimensions": dimensions, "seconds": round(seconds, 3)})
+        told = {"out": str(out), "images": count, "backbone": model.name, "size": model.size}
+        emit_json({**told, "dimensions": dimensions, "seconds": round(seconds, 3)})
     else:
-        messages.print(f"{count} images, {dimensions} dimensions, {seconds:.1f} s: {out}")
+        seen = f"{count} images at {opt.as_text(model.size)}"
+        messages.print(f"{seen}, {dimensions} dimensions of {model.name}, {seconds:.1f} s: {out}")

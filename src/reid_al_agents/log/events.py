@@ -12,15 +12,19 @@ ANSWERS = ("same", "different", "cannot_tell", "incomparable", "bad_query", "bad
 SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 """Answers as the oracle protocol has them; those that take an image out of the pool have no sign."""
 
-KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "refresh", "audit")
-"""Kinds of event; "audit" keeps what the questions of the audit are drawn from."""
+KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "identity", "refresh", "audit")
+"""Kinds of event; "audit" keeps what the questions of the audit are drawn from, "identity" what was known."""
 
 QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden")
 """Why a pair is asked about."""
 
 TAKING_BACK = ("undo", "retract")
 UNDOABLE = ("answer", "merge", "split", "name")
-RETRACTABLE = (*UNDOABLE, "import")
+RETRACTABLE = (*UNDOABLE, "import", "identity")
+ABOUT_IDENTITIES = ("merge", "split", "name", "identity")
+"""Kinds whose payload holds dataset indices, under :data:`IMAGE_FIELDS`."""
+
+IMAGE_FIELDS = ("a", "b", "image", "images", "rest", "kept")
 ABOUT_A_PAIR = ("answer", "import")
 
 
@@ -36,7 +40,7 @@ class Event:
         key: Makes the event count once; unique within the run.
         run: The run it belongs to.
         kind: One of `KINDS`.
-        annotator: Name of the annotator; empty for `import`, `refresh` and `audit`.
+        annotator: Name of the annotator; empty for `import`, `identity`, `refresh` and `audit`.
         at: When it happened, in seconds since 1970-01-01 UTC.
         shown_at: When the pair was put on the screen, likewise.
         seconds: How long the pair was looked at.
@@ -134,3 +138,25 @@ def counting(events: Iterable[Event]) -> list[Event]:
     events = list(events)
     gone = {event.target for event in events if event.kind in TAKING_BACK}
     return [event for event in events if event.kind not in TAKING_BACK and event.id not in gone]
+
+
+def payload_images(event: Event) -> list[int]:
+    """The images that an event of :data:`ABOUT_IDENTITIES` is about; of other kinds none."""
+    if event.kind not in ABOUT_IDENTITIES:
+        return []
+    values = [event.payload[name] for name in IMAGE_FIELDS if name in event.payload]
+    return [int(image) for value in values for image in (value if isinstance(value, list) else [value])]
+
+
+def with_payload_images(payload: Mapping[str, Any], place: Mapping[int, int]) -> dict[str, Any]:
+    """A payload of one of :data:`ABOUT_IDENTITIES` whose images have other indices.
+
+    Args:
+        payload: The payload.
+        place: New index of each image.
+    """
+
+    def moved(value: Any) -> Any:
+        return [place[int(image)] for image in value] if isinstance(value, list) else place[int(value)]
+
+    return {name: moved(value) if name in IMAGE_FIELDS else value for name, value in payload.items()}

@@ -7,6 +7,7 @@ from reid_al_agents.log.label_studio import (
 )
 from reid_al_agents.log.market1501_folder import write_market1501
 from reid_al_agents.log.pairs_csv import read_pairs_csv
+from reid_al_agents.log.reading import read_import
 from reid_al_agents.log.tables import (
     PAIR_COLUMNS,
     events_jsonl,
@@ -23,6 +24,7 @@ __all__ = [
     "identities_csv",
     "label_studio_json",
     "pairs_csv",
+    "read_import",
     "read_pairs_csv",
     "wildlife_csv",
     "write_market1501",

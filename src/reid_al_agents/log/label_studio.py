@@ -4,14 +4,17 @@ Source: https://labelstud.io/guide/task_format (tasks with annotations) and http
 (whether two things are alike is a choice there; its tag Pairwise is for which of two is better).
 """
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.tables import about_pairs
+from reid_al_env.errors import InputError
 
 LOCAL_FILES = "/data/local-files/?d="
 """Where Label Studio serves files of its own machine."""
@@ -36,7 +39,8 @@ def label_studio_json(events: Iterable[Event], *, prefix: str = LOCAL_FILES) -> 
     """Write the answers about pairs as Label Studio's tasks, to be imported into a project.
 
     Label Studio has user numbers of its own, so the names of the annotators are in the task's `annotators`,
-    in the order of its annotations.
+    in the order of its annotations, and in `probabilities` that of a match before each answer. By `keys` and
+    `run` the answers are recognised when the tasks come back with others.
 
     Args:
         events: Effective events in order; those of other kinds are left out.
@@ -54,8 +58,84 @@ def label_studio_json(events: Iterable[Event], *, prefix: str = LOCAL_FILES) -> 
         task = tasks.setdefault(key, _task(event, prefix))
         answer = event.answer or ""
         task["data"]["annotators"].append(event.annotator)
+        task["data"]["probabilities"].append(event.probability)
+        task["data"]["keys"].append(event.key)
         task["annotations"].append(_annotation(event, _SWAPPED.get(answer, answer) if swapped else answer))
     return json.dumps(list(tasks.values()), ensure_ascii=False, indent=1)
+
+
+def read_label_studio(path: Path, index: Mapping[str, int], *, run: str) -> list[Event]:
+    """Read the tasks that :func:`label_studio_json` wrote, as they are or after more work in Label Studio.
+
+    Annotations that were cancelled or are empty are passed over. Who answered is the task's `annotators`; of
+    annotations that were added in Label Studio, its user.
+
+    Args:
+        path: The file, UTF-8.
+        index: Dataset index of each image by its name.
+        run: The run it is read into.
+
+    Returns:
+        Events of kind `import`, in the order in which they were answered.
+
+    Raises:
+        InputError: The file is no list of such tasks, or names an image that is not there.
+    """
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(tasks, list):
+            raise ValueError("it is no list of tasks")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{path}: cannot be read ({reason}); expected tasks of Label Studio") from error
+    events: list[Event] = []
+    for number, task in enumerate(tasks, start=1):
+        where = f"{path}: task {number}"
+        try:
+            events += _answers(where, task, index, run, path.name)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise InputError(
+                f"{where}: is none of ours ({type(error).__name__}: {error}); "
+                "export the project as JSON, with query_name and candidate_name in its data"
+            ) from error
+    return sorted(events, key=lambda event: event.at)
+
+
+def _answers(
+    where: str, task: Mapping[str, Any], index: Mapping[str, int], run: str, file: str
+) -> Iterator[Event]:
+    data = task["data"]
+    names = str(data["query_name"]), str(data["candidate_name"])
+    for name in names:
+        if name not in index:
+            raise InputError(f"{where}: image {name!r} is none of the {len(index)} images")
+    annotators, likely, keys = (data.get(name, []) for name in ("annotators", "probabilities", "keys"))
+    for place, annotation in enumerate(task["annotations"]):
+        if annotation.get("was_cancelled") or not annotation["result"]:
+            continue
+        answer = str(annotation["result"][0]["value"]["choices"][0])
+        if answer not in ANSWERS:
+            raise InputError(f"{where}: choice {answer!r}; expected one of {', '.join(ANSWERS)}")
+        user = annotators[place] if place < len(annotators) else str(annotation.get("completed_by", ""))
+        at, seconds = str(annotation["created_at"]), annotation.get("lead_time")
+        key = keys[place] if place < len(keys) else json.dumps([names, answer, user, at])
+        digest = hashlib.sha256(f"{data.get('run')}\0{key}".encode()).hexdigest()[:32]
+        own = data.get("run") == run and place < len(keys)
+        yield Event(
+            key=str(key) if own else f"import/{digest}",
+            run=run,
+            kind="import",
+            annotator=str(user),
+            at=datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp(),
+            seconds=None if seconds is None else float(seconds),
+            query=index[names[0]],
+            candidate=index[names[1]],
+            query_name=names[0],
+            candidate_name=names[1],
+            answer=answer,
+            probability=likely[place] if place < len(likely) else None,
+            payload={"file": file},
+        )
 
 
 def _task(event: Event, prefix: str) -> dict[str, Any]:
@@ -65,6 +145,9 @@ def _task(event: Event, prefix: str) -> dict[str, Any]:
         "query_name": event.query_name,
         "candidate_name": event.candidate_name,
         "annotators": [],
+        "probabilities": [],
+        "keys": [],
+        "run": event.run,
     }
     return {"data": data, "annotations": []}
 

@@ -29,6 +29,16 @@ _EXPECTED = f"expected 1, -1, 0 or one of {', '.join(ANSWERS)}"
 _Row = Mapping[str, str]
 
 
+def is_pairs_table(path: Path) -> bool:
+    """Whether the first line of a CSV file names columns of pairs.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    columns = set(_first_line(path))
+    return any(set(pair) <= columns for pair in _NAME_COLUMNS)
+
+
 def read_pairs_csv(
     path: str | os.PathLike[str],
     names: Sequence[str] | NDArray[np.str_],
@@ -93,6 +103,15 @@ def read_pairs_csv(
             )
         )
     return events
+
+
+def _first_line(file: Path) -> list[str]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            return [column.strip() for column in next(csv.reader(lines), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{file}: cannot be read as CSV ({reason}); expected a UTF-8 file") from error
 
 
 def _rows(file: Path) -> Iterator[tuple[int, _Row, tuple[str, str]]]:

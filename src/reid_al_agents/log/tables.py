@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.log.events import ABOUT_A_PAIR, Event
+from reid_al_agents.log.events import ABOUT_A_PAIR, Event, payload_images
 from reid_al_env.errors import InputError
 
 PAIR_COLUMNS = (
@@ -86,16 +86,28 @@ def identities_csv(
     return _csv(header, rows)
 
 
-def events_jsonl(events: Iterable[Event]) -> str:
+IMAGE_NAMES = "image_names"
+"""In a line of ``events.jsonl``, the name of each image that the event's payload has by its number."""
+
+
+def events_jsonl(events: Iterable[Event], names: Sequence[str] | NDArray[np.str_] | None = None) -> str:
     """Write events as JSON, one object a line.
 
     Args:
         events: The events, undone ones too where the whole history is wanted.
+        names: (N,) names of the images, so that edits and known identities can be read in elsewhere;
+            ``None`` leaves them out.
 
     Returns:
         The lines; empty where there are no events.
     """
-    return "".join(json.dumps(asdict(event), ensure_ascii=False) + "\n" for event in events)
+    lines = []
+    for event in events:
+        line = asdict(event)
+        if names is not None and (images := payload_images(event)):
+            line[IMAGE_NAMES] = {str(image): str(names[image]) for image in images}
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    return "".join(lines)
 
 
 def wildlife_csv(

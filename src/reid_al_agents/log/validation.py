@@ -40,7 +40,7 @@ def event_row(event: Event) -> dict[str, Any]:
         raise InputError(
             f"{where}: target={event.target} for kind {event.kind}; only undo and retract have one"
         )
-    if not event.annotator and event.kind not in ("import", "refresh", "audit"):
+    if not event.annotator and event.kind not in ("import", "identity", "refresh", "audit"):
         raise InputError(f"{where}: no annotator for kind {event.kind}; name one")
     if event.kind in ABOUT_A_PAIR:
         _check_pair(where, event)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.data import Split
+from reid_al_agents.data import ImageSet, Split
 from reid_al_env import ConstraintGraph, FeatureSet
 
 
@@ -19,10 +19,16 @@ class FeaturePool:
     Args:
         features: All images.
         split: Names the identities of the pool; ``None`` for all.
+        images: The pool's images, where they are at hand; what else is known of them comes from there.
     """
 
-    def __init__(self, features: FeatureSet, split: Split | None = None) -> None:
+    def __init__(
+        self, features: FeatureSet, split: Split | None = None, images: ImageSet | None = None
+    ) -> None:
         self._pool = features if split is None else features.subset(split.pool(features))
+        self.tracklets = None if images is None else images.tracklets
+        self.known_different = None if images is None else images.known_different
+        self.sides = None if images is None else images.sides
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -46,10 +52,6 @@ class FeaturePool:
     def cameras(self) -> NDArray[np.int64] | None:
         """See :class:`Pool`."""
         return self._pool.cameras
-
-    tracklets: NDArray[np.int64] | None = None
-    known_different: NDArray[np.int64] | None = None
-    sides: NDArray[np.int64] | None = None
 
     def features(self) -> FeatureSet:
         """See :class:`Pool`."""

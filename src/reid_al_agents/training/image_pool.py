@@ -17,7 +17,7 @@ from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.files import write_arrays
 from reid_al_agents.training.pool import Progress, known_beforehand
 from reid_al_agents.training.refresher import Refresher
-from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights
+from reid_al_agents.vision import EmbeddingNet, embed, load_weights, save_weights, size_text
 from reid_al_env import ConstraintGraph, FeatureSet
 
 _log = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ class ImagePool:
 
     def save(self, path: Path) -> None:
         """See :class:`.Pool`."""
-        save_weights(self.model, path, {"size": f"{self._size[0]}x{self._size[1]}"})
+        save_weights(self.model, path, {"size": size_text(self._size), "data": self._pool.source})
 
     def load(self, path: Path) -> None:
         """See :class:`.Pool`."""

@@ -95,10 +95,23 @@ def assemble(
     seed = config.seed if split_seed is None else split_seed
     split = load_or_make_split(data, config.split, seed, keep_split)
     if isinstance(data, FeatureSet):
+        if config.features is not None:
+            raise InputError(f"features: {config.data} holds features already; leave out one of the two")
         return FeaturePool(data, split)
+    if config.features is not None:
+        return _own_features(data.subset(split.pool(data)), config.features)
     model = load_model(config, device)
     refreshers = make_refreshers(config, model.size)
     return ImagePool(model, data, split, config.evaluate_on, model.size, *refreshers, progress)
+
+
+def _own_features(images: ImageSet, file: str) -> FeaturePool:
+    from reid_al_agents.vision.own_features import read_features
+
+    found = read_features(file, images.names.tolist())
+    features = FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
+    _log.info("the features are those of %s; nothing is refreshed or scored", file)
+    return FeaturePool(features, images=images)
 
 
 Refreshers: TypeAlias = tuple[Refresher | None, Refresher | None, Refresher | None, Refresher | None]

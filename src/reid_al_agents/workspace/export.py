@@ -28,7 +28,7 @@ from reid_al_agents.log.formats import (
 )
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.training.pool import known_beforehand
-from reid_al_agents.workspace.features import FEATURES, read_features
+from reid_al_agents.workspace.features import FEATURES, read_features, read_own_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
@@ -75,7 +75,7 @@ class Export:
             "identities.csv": lambda: identities_csv(
                 self.images, self.groups, self.names, confirmed=self.confirmed
             ),
-            "events.jsonl": lambda: events_jsonl(self.events),
+            "events.jsonl": lambda: events_jsonl(self.events, self.images),
             "labelstudio.json": lambda: label_studio_json(self.counting, prefix=self.image_prefix),
             "labelstudio.xml": lambda: LABEL_STUDIO_CONFIG,
             "wildlife.csv": lambda: wildlife_csv(
@@ -192,6 +192,9 @@ def _features(folder: Folder, pool: ImageSet | FeatureSet, beliefs: Beliefs) -> 
     """Those that the last model gives the pool; ``None`` where they were not kept."""
     if isinstance(pool, FeatureSet):
         return pool.features
+    own = folder.settings().features
+    if own is not None:
+        return read_own_features(folder.path, own, pool.names)
     refreshes = sum(event.kind == "refresh" for event in beliefs.events.values())
     place = folder.round(refreshes)
     return read_features(place, len(pool)) if (place / FEATURES).is_file() else None

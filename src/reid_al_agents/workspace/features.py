@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.files import write_arrays
 from reid_al_env import InputError
 
 FEATURES = "features.npz"
@@ -35,3 +37,24 @@ def read_features(folder: Path, count: int) -> NDArray[np.float32]:
             f"{path}: shape {features.shape} for a pool of {count} images; delete it, and it is made again"
         )
     return features
+
+
+def read_own_features(
+    folder: Path, file: str, names: Sequence[str] | NDArray[np.str_]
+) -> NDArray[np.float32]:
+    """The features that were made elsewhere, (N, D) float32; a copy is kept, so that FILE may go.
+
+    Args:
+        folder: The folder of the run or session.
+        file: As :func:`~reid_al_agents.vision.own_features.read_features` takes it.
+        names: (N,) names of the images.
+
+    Raises:
+        InputError: The file or the copy cannot be used.
+    """
+    if not (folder / FEATURES).is_file():
+        from reid_al_agents.vision import own_features
+
+        found = own_features.read_features(file, [str(name) for name in names])
+        write_arrays(folder / FEATURES, {"features": found})
+    return read_features(folder, len(names))

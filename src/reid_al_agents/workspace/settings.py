@@ -70,6 +70,13 @@ class ModelSettings:
         panel="Model",
         metavar="HEIGHTxWIDTH",
     )
+    features: str | None = setting(
+        None,
+        help="Features of the images made elsewhere, .npz, .npy or .parquet, in place of a network's; "
+        "nothing is refreshed then",
+        panel="Model",
+        metavar="FILE",
+    )
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,10 @@ class RunConfig(RefreshSettings, AskingSettings, ModelSettings, DataSettings, Ru
 
     def __post_init__(self) -> None:
         AskingSettings.__post_init__(self)  # it checks the fields of every class that joins here
+        if self.features is not None:
+            if self.weights is not None:
+                raise InputError("weights: the features come from --features; leave out one of the two")
+            object.__setattr__(self, "refresh", "none")  # there is no network that could learn
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""

@@ -95,6 +95,21 @@ class Evidence:
         self._pairs: dict[int, dict[int, Pair]] = {}
         self._chains: list[_Chain] = []
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Evidence:
+        """A copy; chains never change, so they are shared."""
+        other = Evidence(self._size)
+        other._now, other._chains = self._now, list(self._chains)
+        pairs = {
+            (pair.i, pair.j): Pair(pair.i, pair.j, pair.net, pair.since)
+            for i, others in self._pairs.items()
+            for pair in others.values()
+            if pair.i == i
+        }
+        other._pairs = {
+            i: {j: pairs[(i, j) if i < j else (j, i)] for j in others} for i, others in self._pairs.items()
+        }
+        return other
+
     def add(self, i: int, j: int, answer: int, weight: float) -> tuple[int, int]:
         """Add an answer, +1, −1 or 0; returns the pair's sign before and after."""
         _check_weight(weight)

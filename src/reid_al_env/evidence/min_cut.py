@@ -177,6 +177,12 @@ class Partition:
         self._sizes = np.ones(size, dtype=np.int64)  # (N,), valid at labels only
         self._next = np.arange(size, dtype=np.int64)  # (N,), the nodes of a group in a ring
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Partition:
+        other = Partition(0)
+        other.labels, other._sizes, other._next = self.labels.copy(), self._sizes.copy(), self._next.copy()
+        other.conflicts = {group: set(others) for group, others in self.conflicts.items()}
+        return other
+
     def numbered(self) -> NDArray[np.int64]:
         """The group of every node, shape (N,), numbered by first appearance."""
         _, first, inverse = np.unique(self.labels, return_index=True, return_inverse=True)

@@ -1,0 +1,153 @@
+"""Identities that were known before: from tables and folders, as events that say so."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reid_al_agents.data import ImageSet
+from reid_al_agents.data.layouts.market1501 import load_market1501
+from reid_al_agents.data.layouts.named_files import MAP
+from reid_al_agents.data.layouts.table import COLUMNS
+from reid_al_agents.data.names import clean_name, is_unknown
+from reid_al_agents.data.rows import Rows
+from reid_al_agents.log.events import Event
+from reid_al_env.errors import InputError
+
+TRUST = 0.98
+"""How far identities are trusted where nobody says."""
+
+_OWN_COLUMNS = frozenset({"name", "identity", "group_size"})  # of identities.csv
+_NUMBERED = re.compile(r"identity_\d+")  # what wildlife.csv calls an identity without a name
+
+
+@dataclass(frozen=True)
+class KnownIdentity:
+    """Images of one individual.
+
+    Attributes:
+        name: What it is called; ``None`` where it has a number only.
+        images: Their names.
+    """
+
+    name: str | None
+    images: tuple[str, ...]
+
+
+def identities_in_table(rows: Rows) -> list[KnownIdentity]:
+    """The identities of ``identities.csv``, of ``wildlife.csv``, or of any table of images with identities.
+
+    Images of unknown identity are left out, and so are those that stand alone in ``identities.csv`` without
+    a name.
+
+    Raises:
+        InputError: There is no column of images or of identities.
+    """
+    image, identity = rows.find(COLUMNS["path"]), rows.find(COLUMNS["identity"])
+    if image is None or identity is None:
+        raise InputError(
+            f"{rows.file}: line 1: found {', '.join(rows.columns)}; expected the columns name (or path) and "
+            "identity, or query_name, candidate_name and answer"
+        )
+    own = set(rows.columns) >= _OWN_COLUMNS
+    images: dict[str, list[str]] = {}
+    names: dict[str, str | None] = {}
+    for row in rows.rows:
+        word = clean_name(row[identity])
+        label = row.get("label", "") if own else word
+        alone = own and row["group_size"] == "1" and is_unknown(label)
+        if not alone and not is_unknown(word):
+            images.setdefault(word, []).append(row[image])
+            names[word] = None if is_unknown(label) or _NUMBERED.fullmatch(label) else label
+    return [KnownIdentity(names[word], tuple(found)) for word, found in images.items()]
+
+
+def identities_in_folder(folder: Path) -> list[KnownIdentity]:
+    """The identities of a folder in Market-1501's layout that we wrote, by the images' original names.
+
+    Raises:
+        InputError: It has no map back to these names, or cannot be read.
+    """
+    if not (folder / MAP).is_file():
+        raise InputError(
+            f"{folder}: has no {MAP}, which says what its images were called before; name a folder that "
+            "reid-al export --market1501 wrote"
+        )
+    found = load_market1501(str(folder))
+    return [KnownIdentity(None, each.images) for each in identities_of(found)]
+
+
+def identities_of(images: ImageSet) -> list[KnownIdentity]:
+    """The identities that a data set gives its images, by name where they have names, else by number."""
+    members: dict[int, list[str]] = {}
+    for name, identity in zip(images.names.tolist(), images.identities.tolist(), strict=True):
+        if identity >= 0:
+            members.setdefault(identity, []).append(name)
+    named = images.identity_names
+    return [
+        KnownIdentity(str(identity) if named is None else named[identity], tuple(found))
+        for identity, found in members.items()
+    ]
+
+
+def identity_events(
+    identities: Sequence[KnownIdentity],
+    index: Mapping[str, int],
+    *,
+    run: str,
+    trust: float,
+    where: str,
+    now: float,
+) -> list[Event]:
+    """Say what was known as events, whose keys follow from the identities: the same ones count once.
+
+    Args:
+        identities: What was known.
+        index: Dataset index of each image by its name.
+        run: The run that is told.
+        trust: Probability that two images of one identity show one individual, in (0.5, 1).
+        where: File or data set that they come from, for messages and the log.
+        now: The time, in seconds since 1970-01-01 UTC.
+
+    Raises:
+        InputError: An image is none of the run's, or is of two identities.
+    """
+    _check_images(identities, index, where)
+    source = _digest(f"{each.name}\0{sorted(each.images)}" for each in identities)
+    return [
+        Event(
+            key=f"identity/{_digest((source, str(each.name), *each.images))}",
+            run=run,
+            kind="identity",
+            annotator="",
+            at=now,
+            payload={
+                "images": [index[image] for image in each.images],
+                "name": each.name,
+                "trust": trust,
+                "source": source,
+                "file": where,
+            },
+        )
+        for each in identities
+    ]
+
+
+def _check_images(identities: Sequence[KnownIdentity], index: Mapping[str, int], where: str) -> None:
+    seen: set[str] = set()
+    for image in (image for each in identities for image in each.images):
+        if image not in index:
+            raise InputError(
+                f"{where}: image {image!r} is none of the {len(index)} images; "
+                "write names as identities.csv has them"
+            )
+        if image in seen:
+            raise InputError(f"{where}: image {image!r} is listed twice; list every image once")
+        seen.add(image)
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
