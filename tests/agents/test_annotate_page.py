@@ -100,7 +100,8 @@ def until(page, condition: Callable[[], bool]) -> None:
         try:
             page.evaluate("new Promise(requestAnimationFrame)")
         except sync_api.Error as error:  # the page is being loaded again
-            assert "Execution context was destroyed" in str(error)
+            if "Execution context was destroyed" not in str(error):
+                raise
 
 
 PICTURES_ARE_THERE = "[...document.querySelectorAll('.pane-picture img')].every(img => img.complete)"
