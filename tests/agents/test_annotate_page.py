@@ -97,7 +97,11 @@ def until(page, condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end, "waited in vain"
-        page.evaluate("new Promise(requestAnimationFrame)")
+        try:
+            page.evaluate("new Promise(requestAnimationFrame)")
+        except sync_api.Error as error:  # the page is being loaded again
+            if "Execution context was destroyed" not in str(error):
+                raise
 
 
 PICTURES_ARE_THERE = "[...document.querySelectorAll('.pane-picture img')].every(img => img.complete)"
@@ -821,6 +825,15 @@ def test_a_phone_shows_all_tabs_and_unfolds_all_figures(visit, mock, language):
     figures = page.locator(".figures > div")
     assert figures.count() == len([figure for figure in figures.all() if figure.is_visible()]) >= 8
     assert page.eval_on_selector_all(".figures > div", INSIDE)
+
+
+def test_a_layout_chosen_while_an_answer_is_on_its_way_shows_whole_rows(visit, mock):
+    page = visit()
+    mock.delay = 0.5
+    press(page, "n", "l")
+    saved(page)
+    page.wait_for_selector(".row-others li:nth-child(4)")
+    assert mock.log[0]["question"] == "q1"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -16,9 +16,7 @@ from reid_al_agents.annotate.server.access import LOOPBACK, Access, check_name, 
 from reid_al_env import InputError
 
 _TOKENS = "tokens.json"
-_SWITCH_SECONDS = (
-    0.001  # planning in the background holds Python's lock; requests should not wait for it long
-)
+_SWITCH_SECONDS = 0.001  # planning in the background holds Python's lock; requests wait for it no longer
 
 
 def make_access(

@@ -154,6 +154,7 @@ export class Answering {
 
   #send(entry) {
     this.stamp = this.feed.stamp();
+    this.askedFor = this.feed.layout;
     if (entry.kind === "undo") return post("/api/undo", entry.body);
     const have = [...this.feed.held, ...this.outbox.questions.filter((id) => id !== entry.body.question)];
     const want = this.feed.layout === "pair" ? this.feed.ahead + this.outbox.size - 1 : 0;
@@ -164,6 +165,7 @@ export class Answering {
     if (entry.kind === "answer") this.feed.acknowledge(entry.body.question);
     const { question, undone, ...rest } = reply;
     if (this.feed.layout === "row") delete rest.waiting;
+    if (this.feed.layout !== this.askedFor) rest.questions = []; // they come again in the layout that is shown
     const withdrawn = this.feed.take(question ? { ...rest, questions: [question] } : rest, this.stamp, Boolean(question));
     if (undone) this.handlers.onUndone();
     const asExpected = !entry.expects || question?.id === entry.expects;
