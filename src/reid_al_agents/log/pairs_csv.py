@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.tables import answer_number
 from reid_al_env.errors import InputError
+from reid_al_env.spreadsheet import unescape_cell
 
 _NAME_COLUMNS = (("query_name", "candidate_name"), ("query", "candidate"))
 _WORDS = {
@@ -107,7 +108,8 @@ def _rows(file: Path) -> Iterator[tuple[int, _Row, tuple[str, str]]]:
                 # A row that holds line breaks is named by the line it begins in.
                 first, last = last + 1, reader.line_num
                 if cells:
-                    yield first, dict(zip_longest(header, cells[: len(header)], fillvalue="")), columns
+                    texts = (unescape_cell(cell) for cell in cells[: len(header)])
+                    yield first, dict(zip_longest(header, texts, fillvalue="")), columns
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{file}: cannot be read as CSV ({reason}); expected a UTF-8 file") from error
