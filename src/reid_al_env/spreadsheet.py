@@ -16,7 +16,7 @@ Row: TypeAlias = Sequence[object]
 
 
 class _Lines(list[str]):
-    """Takes a writer's rows, each of which ends with ``\\r\\n``, as lines that end with ``\\n``."""
+    """Takes the rows of a writer that ends each with CR LF, as lines that end with LF."""
 
     def write(self, row: str) -> None:
         self.append(row[:-2] + "\n")

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
@@ -115,7 +116,7 @@ def open_session(
         if not folder.pool.is_file():
             folder.begin(kept, images.names)
         else:
-            folder.check_images(images.names, None, kept, opened.events(kept.run))
+            folder.check_images(images.names, None, kept, folder.read_log(opened, kept))
             folder.keep(kept)
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
     except BaseException:
@@ -214,19 +215,31 @@ def _features(
 ) -> FeatureSet:
     """Features of the pool under a round's model, extracted unless they are stored."""
     place = folder.round(round_)
-    if not (place / FEATURES).is_file():
+    found = _stored_features(place, len(images))
+    if found is None:
         from reid_al_agents.vision.extraction import embed
         from reid_al_agents.workspace.assembly import load_model
 
         weights = None if round_ == 0 else str(place / "weights.safetensors")
         model = load_model(config, device, weights)
         bar = None if progress is None else lambda done, total: progress("embed", done, total)
-        write_arrays(place / FEATURES, {"features": embed(model, images, size=model.size, progress=bar)})
-    found = read_features(place, len(images))
+        found = embed(model, images, size=model.size, progress=bar)
+        write_arrays(place / FEATURES, {"features": found})
     if round_ == 0:
         for warning in warnings_about(found, images.cameras, config.weights is not None):
             _log.warning(warning)
     return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
+
+
+def _stored_features(place: Path, count: int) -> NDArray[np.float32] | None:
+    """Those kept in a round's folder; ``None`` where there are none, or they are damaged, which is said."""
+    if not (place / FEATURES).exists():
+        return None
+    try:
+        return read_features(place, count)
+    except InputError as error:
+        _log.warning("%s is made again: %s", FEATURES, str(error).rpartition(";")[0])
+        return None
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gymnasium import spaces
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
 from reid_al_agents.dqn.settings import POLICIES
-from reid_al_agents.files import read_header, write_tensors
+from reid_al_agents.files import read_tensors, write_tensors
 from reid_al_env.env import observation_space
 from reid_al_env.errors import InputError
 
@@ -109,10 +108,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], _Header]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a policy saved by reid-al (.safetensors)")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = _parse(read_header(file))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        weights, told = read_tensors(path)
+        header = _parse(told)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: is no policy file ({reason}); "

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from reid_al_agents.files import read_header
+from reid_al_agents.files import read_tensors
 from reid_al_env.errors import InputError
 
 _DEPTH = 4
@@ -65,10 +64,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def _read_safetensors(path: Path) -> Checkpoint:
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
-            return Checkpoint(path, {"": tensors}, read_header(file))
-    except (OSError, ValueError, SafetensorError) as error:
+        tensors, header = read_tensors(path)
+        return Checkpoint(path, {"": tensors}, header)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: is not a readable safetensors file ({_first_line(error)})") from error
 
 
