@@ -224,7 +224,10 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, "Tensor"], dic
 
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+            metadata = file.metadata() or {}
+            if any(f'"{DIGEST}"' in text for name, text in metadata.items() if name != HEADER):
+                raise ValueError(f"its header is not called {HEADER}")
+            header = json.loads(metadata.get(HEADER, "{}"))
             if not isinstance(header, dict) or not all(isinstance(text, str) for text in header.values()):
                 raise ValueError("its header is no object of texts")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping

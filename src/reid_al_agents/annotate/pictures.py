@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from reid_al_agents.annotate.picture_cache import PictureCache
 from reid_al_agents.data import ImageSet
+from reid_al_agents.data.decoding import DAMAGE
 from reid_al_env import InputError
+from reid_al_env.image_formats import formats
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
@@ -71,7 +73,7 @@ class Pictures:
             if reduction is not None and self.is_reduced(image, reduction):
                 return self._reduced(path, reduction), "image/jpeg"
             return _browser_readable(path)
-        except (OSError, ValueError) as error:
+        except DAMAGE as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
     def prepare(self, images: Iterable[int], reduction: Reduction) -> list[Future[None]]:
@@ -122,7 +124,7 @@ class Pictures:
         try:
             if self._cache is not None and not self._cache.has(_cache_name(path, reduction)):
                 self._reduced(path, reduction)
-        except (OSError, ValueError):  # reported when the picture is requested
+        except DAMAGE:  # reported when the picture is requested
             return
 
     def _reduced(self, path: Path, reduction: Reduction) -> bytes:
@@ -148,12 +150,12 @@ class Pictures:
         if path is None:
             return (self._memory_size[1], self._memory_size[0]), None
         try:
-            with Image.open(path) as opened:
+            with Image.open(path, formats=formats()) as opened:
                 width, height = opened.size
                 exif = _exif(opened)
                 turned = exif is not None and exif.get(ExifTags.Base.Orientation) in _TURNED
                 return (height, width) if turned else (width, height), _time_taken(exif)
-        except (OSError, ValueError) as error:
+        except DAMAGE as error:
             raise InputError(f"{path}: cannot be shown ({error}); restore the file") from error
 
     def _path(self, image: int) -> Path | None:
@@ -165,7 +167,7 @@ def _browser_readable(path: Path) -> tuple[bytes, str]:
     from PIL import Image, ImageOps
 
     content = path.read_bytes()
-    with Image.open(io.BytesIO(content)) as opened:
+    with Image.open(io.BytesIO(content), formats=formats()) as opened:
         if opened.format in _SHOWN_BY_BROWSERS:
             return content, _SHOWN_BY_BROWSERS[opened.format]
         buffer = io.BytesIO()
@@ -177,7 +179,7 @@ def _reduce(path: Path, longest: int) -> bytes:
     """A file as JPEG whose longest side is at most ``longest`` pixels."""
     from PIL import Image, ImageOps
 
-    with Image.open(path) as opened:
+    with Image.open(path, formats=formats()) as opened:
         opened.thumbnail(
             (longest, longest), reducing_gap=2.0
         )  # JPEG decodes straight to a fraction of its size

@@ -59,6 +59,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     entries = {place: tensors for place, tensors in _tensors(content, "", _DEPTH) if tensors}
     if not entries:
         raise InputError(f"{path}: holds no named tensors; expected a state dict of a backbone")
+    for tensors in entries.values():
+        _check_plain(path, tensors)
     return Checkpoint(path, entries, _said_of_itself(content))
 
 
@@ -68,6 +70,20 @@ def _read_safetensors(path: Path) -> Checkpoint:
         return Checkpoint(path, {"": tensors}, header)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: is not a readable safetensors file ({_first_line(error)})") from error
+
+
+def _check_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are no arrays of real numbers in memory; some of them claim any size."""
+    for name, tensor in tensors.items():
+        kinds = {
+            "sparse": tensor.layout != torch.strided,
+            "without values (on the meta device)": tensor.is_meta,
+            "quantised": tensor.is_quantized,
+            "complex": tensor.is_complex(),
+        }
+        found = next((kind for kind, has in kinds.items() if has), None)
+        if found is not None:
+            raise InputError(f"{path}: '{name}' is {found}; save the weights as plain numbers")
 
 
 class _Inert:
