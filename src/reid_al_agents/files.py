@@ -1,7 +1,14 @@
-"""Files that are either wholly written or not there: a temporary file beside the target, then a rename."""
+"""Files that are either wholly written or not there, and that say so when they were damaged since.
 
+A file is written beside its target and then renamed. JSON and tensors carry a digest of their content, which
+readers compare; files of other programs have none. ``.npz`` files have a checksum of each array anyway.
+"""
+
+import hashlib
+import io
 import json
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +24,12 @@ if TYPE_CHECKING:
 
 HEADER = "reid_al"
 """Name of the one metadata entry of our safetensors files."""
+
+DIGEST = "sha256"
+"""Name of the digest in JSON files and in the header of tensors."""
+
+OWN_BACK = "put the folder's own back"
+"""What to do about a damaged file that nothing else can replace."""
 
 
 @contextmanager
@@ -81,6 +94,41 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any], indent: int | None = 2) -> None:
+    """Write an object as JSON with a digest of its content, atomically.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    write_text(path, json.dumps({**content, DIGEST: _digest_json(content)}, indent=indent) + "\n")
+
+
+def read_json(path: str | os.PathLike[str], what: str = "", mend: str = OWN_BACK) -> Any:
+    """Read a JSON file; where it carries a digest, this must be that of the content, and is left out.
+
+    Args:
+        path: The file.
+        what: Added to "cannot be read" in a message, such as " as a split".
+        mend: What to do about a damaged file, for a message.
+
+    Raises:
+        InputError: It cannot be read, is no JSON, or was changed since it was written.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise InputError(f"{path}: cannot be read{what} ({reason}); {mend}") from error
+    if isinstance(content, dict) and DIGEST in content:
+        said = content.pop(DIGEST)
+        if said != _digest_json(content):
+            raise InputError(
+                f"{path}: was changed since it was written (its {DIGEST} does not fit); {mend}, "
+                f"or delete the line {DIGEST} if the change was meant"
+            )
+    return content
+
+
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder, with those above it, where there is none.
 
@@ -111,7 +159,7 @@ def write_tensors(
     Args:
         path: The file to write; its folder is made if it is missing.
         tensors: By name; on any device.
-        header: Text by name, read back by `read_header`.
+        header: Text by name, read back by `read_tensors`.
 
     Raises:
         InputError: The file cannot be written.
@@ -120,8 +168,9 @@ def write_tensors(
 
     make_folder(Path(path).parent)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    told = {**header, DIGEST: _digest_tensors(plain, header)}
     # One entry, since safetensors writes several in an order that differs from run to run.
-    content = save(plain, metadata={HEADER: json.dumps(dict(header), sort_keys=True)})
+    content = save(plain, metadata={HEADER: json.dumps(told, sort_keys=True)})
     with atomic_write(path) as file:
         file.write(content)
 
@@ -136,20 +185,73 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
         np.savez(file, allow_pickle=False, **dict(arrays))
 
 
-def read_header(file: Any) -> dict[str, str]:
-    """Read what `write_tensors` was given as header from an open safetensors file; empty for other files.
+def read_arrays(path: str | os.PathLike[str], mend: str = OWN_BACK) -> dict[str, NDArray[Any]]:
+    """Read an ``.npz`` of plain arrays, the checksum of each compared; nothing is unpickled.
 
     Args:
-        file: From `safetensors.safe_open`.
-
-    Returns:
-        Text by name.
+        path: The file.
+        mend: What to do about a damaged file, for a message.
 
     Raises:
-        ValueError: The header is damaged.
+        InputError: It cannot be read or is damaged.
     """
-    header: dict[str, str] = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-    return header
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                content = io.BytesIO(archive.read(member))  # compares the checksum
+                arrays[member.removesuffix(".npy")] = np.lib.format.read_array(content, allow_pickle=False)
+    except Exception as error:  # damage makes zipfile, zlib, ast and NumPy raise a dozen kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: is no undamaged .npz of plain arrays ({reason}); {mend}") from error
+    return arrays
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """Read a safetensors file; where it carries a digest, this must be that of its content.
+
+    Args:
+        path: The file, ours or another program's.
+
+    Returns:
+        Tensors by name, and what :func:`write_tensors` was given as header, empty for other files.
+
+    Raises:
+        ValueError: It is damaged.
+        OSError: It cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if any(f'"{DIGEST}"' in text for name, text in metadata.items() if name != HEADER):
+                raise ValueError(f"its header is not called {HEADER}")
+            header = json.loads(metadata.get(HEADER, "{}"))
+            if not isinstance(header, dict) or not all(isinstance(text, str) for text in header.values()):
+                raise ValueError("its header is no object of texts")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    said = header.pop(DIGEST, None)
+    if said is not None and said != _digest_tensors(tensors, header):
+        raise ValueError(f"it was changed since it was written: its {DIGEST} does not fit")
+    return tensors, header
+
+
+def _digest_json(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_tensors(tensors: Mapping[str, "Tensor"], header: Mapping[str, str]) -> str:
+    """A digest of the header, and of the name, type, shape and values of each tensor."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _runs(process: int) -> bool:

@@ -174,7 +174,7 @@ def _read_mapped(file: Path) -> dict[str, Any]:
             beside = file.with_suffix(f".{name}.npy")
             if beside.is_file():
                 columns[name] = np.load(beside, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # damage makes ast, tokenize and NumPy raise a dozen kinds
         raise InputError(f"{file}: cannot be read as .npy without pickle ({error})") from error
     return columns
 

@@ -9,8 +9,8 @@ from command_line import call, failed, succeeded
 from PIL import Image
 
 from reid_al_agents.data.catalogue import LAYOUTS
-from reid_al_agents.data.decoding import NOT_READ
 from reid_al_agents.data.layouts.table import COLUMNS
+from reid_al_env.image_formats import NOT_READ
 
 
 def _write(folder, *names):

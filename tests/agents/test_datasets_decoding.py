@@ -15,16 +15,15 @@ from PIL import Image
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.colour import BACKGROUND, scale_greys
 from reid_al_agents.data.decoding import (
-    NOT_READ,
     Box,
     browser_type,
     find_damage,
-    formats,
     image_size,
     open_image,
     suffixes,
 )
 from reid_al_env.errors import InputError
+from reid_al_env.image_formats import NOT_READ, formats
 
 FILES = browser_files()
 CHROMIUM = Path("/usr/bin/chromium")

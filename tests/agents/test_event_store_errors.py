@@ -5,7 +5,9 @@ import socket as sockets
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,8 +38,13 @@ def url(request: pytest.FixtureRequest, path: Path) -> str:
     return str(path) if request.param == "sqlite" else str(request.getfixturevalue("server"))
 
 
-def answer(number: int = 0) -> Event:
-    return Event(f"k{number}", "run", "answer", "me", 1.0, query=0, candidate=1, answer="same")
+def answer(number: int = 0, **changes: Any) -> Event:
+    made = Event(f"k{number}", "run", "answer", "me", 0.5, query=0, candidate=1, answer="same")
+    return replace(made, **changes)
+
+
+def question() -> StoredQuestion:
+    return StoredQuestion("q", "run", 0, 0, 1, "policy", "dqn", 1.0)
 
 
 def refused(url: str | os.PathLike[str], *expected: str) -> str:
@@ -139,7 +146,7 @@ def test_a_path_may_be_written_as_an_address(path: Path) -> None:
 def test_a_newer_store_is_refused(url: str) -> None:
     with EventStore(url) as store:
         change_schema(store, "UPDATE meta SET value = '99' WHERE name = 'schema_version'")
-    refused(url, "version 99, this program reads version 1", "upgrade reid-active-learning")
+    refused(url, "version 99, this program reads version 2", "upgrade reid-active-learning")
 
 
 def test_an_older_store_is_brought_up_to_date_and_keeps_its_events(
@@ -147,16 +154,16 @@ def test_an_older_store_is_brought_up_to_date_and_keeps_its_events(
 ) -> None:
     with EventStore(url) as store:
         stored, _ = store.append(answer())
-    monkeypatch.setattr(store_schema, "SCHEMA_VERSION", 3)
-    add = {version: text(f"ALTER TABLE events ADD COLUMN new_in_{version + 1} TEXT") for version in (1, 2)}
+    monkeypatch.setattr(store_schema, "SCHEMA_VERSION", 4)
+    add = {version: text(f"ALTER TABLE events ADD COLUMN new_in_{version + 1} TEXT") for version in (2, 3)}
     steps = {version: lambda c, s=statement: c.execute(s) for version, statement in add.items()}
     monkeypatch.setattr(store_schema, "MIGRATIONS", steps)
     for _ in range(2):  # once only
         with EventStore(url) as store:
             assert store.events("run") == [stored]
-            change_schema(store, "UPDATE events SET new_in_2 = 'a', new_in_3 = 'b'")
+            change_schema(store, "UPDATE events SET new_in_3 = 'a', new_in_4 = 'b'")
     monkeypatch.undo()
-    refused(url, "version 3, this program reads version 1")
+    refused(url, "version 4, this program reads version 2")
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +174,74 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(url: str, monkeypatch
         connection.execute(text("ALTER TABLE nothing ADD COLUMN half TEXT"))  # type: ignore[attr-defined]
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_schema, "SCHEMA_VERSION", 2)
-        patch.setattr(store_schema, "MIGRATIONS", {1: fail})
+        patch.setattr(store_schema, "SCHEMA_VERSION", 3)
+        patch.setattr(store_schema, "MIGRATIONS", {2: fail})
         refused(url, "cannot be opened as an event store")
     with EventStore(url) as store:
         change_schema(store, "ALTER TABLE events ADD COLUMN half TEXT")
+
+
+def test_a_store_without_checksums_gets_them_and_keeps_its_events(url: str) -> None:
+    events = [answer(number) for number in range(5)]
+    with EventStore(url) as store:
+        store.append_many(events)
+        store.add_questions([question()])
+        before, asked = store.events("run"), store.question(question().id)
+        for table in ("events", "questions"):
+            change_schema(store, f"ALTER TABLE {table} DROP COLUMN checksum")
+        change_schema(store, "UPDATE meta SET value = '1' WHERE name = 'schema_version'")
+    for _ in range(2):
+        with EventStore(url) as store:
+            assert store.events("run") == before
+            assert store.question(question().id) == asked
+    with EventStore(url) as store:
+        store.append(answer(9))
+        change_schema(store, "UPDATE events SET answer = 'different' WHERE id = 2")
+        with pytest.raises(InputError, match="event 2 is damaged"):
+            store.events("run")
+
+
+COLUMNS_CHANGED = {
+    "key": "'k'", "kind": "'merge'", "annotator": "'b'", "at": "1.0", "shown_at": "NULL",
+    "seconds": "seconds + 1e-9",
+    "question": "'other'", "query": "7", "candidate": "8", "query_name": "'x'", "candidate_name": "'y'",
+    "answer": "'different'", "question_kind": "'audit'", "selector": "NULL", "probability": "0.5",
+    "round": "9", "step": "9", "target": "9", "payload": "'{}'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", COLUMNS_CHANGED)
+def test_a_changed_column_is_noticed_and_the_event_named(url: str, column: str) -> None:
+    with EventStore(url) as store:
+        full = answer(1, shown_at=2.0, seconds=1.0, selector="s", round=1, step=1, payload={"a": 1})
+        store.append_many([answer(0), full, answer(2)])
+        change_schema(store, f"UPDATE events SET {column} = {COLUMNS_CHANGED[column]} WHERE id = 2")
+    with EventStore(url) as store, pytest.raises(InputError, match="event 2 is damaged") as error:
+        store.events("run")
+    assert "restore the database from a backup" in str(error.value)
+
+
+def test_a_changed_question_is_noticed(url: str) -> None:
+    with EventStore(url) as store:
+        store.add_questions([question()])
+        change_schema(store, "UPDATE questions SET candidate = 99")
+        with pytest.raises(InputError, match=f"question '{question().id}' is damaged"):
+            store.question(question().id)
+
+
+def test_rows_that_an_index_has_lost_are_noticed(path: Path) -> None:
+    with EventStore(path) as store:
+        store.append_many(answer(number) for number in range(50))
+    with sqlite3.connect(path, isolation_level=None) as raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute("CREATE TABLE hidden (run TEXT, id INTEGER)")
+        (root,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events_of_run'").fetchone()
+        raw.execute("CREATE INDEX emptied ON hidden (run, id)")
+        (blank,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'emptied'").fetchone()
+        raw.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'events_of_run'", (blank,))
+        raw.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'emptied'", (root,))
+    raw.close()
+    refused(path, "is damaged", "restore it from a backup")
 
 
 def test_a_locked_file_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

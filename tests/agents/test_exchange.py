@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.layouts.market1501 import load_market1501
+from reid_al_agents.data.rows import read_rows
 from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.formats import (
     LABEL_STUDIO_CONFIG,
@@ -25,6 +28,7 @@ from reid_al_agents.log.formats import (
     write_market1501,
 )
 from reid_al_agents.log.tables import LABELS
+from reid_al_env import RecordedOracle
 from reid_al_env.errors import InputError
 
 NAMES = [f"{number:04d}.jpg" for number in range(6)]
@@ -346,3 +350,51 @@ def test_imports_are_stored_once(tmp_path: Path) -> None:
         assert store.append_many(read_pairs_csv(file, NAMES, run="other")) == 0
         (copy,) = store.events("other")
         assert (copy.kind, copy.answer, copy.annotator) == ("import", original.answer, "me")
+
+
+HOSTILE = st.text("'=+-@\t\r\n,\"ab ", min_size=1, max_size=6)
+
+
+@given(st.lists(HOSTILE, min_size=2, max_size=5, unique=True), HOSTILE, HOSTILE)
+def test_pairs_whose_texts_look_like_formulas_come_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], annotator: str, selector: str
+) -> None:
+    events = [
+        answer(
+            number,
+            "different",
+            annotator=annotator,
+            selector=selector,
+            key=f"={number}",
+            candidate=number,
+            query_name=names[0],
+            candidate_name=names[number],
+        )
+        for number in range(1, len(names))
+    ]
+    text = pairs_csv(events)
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert all(row["answer"] == "-1" for row in rows)
+    texts = [row[name] for row in rows for name in ("key", "query_name", "candidate_name", "annotator")]
+    assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for cell in texts)
+    file = tmp_path_factory.mktemp("pairs") / "pairs.csv"
+    file.write_bytes(text.encode())
+    imported = read_pairs_csv(file, names, run="run")
+    kept = ("key", "query", "candidate", "query_name", "candidate_name", "annotator", "selector", "answer")
+    assert [[getattr(e, n) for n in kept] for e in imported] == [
+        [getattr(e, n) for n in kept] for e in events
+    ]
+    recorded = RecordedOracle.from_csv(file, names=names)
+    assert [recorded.answer(0, number) for number in range(1, len(names))] == [-1] * len(events)
+
+
+@given(st.lists(HOSTILE.map(str.strip).filter(bool), min_size=2, max_size=4, unique=True))
+def test_identities_whose_names_look_like_formulas_read_back(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
+) -> None:
+    text = identities_csv(names, np.zeros(len(names), dtype=np.int64), {0: "=name"})
+    file = tmp_path_factory.mktemp("identities") / "identities.csv"
+    file.write_bytes(text.encode())
+    rows = read_rows(file)
+    assert rows.column("name") == names
+    assert rows.column("label") == ["=name"] * len(names)

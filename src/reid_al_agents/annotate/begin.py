@@ -116,7 +116,7 @@ def open_session(
         if not folder.pool.is_file():
             folder.begin(kept, images.names)
         else:
-            folder.check_images(images.names, None, kept, opened.events(kept.run))
+            folder.check_images(images.names, None, kept, folder.read_log(opened, kept))
             folder.keep(kept)
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
         _believe_data(session, images, config.data)
@@ -249,15 +249,28 @@ def _embedded(
 ) -> NDArray[np.float32]:
     """Features under a round's model, extracted unless they are stored."""
     place = folder.round(round_)
-    if not (place / FEATURES).is_file():
+    found = _stored_features(place, len(images))
+    if found is None:
         from reid_al_agents.vision.extraction import embed
         from reid_al_agents.workspace.assembly import load_model
 
         weights = None if round_ == 0 else str(place / "weights.safetensors")
         model = load_model(config, device, weights)
         bar = None if progress is None else lambda done, total: progress("embed", done, total)
-        write_arrays(place / FEATURES, {"features": embed(model, images, size=model.size, progress=bar)})
-    return read_features(place, len(images))
+        found = embed(model, images, size=model.size, progress=bar)
+        write_arrays(place / FEATURES, {"features": found})
+    return found
+
+
+def _stored_features(place: Path, count: int) -> NDArray[np.float32] | None:
+    """Those kept in a round's folder; ``None`` where there are none, or they are damaged, which is said."""
+    if not (place / FEATURES).exists():
+        return None
+    try:
+        return read_features(place, count)
+    except InputError as error:
+        _log.warning("%s is made again: %s", FEATURES, str(error).rpartition(";")[0])
+        return None
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from reid_al_agents.annotate.picture_cache import PictureCache
 from reid_al_agents.data import ImageSet
-from reid_al_agents.data.decoding import browser_type
+from reid_al_agents.data.decoding import DAMAGE, browser_type
 from reid_al_env import InputError
+from reid_al_env.image_formats import formats
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
@@ -120,7 +121,7 @@ class Pictures:
         self._ahead.shutdown(wait=True, cancel_futures=True)
 
     def _prepare(self, image: int, reduction: Reduction) -> None:
-        with suppress(InputError, OSError):  # reported when the picture is asked for
+        with suppress(InputError, *DAMAGE):  # reported when the picture is asked for
             name = self._cache_name(image, reduction)
             if self._cache is not None and not (name and self._cache.has(name)):
                 self._reduced(image, reduction)
@@ -175,7 +176,7 @@ def _encode(picture: Image, kind: str, **options: Any) -> bytes:
 def _time_in(file: str) -> str | None:
     from PIL import Image
 
-    with Image.open(file) as opened:  # its size was read before, so it opens
+    with Image.open(file, formats=formats()) as opened:  # its size was read before, so it opens
         return _time_taken(_exif(opened))
 
 

@@ -46,7 +46,7 @@ def datasets(
 
 def _list(json: bool) -> None:
     from reid_al_agents.data.catalogue import LAYOUTS
-    from reid_al_agents.data.decoding import NOT_READ, formats
+    from reid_al_env.image_formats import NOT_READ, formats
 
     if json:
         layouts = {name: _layout_row(layout) for name, layout in LAYOUTS.items()}

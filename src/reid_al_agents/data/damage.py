@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 
 from reid_al_agents.files import write_text
 from reid_al_env.errors import InputError
+from reid_al_env.spreadsheet import csv_text
 
 from .decoding import find_damage
 from .images import ImageSet
@@ -100,11 +99,8 @@ def save_damaged(damaged: Sequence[Damaged], path: str | Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "file", "reason"))
-    writer.writerows((image.name, image.file, image.reason) for image in damaged)
-    write_text(path, text.getvalue())
+    rows = ((image.name, image.file, image.reason) for image in damaged)
+    write_text(path, csv_text(("name", "file", "reason"), rows))
 
 
 def _shown(file: str) -> str:

@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from reid_al_env.errors import InputError
+from reid_al_env.image_formats import formats
 
 from .colour import to_rgb
 
-NOT_READ = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
-"""Formats that Pillow lists and we do not read: it would start another program (EPS), needs Windows (WMF), or
-only recognises them."""
-
-_FIRST = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
-_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises on damage, by format: SyntaxError for chunks of PNG, for example."""
+DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises on damage, by format: SyntaxError for chunks of PNG, for example; or on a file that says
+it is so large that its pixels would fill the memory."""
 
 _CHECK_SIZE = (32, 32)
 _ORIENTATION = 0x0112  # of EXIF
@@ -70,14 +67,6 @@ class Box(NamedTuple):
 
 
 @lru_cache(1)
-def formats() -> tuple[str, ...]:
-    """Formats that are read: all that Pillow reads but :data:`NOT_READ`; common ones first."""
-    Image.init()
-    known = set(Image.OPEN) - NOT_READ
-    return (*(name for name in _FIRST if name in known), *sorted(known - set(_FIRST)))
-
-
-@lru_cache(1)
 def suffixes() -> frozenset[str]:
     """Endings of the names of files that are read, in small letters with the dot."""
     read = formats()
@@ -113,7 +102,7 @@ def open_image(
         raise InputError(
             f"{file}: no such image; it was there when the data was listed, or the table names it wrongly"
         ) from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(
             f"{file}: not an image that decodes ({_reason(error)}); replace or remove the file"
         ) from error
@@ -183,7 +172,7 @@ def _opened(file: str | Path | BinaryIO) -> Iterator[Image.Image]:
             yield opened
     except FileNotFoundError:
         raise InputError(f"{file}: no such image; restore the file") from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(f"{file}: not an image ({_reason(error)}); replace or remove the file") from error
 
 
@@ -202,7 +191,7 @@ def find_damage(file: str | Path) -> str | None:
             opened.load()
     except FileNotFoundError:
         return "missing"
-    except _DAMAGE as error:
+    except DAMAGE as error:
         return _reason(error)
     return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reid_al_env.errors import InputError
+from reid_al_env.spreadsheet import unescape_cell
 
 _SEPARATORS = ",;\t"
 
@@ -61,7 +62,7 @@ def read_rows(file: Path) -> Rows:
             for cells in reader:
                 begun, last = last + 1, reader.line_num
                 if any(cell.strip() for cell in cells):
-                    padded = [*cells, *[""] * len(columns)]
+                    padded = [*map(unescape_cell, cells), *[""] * len(columns)]
                     rows.append({name: padded[place].strip() for place, name in enumerate(columns)})
                     lines.append(begun)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
-from reid_al_agents.files import write_text
+from reid_al_agents.files import read_json, write_json
 from reid_al_env.errors import InputError
 
 from .split import IDENTITY_SETS, Split
@@ -28,11 +27,7 @@ def load_split(path: str | Path) -> Split:
     Raises:
         InputError: The file is missing or is not such an object.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot be read as a split ({reason}); expected a JSON object") from error
+    content = read_json(path, " as a split", "expected a JSON object")
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: a JSON {type(content).__name__}; "
@@ -82,4 +77,4 @@ def save_split(split: Split, path: str | Path) -> None:
         InputError: The file cannot be written.
     """
     content = {key: value for key, value in asdict(split).items() if value or key not in (*_OWN, "protocol")}
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_json(path, content, indent=1)

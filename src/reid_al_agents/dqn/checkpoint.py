@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.replay import NStepDictReplay
-from reid_al_agents.files import atomic_write, make_folder
+from reid_al_agents.files import atomic_write, make_folder, read_arrays
 from reid_al_env.errors import InputError
 
 FILE_NAME = "dqn.npz"
@@ -53,8 +52,7 @@ def read_state(folder: str | Path) -> dict[str, Any]:
     Raises:
         InputError: There is no readable checkpoint.
     """
-    kept: dict[str, Any] = json.loads(str(_read(folder)["kept"]))["state"]
-    return kept
+    return _read(folder)[1]["state"]  # type: ignore[no-any-return]
 
 
 def restore(folder: str | Path, model: MaskedDQN) -> None:
@@ -63,15 +61,14 @@ def restore(folder: str | Path, model: MaskedDQN) -> None:
     Raises:
         InputError: There is no readable checkpoint, or it is that of another model.
     """
-    arrays = _read(folder)
-    kept = json.loads(str(arrays["kept"]))
+    arrays, kept = _read(folder)
     try:
         _restore_networks(model, arrays)
         _restore_optimizer(model, arrays)
         buffer = model.replay_buffer
         assert isinstance(buffer, NStepDictReplay)
         buffer.load_arrays(_under(arrays, "replay"))
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{Path(folder) / FILE_NAME}: is the checkpoint of another model ({reason}); "
@@ -80,24 +77,22 @@ def restore(folder: str | Path, model: MaskedDQN) -> None:
     model._n_updates = kept["updates"]
 
 
-def _read(folder: str | Path) -> _Arrays:
+def _read(folder: str | Path) -> tuple[_Arrays, dict[str, Any]]:
     path = Path(folder) / FILE_NAME
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected the checkpoint of a learning selector")
+    arrays = read_arrays(path, "put the folder's own back or start a new run")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is not a readable checkpoint ({error}); start a new run") from error
-    if "kept" not in arrays:
-        raise InputError(f"{path}: is not the checkpoint of a learning selector; start a new run")
-    version = json.loads(str(arrays["kept"])).get("version", 1)
+        kept = json.loads(str(arrays["kept"]))
+        version = kept.get("version", 1)
+    except (KeyError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: is not the checkpoint of a learning selector; start a new run") from error
     if version != _VERSION:
         raise InputError(
             f"{path}: is a checkpoint of layout {version}, expected {_VERSION}; go on with the version of "
             "reid-al that wrote it, or start a new run"
         )
-    return arrays
+    return arrays, kept
 
 
 def _network_arrays(model: MaskedDQN) -> _Arrays:

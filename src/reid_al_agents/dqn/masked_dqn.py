@@ -7,6 +7,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, ClassVar
 from zipfile import BadZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 import torch
@@ -202,7 +203,7 @@ class MaskedDQN(DQN):
         try:
             with np.load(path, allow_pickle=False) as file:
                 self._own_buffer().load_arrays(dict(file))
-        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, ZlibError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{path}: is not a replay buffer that fits this model ({reason}); give a file of "

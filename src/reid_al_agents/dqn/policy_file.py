@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from gymnasium import spaces
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
+from reid_al_agents.dqn.networks import GraphQNetwork, MlpQNetwork
 from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
-from reid_al_agents.dqn.settings import POLICIES
-from reid_al_agents.files import read_header, write_tensors
+from reid_al_agents.dqn.settings import POLICIES, DQNSettings
+from reid_al_agents.files import read_tensors, write_tensors
 from reid_al_env.env import observation_space
 from reid_al_env.errors import InputError
+from reid_al_env.settings import check_value, field_of
 
 FORMAT = "reid-al-policy"
 VERSION = "1"
+LARGEST_POOL = 2000
+"""Candidates of a query beyond which a file's header is not believed; graphs have their square of numbers."""
+
 _Header = dict[str, Any]
 
 
@@ -85,11 +90,9 @@ def load_policy(path: str | Path, *, pool_size: int | None = None) -> LoadedPoli
             "use that pool size or a graph policy, which serves any"
         )
     kind = GraphPolicy if header["policy"] == "graph" else MlpPolicy
-    try:
-        policy = kind(observation_space(size), spaces.Discrete(size), lambda _: 0.0, **header["network"])
-    except TypeError as error:
-        raise InputError(f"{path}: its header describes no {header['policy']} network ({error})") from error
-    _fill(path, policy, weights)
+    _check_weights(path, header, weights)
+    policy = kind(observation_space(size), spaces.Discrete(size), lambda _: 0.0, **header["network"])
+    _fill(policy, weights)
     return LoadedPolicy(policy, header["policy"], header["network"], header["seen"])
 
 
@@ -109,10 +112,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], _Header]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a policy saved by reid-al (.safetensors)")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = _parse(read_header(file))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        weights, told = read_tensors(path)
+        header = _parse(told)
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError),
+        InputError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: is no policy file ({reason}); "
@@ -129,7 +134,14 @@ def _parse(header: Mapping[str, str]) -> _Header:
     if header["policy"] not in POLICIES:
         raise ValueError(f"its header says policy {header['policy']}")
     network = {name: int(value) for name, value in json.loads(header["network"]).items()}
+    expected = {"hidden", "rounds"} if header["policy"] == "graph" else set()
+    if set(network) != expected:
+        raise ValueError(f"its header describes no {header['policy']} network")
+    for name, value in network.items():
+        check_value(field_of(DQNSettings, name), value)
     seen = json.loads(header["seen"])
+    if not 1 <= int(seen["pool_size"]) <= LARGEST_POOL:
+        raise ValueError(f"its header says pool_size {seen['pool_size']}; expected 1 to {LARGEST_POOL}")
     return {
         "policy": header["policy"],
         "network": network,
@@ -137,13 +149,32 @@ def _parse(header: Mapping[str, str]) -> _Header:
     }
 
 
-def _fill(path: Path, policy: GraphPolicy | MlpPolicy, weights: Mapping[str, Tensor]) -> None:
+def _check_weights(path: Path, header: _Header, weights: Mapping[str, Tensor]) -> None:
+    """See that the tensors are those of the network that the header describes, before memory is taken for it.
+
+    Raises:
+        InputError: A tensor is missing, left over, of another shape or type, or not finite.
+    """
+    with torch.device("meta"):  # shapes without memory
+        size = header["seen"]["pool_size"]
+        spaces_ = observation_space(size), spaces.Discrete(size)
+        graph = header["policy"] == "graph"
+        network = GraphQNetwork(*spaces_, **header["network"]) if graph else MlpQNetwork(*spaces_)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{path}: its weights do not fit the network of its header ('{name}' has shape "
+                f"{found.get(name)} instead of {expected.get(name)}); save the policy again"
+            )
+        if weights[name].dtype != torch.float32 or not torch.isfinite(weights[name]).all():
+            raise InputError(
+                f"{path}: '{name}' holds other values than finite float32; use an undamaged policy"
+            )
+
+
+def _fill(policy: GraphPolicy | MlpPolicy, weights: Mapping[str, Tensor]) -> None:
     """Put the weights into both networks of a policy, strictly."""
-    try:
-        policy.q_net.load_state_dict(weights)
-        policy.q_net_target.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: its weights do not fit the network of its header ({reason}); save the policy again"
-        ) from error
+    policy.q_net.load_state_dict(weights)
+    policy.q_net_target.load_state_dict(weights)

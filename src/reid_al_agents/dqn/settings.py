@@ -26,8 +26,8 @@ class DQNSettings:
         choices=POLICIES,
         panel="Training",
     )
-    hidden: int = setting(32, help="Width of the graph network's layers", at_least=1)
-    rounds: int = setting(2, help="The graph network's rounds of messages", at_least=1)
+    hidden: int = setting(32, help="Width of the graph network's layers", at_least=1, at_most=4096)
+    rounds: int = setting(2, help="The graph network's rounds of messages", at_least=1, at_most=64)
     learning_rate: float = setting(2e-3, help="Learning rate of Adam", at_least=0)
     gamma: float = setting(0.9, help="Discount factor", at_least=0, at_most=1)
     n_steps: int = setting(1, help="Steps of the n-step return", at_least=1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reid_al_agents.data import ImageSet, load_split
 from reid_al_agents.data.synthetic import load_synthetic
 from reid_al_agents.experiment.demo import DEFAULT, PAPER, DemoSettings
-from reid_al_agents.files import write_text
+from reid_al_agents.files import read_arrays, write_text
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.report.gallery import Identity, Question, draw_identities, draw_questions
 from reid_al_agents.report.html import KeyFigure, PageFigure, render_page
@@ -84,8 +84,7 @@ def identities_formed(out: Path, images: ImageSet) -> list[Identity]:
         out: The demo's folder.
         images: The pool.
     """
-    with np.load(Folder(out / DEFAULT.folder).groups, allow_pickle=False) as kept:
-        groups = kept["groups"]
+    groups = read_arrays(Folder(out / DEFAULT.folder).groups)["groups"]
     sizes = np.bincount(groups)
     several = [group for group in np.argsort(-sizes, kind="stable") if sizes[group] > 2]
     places = (np.array([1, 3, 5]) * len(several) // 6).tolist()

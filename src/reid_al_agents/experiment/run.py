@@ -69,12 +69,11 @@ def run(
         origin = Provenance.of_this_process(command, (config.seed,), config.as_dict())
         kept = _open(folder, config, pool, origin, resume)
         with EventStore(kept.store or folder.events) as log:
-            events = log.events(kept.run)
+            events = folder.read_log(log, kept)
             folder.check_images(pool.names, pool.fingerprint(), kept, events)
             answered = sum(event.kind == "answer" for event in events)
             oracle = label_oracle(pool, config, answered)
             loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress)
-            _check_rounds(folder, len(loop.rounds))
             keeper = _Keeper(folder, loop, log, kept.run, on_round)
             if not loop.rounds:
                 _warn(pool, config)
@@ -174,16 +173,6 @@ def _warn(pool: Pool, config: RunConfig) -> None:
     features = pool.features().features
     for warning in warnings_about(features, pool.cameras, config.weights is not None):
         _log.warning(warning)
-
-
-def _check_rounds(folder: Folder, refreshes: int) -> None:
-    """See that the log has not lost refreshes that ``metrics.jsonl``, which is made from it, knows of."""
-    lines = len(folder.metrics.read_bytes().splitlines()) if folder.metrics.is_file() else 0
-    if lines > refreshes:
-        raise InputError(
-            f"{folder.events}: holds {refreshes} refreshes, but {folder.metrics.name} counts {lines}; "
-            "put the folder's own log back"
-        )
 
 
 def _has_events(folder: Folder, kept: Kept) -> bool:

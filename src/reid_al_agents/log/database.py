@@ -133,6 +133,8 @@ class Database:
         # byte of it alone.
         what = "cannot be opened as an event store"
         with self._reporting(what), self._engine.begin() as connection:
+            if self._is_sqlite:
+                self._check_integrity(connection)
             if not store_schema.is_blank(connection):
                 store_schema.stored_version(connection, self.where)
         with self.writing([_OPENING], what) as connection:
@@ -143,6 +145,15 @@ class Database:
             with self._reporting(what), self._turn:
                 if _use_write_ahead_log(self._engine):
                     self._group = GroupSync(Path(f"{self._address.url.database}-wal"))
+
+    def _check_integrity(self, connection: Connection) -> None:
+        """See that no row was lost between the file's pages; what is in the rows is under their checksums."""
+        found = str(connection.execute(text("PRAGMA integrity_check(1)")).scalar_one())
+        if found != "ok":
+            raise InputError(
+                f"{self.where}: is damaged ({' '.join(found.split())}); "
+                "restore it from a backup, or save what `sqlite3 FILE .recover` finds"
+            )
 
     @contextmanager
     def _reporting(self, what: str) -> Iterator[None]:

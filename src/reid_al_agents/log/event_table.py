@@ -1,13 +1,13 @@
 """The append-only table of events: what is written there stays, and an undo is one more row."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from reid_al_agents.log.checksum import EVENT_COLUMNS, checksum
 from reid_al_agents.log.database import Database
 from reid_al_agents.log.events import (
     RETRACTABLE,
@@ -18,11 +18,12 @@ from reid_al_agents.log.events import (
 )
 from reid_al_agents.log.schema import events as table
 from reid_al_agents.log.validation import event_row, load_json
+from reid_al_env.errors import InputError
 
 _Row = dict[str, Any]
 
-_COLUMNS = tuple(field.name for field in fields(Event))
-_SELECT = select(*(table.c[name] for name in _COLUMNS))
+_COLUMNS = (*EVENT_COLUMNS, "id")
+_SELECT = select(*(table.c[name] for name in (*_COLUMNS, "checksum")))
 _NOT_STORED = "events could not be stored"
 _AT_ONCE = 2000  # rows of one INSERT statement's batch
 
@@ -81,16 +82,20 @@ class EventTable:
     def _read(self, wanted: ColumnElement[bool]) -> list[Event]:
         with self._database.reading() as connection:
             rows = connection.execute(_SELECT.where(wanted).order_by(table.c.id)).all()
-        return [_event(row) for row in rows]
+        return [_event(row, self._database.where) for row in rows]
 
     def _insert(self, connection: Connection, row: _Row) -> tuple[Event, bool]:
         # First recognise a repeated undo by its key: its target has been taken back and would be refused.
-        if row["kind"] in TAKING_BACK and _find(connection, row["run"], row["key"]) is None:
+        if row["kind"] in TAKING_BACK and self._find(connection, row["run"], row["key"]) is None:
             _check_target(connection, row)
         inserted = connection.execute(self._inserting().values(row).returning(table.c.id)).first()
-        stored = _find(connection, row["run"], row["key"])
+        stored = self._find(connection, row["run"], row["key"])
         assert stored is not None  # nothing is ever deleted
         return stored, inserted is not None
+
+    def _find(self, connection: Connection, run: str, key: str) -> Event | None:
+        row = connection.execute(_SELECT.where(table.c.run == run, table.c.key == key)).first()
+        return None if row is None else _event(row, self._database.where)
 
     def _inserting(self) -> postgresql.Insert | sqlite.Insert:
         return self._database.insert(table).on_conflict_do_nothing(index_elements=["run", "key"])
@@ -124,20 +129,21 @@ def _insert_all(
         connection.execute(statement, rows[start : start + _AT_ONCE])
 
 
-def _find(connection: Connection, run: str, key: str) -> Event | None:
-    row = connection.execute(_SELECT.where(table.c.run == run, table.c.key == key)).first()
-    return None if row is None else _event(row)
-
-
 def _count(connection: Connection, runs: set[str]) -> int:
     statement = select(func.count()).select_from(table).where(table.c.run.in_(runs))
     return int(connection.execute(statement).scalar_one())
 
 
-def _event(row: Sequence[Any]) -> Event:
+def _event(row: Sequence[Any], where: str) -> Event:
+    *values, id_, said = row
+    if checksum(values) != said:
+        raise InputError(
+            f"{where}: event {id_} is damaged (it does not fit its checksum); restore the database from a "
+            "backup"
+        )
     # Filled past the frozen class's constructor, which takes twice as long: a run has 100,000 of these.
     event = object.__new__(Event)
-    values = vars(event)
-    values.update(zip(_COLUMNS, row, strict=True))
-    values["payload"] = load_json(values["payload"])
+    content = vars(event)
+    content.update(zip(_COLUMNS, (*values, id_), strict=True))
+    content["payload"] = load_json(content["payload"], f"{where}: event {id_}")
     return event

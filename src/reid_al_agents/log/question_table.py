@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, union
 from sqlalchemy.dialects import postgresql, sqlite
 
+from reid_al_agents.log.checksum import QUESTION_COLUMNS, checksum
 from reid_al_agents.log.database import Database
 from reid_al_agents.log.event_table import is_effective
 from reid_al_agents.log.events import Lease, StoredQuestion
@@ -17,9 +17,8 @@ from reid_al_agents.log.schema import questions as table
 from reid_al_agents.log.validation import load_json, question_row
 from reid_al_env.errors import InputError
 
-_COLUMNS = tuple(field.name for field in fields(StoredQuestion))
-_DETAIL = _COLUMNS.index("detail")
-_SELECT = select(*(table.c[name] for name in _COLUMNS))
+_DETAIL = QUESTION_COLUMNS.index("detail")
+_SELECT = select(*(table.c[name] for name in (*QUESTION_COLUMNS, "checksum")))
 _AT_ONCE = 500  # ids in one statement: older SQLite takes 999 values
 
 
@@ -54,7 +53,7 @@ class QuestionTable:
         with self._database.reading() as connection:
             for part in _parts(ids):
                 for row in connection.execute(_SELECT.where(table.c.id.in_(part))):
-                    found[row[0]] = _question(row)
+                    found[row[0]] = _question(row, self._database.where)
         return {id_: found[id_] for id_ in ids if id_ in found}
 
     def lease(self, ids: Sequence[str], annotator: str, now: float, seconds: float, most: int) -> list[str]:
@@ -129,7 +128,12 @@ def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
 
 
-def _question(row: Sequence[Any]) -> StoredQuestion:
-    values = list(row)
-    values[_DETAIL] = load_json(values[_DETAIL])
+def _question(row: Sequence[Any], where: str) -> StoredQuestion:
+    *values, said = row
+    if checksum(values) != said:
+        raise InputError(
+            f"{where}: question {values[0]!r} is damaged (it does not fit its checksum); "
+            "restore the database from a backup"
+        )
+    values[_DETAIL] = load_json(values[_DETAIL], f"{where}: question {values[0]!r}")
     return StoredQuestion(*values)

@@ -14,18 +14,20 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     insert,
     inspect,
     select,
+    text,
     update,
 )
 from sqlalchemy.types import TypeEngine
 
+from reid_al_agents.log.checksum import EVENT_COLUMNS, QUESTION_COLUMNS, checksum
 from reid_al_env.errors import InputError
 
-SCHEMA_VERSION = 1
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
-"""What brings a store of the version that is the key to the next one."""
+SCHEMA_VERSION = 2
+"""Version 1 had no checksums."""
 
 _APPLICATION = "reid-al event store"
 
@@ -50,6 +52,7 @@ questions = Table(
     Column("probability", _REAL),
     Column("detail", Text, nullable=False),
     Column("created_at", _REAL, nullable=False),
+    Column("checksum", _WHOLE, nullable=False),
     UniqueConstraint("run", "number"),
 )
 
@@ -86,6 +89,7 @@ events = Table(
     Column("step", _WHOLE),
     Column("target", _WHOLE),
     Column("payload", Text, nullable=False),
+    Column("checksum", _WHOLE, nullable=False),
     UniqueConstraint("run", "key"),
     UniqueConstraint("run", "target"),  # nothing is taken back twice; rows without a target do not collide
     Index("events_of_run", "run", "id"),
@@ -93,6 +97,23 @@ events = Table(
     Index("events_of_question", "question"),
     sqlite_autoincrement=True,  # an id is never given again
 )
+
+
+def _add_checksums(connection: Connection) -> None:
+    """Version 1 to 2: what is stored counts as sound from here on."""
+    for table, columns in ((events, EVENT_COLUMNS), (questions, QUESTION_COLUMNS)):
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN checksum BIGINT NOT NULL DEFAULT 0"))
+        rows = connection.execute(select(table.c.id, *(table.c[name] for name in columns)))
+        sums = [{"row": id_, "sum": checksum(values)} for id_, *values in rows]
+        change = update(table).where(table.c.id == bindparam("row")).values(checksum=bindparam("sum"))
+        for start in range(0, len(sums), _AT_ONCE):
+            connection.execute(change, sums[start : start + _AT_ONCE])
+
+
+_AT_ONCE = 2000  # rows of one UPDATE statement's batch
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_checksums}
+"""What brings a store of the version that is the key to the next one."""
 
 
 def is_blank(connection: Connection) -> bool:

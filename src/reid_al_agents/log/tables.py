@@ -1,7 +1,5 @@
 """Tables for other programs: pairs, identities, the whole log, and wildlife-datasets' metadata."""
 
-import csv
-import io
 import json
 import os
 from collections import Counter
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.log.events import ABOUT_A_PAIR, Event, payload_images
 from reid_al_env.errors import InputError
+from reid_al_env.spreadsheet import csv_text
 
 PAIR_COLUMNS = (
     *("key", "run", "round", "step", "query", "candidate", "query_name", "candidate_name", "answer"),
@@ -45,7 +44,7 @@ def pairs_csv(events: Iterable[Event]) -> str:
         The table, with the columns `PAIR_COLUMNS`; `answer` is +1, -1 or 0.
     """
     rows = ([_pair_value(event, column) for column in PAIR_COLUMNS] for event in about_pairs(events))
-    return _csv(PAIR_COLUMNS, rows)
+    return csv_text(PAIR_COLUMNS, rows)
 
 
 def identities_csv(
@@ -83,7 +82,7 @@ def identities_csv(
         header += ["confirmed", "n_confirmed"]
         for row, group, sure in zip(rows, groups.tolist(), confirmed.tolist(), strict=True):
             row += [int(sure), counts[group]]
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 IMAGE_NAMES = "image_names"
@@ -142,7 +141,7 @@ def wildlife_csv(
     for index, (group, file) in enumerate(zip(groups.tolist(), files, strict=True)):
         camera = () if cameras is None else (int(cameras[index]),)
         rows.append((index, identities[group], file, *camera))
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def about_pairs(events: Iterable[Event]) -> list[Event]:
@@ -188,11 +187,3 @@ def _pair_value(event: Event, column: str) -> object:
             return "import"
         return "labels" if event.annotator == LABELS else "person"
     return getattr(event, column)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

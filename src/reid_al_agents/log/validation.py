@@ -6,6 +6,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+from reid_al_agents.log.checksum import EVENT_COLUMNS, QUESTION_COLUMNS, checksum
 from reid_al_agents.log.events import (
     ABOUT_A_PAIR,
     ANSWERS,
@@ -27,7 +28,7 @@ def event_row(event: Event) -> dict[str, Any]:
         event: Its numbers may be NumPy's.
 
     Returns:
-        Value by column, without the id.
+        Value by column, without the id; the checksum covers all others.
 
     Raises:
         InputError: The event cannot be stored or makes no sense.
@@ -44,7 +45,7 @@ def event_row(event: Event) -> dict[str, Any]:
         raise InputError(f"{where}: no annotator for kind {event.kind}; name one")
     if event.kind in ABOUT_A_PAIR:
         _check_pair(where, event)
-    return {
+    row = {
         "key": _text(where, "key", event.key, needed=True),
         "run": _text(where, "run", event.run, needed=True),
         "kind": event.kind,
@@ -66,6 +67,7 @@ def event_row(event: Event) -> dict[str, Any]:
         "target": _optional_whole(where, "target", event.target),
         "payload": _json(where, "payload", event.payload),
     }
+    return {**row, "checksum": checksum(row[name] for name in EVENT_COLUMNS)}
 
 
 def question_row(question: StoredQuestion) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def question_row(question: StoredQuestion) -> dict[str, Any]:
         question: Its numbers may be NumPy's.
 
     Returns:
-        Value by column.
+        Value by column; the checksum covers all others.
 
     Raises:
         InputError: The question cannot be stored or makes no sense.
@@ -96,14 +98,27 @@ def question_row(question: StoredQuestion) -> dict[str, Any]:
     }
     if row["query"] == row["candidate"]:
         raise InputError(f"{where}: image {row['query']} against itself; expected two different images")
-    return row
+    return {**row, "checksum": checksum(row[name] for name in QUESTION_COLUMNS)}
 
 
-def load_json(text: str) -> dict[str, Any]:
-    """Read what a row keeps as JSON; quick for the empty object most rows have."""
+def load_json(text: str, where: str) -> dict[str, Any]:
+    """Read what a row keeps as JSON; quick for the empty object most rows have.
+
+    Args:
+        text: The JSON.
+        where: The row, for a message.
+
+    Raises:
+        InputError: It is no JSON object.
+    """
     if text == "{}":
         return {}
-    value: dict[str, Any] = json.loads(text)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: holds no JSON ({error}); restore the database from a backup") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: holds no JSON object; restore the database from a backup")
     return value
 
 
@@ -149,7 +164,7 @@ def _real(where: str, what: str, value: Any) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{where}: {what} is {value!r}; expected a finite number")
-    return number
+    return number + 0.0  # SQLite gives -0.0 back as 0.0
 
 
 def _optional_whole(where: str, what: str, value: Any) -> int | None:

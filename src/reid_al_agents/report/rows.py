@@ -1,7 +1,5 @@
 """One row per selector, seed and number of answers, and the files such rows are kept in."""
 
-import csv
-import io
 import json
 import math
 import os
@@ -13,6 +11,7 @@ from typing import Any
 from reid_al_agents.files import write_text
 from reid_al_agents.report.machine import Provenance
 from reid_al_env.errors import InputError
+from reid_al_env.spreadsheet import csv_text
 
 
 @dataclass(frozen=True)
@@ -155,11 +154,7 @@ def write_csv(path: str | os.PathLike[str], rows: Sequence[ResultRow]) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ROW_NAMES, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.as_dict() for row in rows)
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(ROW_NAMES, ([row.as_dict()[name] for name in ROW_NAMES] for row in rows)))
 
 
 def _is_not_finite(value: object) -> bool:

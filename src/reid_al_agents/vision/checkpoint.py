@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from reid_al_agents.files import read_header
+from reid_al_agents.files import read_tensors
 from reid_al_env.errors import InputError
 
 _DEPTH = 4
@@ -60,16 +59,31 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     entries = {place: tensors for place, tensors in _tensors(content, "", _DEPTH) if tensors}
     if not entries:
         raise InputError(f"{path}: holds no named tensors; expected a state dict of a backbone")
+    for tensors in entries.values():
+        _check_plain(path, tensors)
     return Checkpoint(path, entries, _said_of_itself(content))
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
-            return Checkpoint(path, {"": tensors}, read_header(file))
-    except (OSError, ValueError, SafetensorError) as error:
+        tensors, header = read_tensors(path)
+        return Checkpoint(path, {"": tensors}, header)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: is not a readable safetensors file ({_first_line(error)})") from error
+
+
+def _check_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are no arrays of real numbers in memory; some of them claim any size."""
+    for name, tensor in tensors.items():
+        kinds = {
+            "sparse": tensor.layout != torch.strided,
+            "without values (on the meta device)": tensor.is_meta,
+            "quantised": tensor.is_quantized,
+            "complex": tensor.is_complex(),
+        }
+        found = next((kind for kind, has in kinds.items() if has), None)
+        if found is not None:
+            raise InputError(f"{path}: '{name}' is {found}; save the weights as plain numbers")
 
 
 class _Inert:

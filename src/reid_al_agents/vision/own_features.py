@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.files import read_arrays
 from reid_al_env.errors import InputError
 
 FEATURE_NAMES = ("features", "feature", "embeddings", "embedding", "vectors", "vector")
@@ -65,11 +66,7 @@ def read_features(path: str | Path, names: Sequence[str]) -> NDArray[np.float32]
 
 
 def _read_npz(path: Path) -> tuple[NDArray[Any], list[str] | None]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: is not a readable .npz of plain arrays ({error})") from error
+    arrays = read_arrays(path, "save it again with numpy.savez")
     paths = _first(arrays, PATH_NAMES)
     return _named_features(path, arrays), None if paths is None else [str(name) for name in paths]
 
@@ -77,7 +74,7 @@ def _read_npz(path: Path) -> tuple[NDArray[Any], list[str] | None]:
 def _read_npy(path: Path) -> tuple[NDArray[Any], None]:
     try:
         return np.load(path, allow_pickle=False), None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # damage makes ast, tokenize and NumPy raise a dozen kinds
         raise InputError(f"{path}: is not a readable .npy of numbers ({error})") from error
 
 

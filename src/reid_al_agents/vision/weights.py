@@ -17,6 +17,7 @@ from reid_al_agents.vision.matching import BATCH_COUNTER, Match, input_statistic
 from reid_al_agents.vision.normalisation import Normalisation
 from reid_al_env.errors import InputError
 
+_REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 PRETRAINED = "pretrained"
 """Stands for a file of weights: those that the backbone's library publishes."""
 
@@ -46,6 +47,11 @@ def load_weights(model: EmbeddingNet, path: str | Path) -> LoadReport:
     given, report, found = _fit(checkpoint, model)
     if not report.fits:
         raise InputError(report.refusal())
+    for ours, theirs in found.source.items():
+        if model.trunk.state_dict()[ours].is_floating_point() and given[theirs].dtype not in _REAL:
+            raise InputError(
+                f"{path}: '{theirs}' is of type {given[theirs].dtype}; save the weights as float32"
+            )
     broken = [name for name, theirs in found.source.items() if not torch.isfinite(given[theirs]).all()]
     if broken:
         raise InputError(f"{path}: '{broken[0]}' has values that are not finite; use an undamaged checkpoint")

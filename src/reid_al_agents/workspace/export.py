@@ -163,7 +163,7 @@ def _beliefs(folder: Folder, pool: ImageSet | FeatureSet, store: str | None) -> 
     tracklets = pool.tracklets if isinstance(pool, ImageSet) else None
     different = pool.known_different if isinstance(pool, ImageSet) else None
     with EventStore(store or kept.store or folder.events) as log:
-        events = log.events(kept.run)
+        events = folder.read_log(log, kept)
     beliefs = Beliefs.replay(
         lambda excluded: known_beforehand(len(pool), tracklets, excluded, different),
         events,

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.files import write_arrays
+from reid_al_agents.files import read_arrays, write_arrays
 from reid_al_env import InputError
 
 FEATURES = "features.npz"
+
+_MEND = "delete it, and reid-al annotate makes it again"
 
 
 def read_features(folder: Path, count: int) -> NDArray[np.float32]:
@@ -25,17 +27,12 @@ def read_features(folder: Path, count: int) -> NDArray[np.float32]:
         InputError: They are not there, damaged, or of another pool.
     """
     path = folder / FEATURES
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            features = np.asarray(kept["features"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, EOFError, MemoryError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it, and it is made again") from error
-    except Exception as error:  # a damaged archive raises what its reader likes, zipfile.BadZipFile for one
-        raise InputError(f"{path}: is damaged ({error}); delete it, and it is made again") from error
-    if features.ndim != 2 or len(features) != count or not np.isfinite(features).all():
-        raise InputError(
-            f"{path}: shape {features.shape} for a pool of {count} images; delete it, and it is made again"
-        )
+    features = read_arrays(path, _MEND).get("features")
+    if features is None or features.dtype != np.float32 or features.ndim != 2 or len(features) != count:
+        found = "no features" if features is None else f"{features.dtype} of shape {features.shape}"
+        raise InputError(f"{path}: holds {found} for a pool of {count} images; {_MEND}")
+    if not np.isfinite(features).all():
+        raise InputError(f"{path}: holds values that are not finite; {_MEND}")
     return features
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.files import make_folder, write_arrays, write_text
+from reid_al_agents.files import OWN_BACK, make_folder, read_json, write_arrays, write_json, write_text
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.settings import RunConfig
@@ -137,7 +137,7 @@ class Folder:
             "annotation": dict(kept.annotation),
             **kept.origin,
         }
-        write_text(self.config, json.dumps(content, indent=2) + "\n")
+        write_json(self.config, content)
 
     def kept(self) -> Kept:
         """What :meth:`keep` wrote; a folder of version 0.1 is brought up to date first.
@@ -151,8 +151,8 @@ class Folder:
 
             upgrade(self, content)
             content = self._read()
-        if content.get("store") is None and not self.events.is_file():
-            raise InputError(f"{self.events}: is missing; it holds the answers, so put the folder's own back")
+        if content.get("store") is None:
+            self._check_log_file()
         if content["format"] != FORMAT:
             raise InputError(
                 f"{self.config}: is of format {content['format']!r}, this program reads {FORMAT}; "
@@ -160,6 +160,8 @@ class Folder:
             )
         try:
             known = {"format", "run", "store", "fingerprint", "settings", "annotation"}
+            if not isinstance(content["store"], str | None):
+                raise ValueError("store is no text")
             return Kept(
                 RunConfig.from_dict(content["settings"]),
                 str(content["run"]),
@@ -170,6 +172,36 @@ class Folder:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{self.config}: cannot be read ({error}); put the folder's own back") from error
+
+    def _check_log_file(self) -> None:
+        """The log's file is there before the settings are, with its tables in it."""
+        if not self.events.is_file() or self.events.stat().st_size == 0:
+            state = "is empty" if self.events.is_file() else "is missing"
+            raise InputError(f"{self.events}: {state}; it holds the answers, so {OWN_BACK}")
+
+    def read_log(self, log: EventStore, kept: Kept) -> list[Event]:
+        """The events of the folder's run, in order.
+
+        Raises:
+            InputError: The log is that of another folder, or has lost refreshes that ``metrics.jsonl``, which
+                is made from it, knows of.
+        """
+        events = log.events(kept.run)
+        if not events and kept.store is None and (others := log.runs()):
+            raise InputError(f"{self.events}: holds {', '.join(others)}, not {kept.run}; {OWN_BACK}")
+        refreshes = sum(event.kind == "refresh" for event in events)
+        lines = self._count_metrics()
+        if lines > refreshes:
+            raise InputError(
+                f"{self.events}: holds {refreshes} refreshes, but {self.metrics.name} counts {lines}; "
+                "put the folder's own log back"
+            )
+        return events
+
+    def _count_metrics(self) -> int:
+        """Whole lines of ``metrics.jsonl``; damaged ones are written again from the log."""
+        lines = self.metrics.read_bytes().splitlines() if self.metrics.is_file() else []
+        return sum(_is_metrics(line) for line in lines)
 
     def settings(self) -> RunConfig:
         """The settings that the run or session was begun with.
@@ -185,13 +217,10 @@ class Folder:
         Raises:
             InputError: They cannot be read.
         """
-        try:
-            names = json.loads(self.pool.read_text(encoding="utf-8"))
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError("it is no list of names")
-            return np.array(names, dtype=np.str_).reshape(-1)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.pool}: cannot be read ({error}); put the folder's own back") from error
+        names = read_json(self.pool)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"{self.pool}: is no list of names; {OWN_BACK}")
+        return np.array(names, dtype=np.str_).reshape(-1)
 
     def check_images(
         self, names: NDArray[np.str_], fingerprint: str | None, kept: Kept, events: Sequence[Event]
@@ -201,11 +230,13 @@ class Folder:
         Raises:
             InputError: It was begun with other images or start weights, or its log is about other images.
         """
-        same = np.array_equal(self.names(), names)
+        before = self.names()
+        same = np.array_equal(before, names)
         weights = fingerprint is None or kept.fingerprint in (None, fingerprint)
         if not same or not weights:
+            what = "start weights" if same else f"images ({_first_difference(before, names)})"
             raise InputError(
-                f"{self.path}: was started with other images{'' if not same else ' or start weights'}; "
+                f"{self.path}: was started with other {what}; "
                 "go on with the same ones or choose another --out"
             )
         for event in events:
@@ -234,14 +265,28 @@ class Folder:
     def _read(self) -> dict[str, Any]:
         path = self.config if self.config.is_file() else self.path / "annotate.json"
         if not path.is_file():
+            self.check_whole()
             raise InputError(f"{self.path}: holds no run and no session; name the folder of one")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict):
-                raise ValueError("it is no JSON object")
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); put the folder's own back") from error
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: is no JSON object; {OWN_BACK}")
         return content
+
+
+def _is_metrics(line: bytes) -> bool:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "round" in content
+
+
+def _first_difference(before: NDArray[np.str_], now: NDArray[np.str_]) -> str:
+    """Where two lists of images differ, in words."""
+    if len(before) != len(now):
+        return f"pool.json lists {len(before)}, the data {len(now)}"
+    place = int(np.argmax(before != now))
+    return f"pool.json lists '{before[place]}' as image {place}, the data '{now[place]}'"
 
 
 def new_run() -> str:

@@ -68,5 +68,5 @@ def _holder(folder: Path) -> str:
         held = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
         process = f"process {int(held['pid'])} on {held['host']}"
         return f"is open in {process} since {held['since']} ({held['command']})"
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return "is open in another process"

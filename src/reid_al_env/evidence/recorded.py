@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reid_al_env.errors import InputError
+from reid_al_env.spreadsheet import unescape_cell
 
 _BY_INDEX, _BY_NAME = ("query", "candidate"), ("query_name", "candidate_name")
 
@@ -151,7 +152,7 @@ def _read(file: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
                         f"{file}: line {reader.line_num} has {len(row)} values but the header {len(header)}"
                     )
                 if row:
-                    rows.append((reader.line_num, [row[place] for place in places]))
+                    rows.append((reader.line_num, [unescape_cell(row[place]) for place in places]))
             return rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: cannot be read as CSV ({error}); expected a pair log") from error

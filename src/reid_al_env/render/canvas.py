@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_env.image_formats import formats
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -89,9 +91,9 @@ def read_crop(file: str) -> Image.Image | None:
     from PIL import Image
 
     try:
-        with Image.open(file) as found:
+        with Image.open(file, formats=formats()) as found:
             image = found.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     image.thumbnail((320, 640))
     return image
