@@ -1,4 +1,4 @@
-"""A checksum over the columns of a row, so that damage on a disk cannot pass for what somebody said."""
+"""A checksum over the columns of a row, so that damage on the disk cannot pass for an answer."""
 
 import json
 import zlib

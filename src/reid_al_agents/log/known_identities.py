@@ -18,7 +18,7 @@ from reid_al_agents.log.events import Event
 from reid_al_env.errors import InputError
 
 TRUST = 0.98
-"""How far identities are trusted where nobody says."""
+"""Default trust in imported identities."""
 
 _OWN_COLUMNS = frozenset({"name", "identity", "group_size"})  # of identities.csv
 _NUMBERED = re.compile(r"identity_\d+")  # what wildlife.csv calls an identity without a name
@@ -107,7 +107,7 @@ def identity_events(
     Args:
         identities: What was known.
         index: Dataset index of each image by its name.
-        run: The run that is told.
+        run: Id of the run that the identities are imported into.
         trust: Probability that two images of one identity show one individual, in (0.5, 1).
         where: File or data set that they come from, for messages and the log.
         now: The time, in seconds since 1970-01-01 UTC.
