@@ -59,7 +59,7 @@ def run_killed(folder, answers, kills, url="", identities=150):
                     continue
 
         while len(acknowledged) < answers:
-            got = insist(lambda: person.get("/api/questions?count=4"))
+            got = insist(lambda: person.post("/api/questions", {"count": 4}))
             if got["waiting"] == "finished" and not got["questions"]:
                 break
             for question in got["questions"]:
