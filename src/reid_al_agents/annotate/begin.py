@@ -19,7 +19,7 @@ from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering.sides import sides_of
-from reid_al_agents.data import ImageSet, load_checked, load_data, load_split, save_split, whole_pool
+from reid_al_agents.data import ImageSet, load_checked, load_split, save_split, whole_pool
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.known_identities import identities_of, identity_events
 from reid_al_agents.log.store import EventStore
@@ -30,6 +30,7 @@ from reid_al_agents.workspace.features import FEATURES, read_features, read_own_
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_agents.workspace.settled_images import file_hashes, load_settled
 from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def open_session(
         address = store or kept.store or str(folder.events)
         opened = EventStore(address)
         if not folder.pool.is_file():
-            folder.begin(kept, images.names)
+            folder.begin(kept, images.names, file_hashes(folder, images))
         else:
             folder.check_images(images.names, None, kept, folder.read_log(opened, kept))
             folder.keep(kept)
@@ -163,8 +164,9 @@ def _without_password(address: str) -> str:
 def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet:
     """The pool: of the folder's own split, of the one that was named, or everything that decodes."""
     begun = folder.pool.is_file()
+    data: ImageSet | FeatureSet
     if begun:  # its images were checked, and which they are is in its split
-        data = load_data(config.data, config.reading())
+        data = load_settled(folder, config, say=_log.warning)
     else:
         bar = None if progress is None else lambda done, total: progress("check images", done, total)
         data = load_checked(config.data, config.reading(), listing=folder.path / "skipped.csv", progress=bar)
@@ -210,6 +212,7 @@ def _session(
         executor=executor,
         selector_name=config.selector,
         round_=round_,
+        absent=frozenset(np.flatnonzero(images.gone).tolist()),
         seed=config.seed,
     )
     return session, executor

@@ -161,10 +161,12 @@ class Pictures:
         times = self.images.times
         if times is not None and not np.isnat(times[image]):
             return (width, height), str(times[image])
-        return (width, height), None if self.images.files is None else _time_in(self.images.files[image])
+        if self.images.files is None or self.images.gone[image]:
+            return (width, height), None
+        return (width, height), _time_in(self.images.files[image])
 
     def _whole_file(self, image: int) -> str | None:
-        return None if self.images.paths is None else str(self.images.paths[image])
+        return None if self.images.paths is None else str(self.images.paths[image]) or None
 
 
 def _encode(picture: Image, kind: str, **options: Any) -> bytes:

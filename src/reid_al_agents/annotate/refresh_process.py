@@ -55,7 +55,7 @@ def refresh(work: Work) -> dict[str, Any]:
     folder = Folder(Path(work.folder))
     kept = folder.kept()
     config = replace(kept.settings, split=str(folder.split))
-    pool = assemble(config, device=work.device, check=False, progress=_Progress())
+    pool = assemble(config, device=work.device, settle=folder, progress=_Progress())
     if not isinstance(pool, ImagePool):
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")
     figures: dict[str, Any] = {}
@@ -86,6 +86,7 @@ def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) ->
         lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded, pool.known_different),
         events,
         asking.error_rate,
+        pool.gone.nonzero()[0].tolist(),
     )
     seen = FeatureSet(
         read_features(last, len(pool)), pool.identities, pool.cameras, pool.names, source=settings.data

@@ -49,6 +49,7 @@ class AnnotationSession:
         executor: Plans batches in the background; ``None`` plans them in the calling thread.
         selector_name: Stored with the answers.
         round_: Number of refreshes that led to the model.
+        absent: Images whose files are gone; they are not asked about.
         seed: Seed of all random choices.
         clock: Seconds since 1970-01-01 UTC.
 
@@ -77,6 +78,7 @@ class AnnotationSession:
         executor: Executor | None = None,
         selector_name: str = "gain",
         round_: int = 0,
+        absent: frozenset[int] = frozenset(),
         seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -90,6 +92,7 @@ class AnnotationSession:
             clock,
             sides,
             round_,
+            absent,
         )
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")
         self.planner = Planner(self.state, selector, self.episode, executor, seed)

@@ -31,6 +31,7 @@ class State:
         clock: Seconds since 1970-01-01 UTC.
         sides: Which images can be compared; ``None`` where all can.
         round: Number of refreshes that led to the current model.
+        absent: Images whose files are gone.
 
     Attributes:
         beliefs: What follows from the events.
@@ -46,11 +47,12 @@ class State:
     clock: Callable[[], float]
     sides: Sides | None = None
     round: int = 0
+    absent: frozenset[int] = frozenset()
     lock: threading.RLock = field(default_factory=threading.RLock)
     keys: dict[str, Event] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.beliefs = Beliefs(self.known, self.grouping.error_rate)
+        self.beliefs = Beliefs(self.known, self.grouping.error_rate, absent=self.absent)
         self.load()
 
     @property

@@ -55,6 +55,7 @@ class Beliefs:
         known: See :data:`Known`.
         error_rate: Rate of wrong answers that is assumed before any is found, in (0, 0.5).
         events: Those to begin with, undone ones and undos included, in order.
+        absent: Images whose files are gone. They are not asked about any more; what was said of them counts.
 
     Attributes:
         events: Events that count, by id, in order.
@@ -81,16 +82,25 @@ class Beliefs:
         replays: Number of full replays, one for each event that took something back.
     """
 
-    def __init__(self, known: Known, error_rate: float, events: Iterable[Event] = ()) -> None:
+    def __init__(
+        self,
+        known: Known,
+        error_rate: float,
+        events: Iterable[Event] = (),
+        absent: Collection[int] = (),
+    ) -> None:
         self._known, self._assumed_error_rate = known, error_rate
+        self._absent = frozenset(absent)
         self.changes = self.replays = 0
         self.model = MatchModel()
         self.restart(events)
 
     @classmethod
-    def replay(cls, known: Known, events: Iterable[Event], error_rate: float) -> Beliefs:
+    def replay(
+        cls, known: Known, events: Iterable[Event], error_rate: float, absent: Collection[int] = ()
+    ) -> Beliefs:
         """The beliefs after ``events``, undone ones and undos included, in order."""
-        return cls(known, error_rate, events)
+        return cls(known, error_rate, events, absent)
 
     def restart(self, events: Iterable[Event]) -> None:
         """Begin again from ``events``, as :meth:`replay` does."""
@@ -142,8 +152,9 @@ class Beliefs:
 
     def _fold_again(self) -> None:
         self.replays += 1
-        self.excluded = excluded_images(self.events.values())
-        self.constraints = self._known(self.excluded)
+        self._unusable = excluded_images(self.events.values())
+        self.excluded = self._unusable | self._absent
+        self.constraints = self._known(self._unusable)
         self.heard = copy.deepcopy(self.constraints)
         seen, self.model = self.model.seen, MatchModel()
         self.monitor, self.audit = ChangeMonitor(), AuditTrail()
@@ -176,7 +187,7 @@ class Beliefs:
         self._note_audit(event)
         self._note_suspicion(event)
         for item in self._statements(event):
-            if item.i not in self.excluded and item.j not in self.excluded and item.i != item.j:
+            if not self._unusable & {item.i, item.j} and item.i != item.j:
                 self._add(item)
         return self._learn(event)
 
@@ -200,7 +211,7 @@ class Beliefs:
         if event.kind == "split":
             self._keep_names(*split_parts(event))
         if event.kind == "identity" and event.payload.get("name"):
-            for image in known_images(event, self.excluded)[:1]:
+            for image in known_images(event, self._unusable)[:1]:
                 self.names.pop(image, None)
                 self.names[image] = str(event.payload["name"])
 
@@ -263,8 +274,8 @@ class Beliefs:
             yield from edit_evidence(event, self._weight_against(event))
         elif event.kind == "identity":
             firsts = self._known_firsts.setdefault(str(event.payload["source"]), [])
-            yield from identity_evidence(event, self.excluded, tuple(firsts))
-            firsts += known_images(event, self.excluded)[:1]
+            yield from identity_evidence(event, self._unusable, tuple(firsts))
+            firsts += known_images(event, self._unusable)[:1]
         elif event.answer in SIGNS and event.query is not None and event.candidate is not None:
             i, j, sign = event.query, event.candidate, SIGNS[event.answer]
             if event.answer == "cannot_tell":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from reid_al_env.errors import InputError
 from .content import DigestCache
 from .decoding import Box
 from .known_pairs import pairs_in_photographs
-from .pixels import FilePixels, MemoryPixels, PixelSource, Progress
+from .pixels import FilePixels, MemoryPixels, PixelSource, Progress, WithBlanks
 from .protocol import Protocol
 
 _CACHE_BATCH = 512
+_GONE: dict[str, Any] = {"i": -1, "M": np.datetime64("NaT", "s"), "U": ""}  # by kind of column
 _COLUMNS: dict[str, str] = {
     "names": "U",
     "identities": "i8",
@@ -192,6 +194,52 @@ class ImageSet:
         part._rows = _frozen(self._rows[chosen], "i8")
         part._check(None, self._source)
         return part
+
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """(N,) bool; images whose file is no longer there: blank, and nothing is known of them."""
+        return np.zeros(len(self), dtype=bool) if self.files is None else np.asarray(self.files == "")
+
+    def arranged(self, names: Sequence[str], places: ArrayLike) -> ImageSet:
+        """The images as they were called and ordered before some of them changed.
+
+        Args:
+            names: (n,) names, unique.
+            places: (n,) index of each image in this set, no repetition; -1 for one that is gone.
+
+        Returns:
+            A set of n images.
+
+        Raises:
+            InputError: All are gone.
+        """
+        rows = np.asarray(places, dtype=np.int64)
+        there = rows >= 0
+        if not there.any():
+            raise InputError(f"{self.source}: none of the {len(rows)} images is there any more")
+        before = copy(self)
+        columns = {name: getattr(self, name) for name in _COLUMNS if name != "names"}
+        before._set_columns(
+            names=names,
+            **{
+                name: None if column is None else np.where(there, column[rows], _GONE[column.dtype.kind])
+                for name, column in columns.items()
+            },
+        )
+        if self.boxes is not None:
+            before.boxes = tuple(self.boxes[row] if row >= 0 else None for row in rows.tolist())
+        if self.protocol is not None:
+            chosen = self.protocol.subset(np.maximum(rows, 0))
+            before.protocol = replace(
+                chosen,
+                train=chosen.train & there,
+                query=chosen.query & there,
+                gallery=chosen.gallery & there,
+            )
+        before._source = WithBlanks(self._source)
+        before._rows = _frozen(np.where(there, self._rows[rows], -1), "i8")
+        before._check(None, before._source)
+        return before
 
     def with_notes(self, *notes: str) -> ImageSet:
         """The same images with more notes."""

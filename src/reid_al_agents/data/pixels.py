@@ -17,6 +17,7 @@ Progress = Callable[[int, int], None]
 
 _THREADS = 4  # Pillow decodes outside the interpreter lock; more threads than this only wait for memory
 _WORTH_THREADS = 8
+_BLANK_SIZE, _GREY = (64, 128), 128  # (W, H) and colour of an image whose file is gone
 _STEP = 64  # images between two calls of a progress function
 
 
@@ -92,6 +93,35 @@ class MemoryPixels:
     def read(self, rows: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.uint8]:
         """See :class:`PixelSource`."""
         return resize_pixels(self.pixels[rows], size)
+
+
+class WithBlanks:
+    """Images of another source, and grey ones, of which the file is gone, at row −1.
+
+    Args:
+        source: The other source.
+    """
+
+    def __init__(self, source: PixelSource) -> None:
+        self._source = source
+
+    def open(self, row: int, longest: int | None = None) -> Image.Image:
+        """See :class:`PixelSource`."""
+        if row >= 0:
+            return self._source.open(row, longest)
+        return Image.new("RGB", _BLANK_SIZE, (_GREY, _GREY, _GREY))
+
+    def size(self, row: int) -> tuple[int, int]:
+        """See :class:`PixelSource`."""
+        return self._source.size(row) if row >= 0 else _BLANK_SIZE[::-1]
+
+    def read(self, rows: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """See :class:`PixelSource`."""
+        pixels = np.full((len(rows), *size, 3), _GREY, dtype=np.uint8)
+        there = rows >= 0
+        if there.any():
+            pixels[there] = self._source.read(rows[there], size)
+        return pixels
 
 
 def read_each(

@@ -63,7 +63,7 @@ def write_market1501(
         written = [
             (_write_image(unfinished / _IMAGES, images, index, numbers[group], link), index)
             for index, group in enumerate(groups.tolist())
-            if group in numbers
+            if group in numbers and not images.gone[index]
         ]
         write_text(unfinished / MAP, _map(images, written))
         os.replace(unfinished, target)
@@ -74,7 +74,7 @@ def write_market1501(
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return sum(group in numbers for group in groups.tolist())
+    return len(written)
 
 
 def _identity_numbers(sizes: Mapping[int, int], groups: NDArray[np.int64], smallest: int) -> dict[int, int]:

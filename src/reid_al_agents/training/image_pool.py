@@ -84,6 +84,11 @@ class ImagePool:
         return self._pool.names
 
     @property
+    def gone(self) -> NDArray[np.bool_]:
+        """Images whose files are gone, shape (N,)."""
+        return self._pool.gone
+
+    @property
     def identities(self) -> NDArray[np.int64]:
         """See :class:`.Pool`."""
         return self._pool.identities

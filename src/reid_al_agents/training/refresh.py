@@ -66,7 +66,8 @@ def _among(pool: Pool, beliefs: Beliefs, kept: NDArray[np.int64]) -> ConstraintG
         if i >= 0 and j >= 0:
             constraints.add(i, j, -1, TRACKLET_WEIGHT)
     for item in beliefs.evidence:
-        constraints.add(int(place[item.i]), int(place[item.j]), item.sign, item.weight)
+        if place[item.i] >= 0 and place[item.j] >= 0:  # not of an image whose file is gone
+            constraints.add(int(place[item.i]), int(place[item.j]), item.sign, item.weight)
     return constraints
 
 

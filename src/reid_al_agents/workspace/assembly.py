@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from reid_al_agents.data import ImageSet, Split, load_checked, load_data, load_split, make_split, save_split
+from reid_al_agents.data import ImageSet, Split, load_checked, load_split, make_split, save_split
 from reid_al_agents.files import make_folder
 from reid_al_agents.training.cluster.refresher import ClusterRefresher, SupervisedClusterRefresher
 from reid_al_agents.training.cluster.settings import ClusterSettings
@@ -19,7 +19,9 @@ from reid_al_agents.training.triplet.refresher import SupervisedRefresher, Tripl
 from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_agents.vision.backbones import EmbeddingNet
 from reid_al_agents.vision.start import start_model
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_agents.workspace.settled_images import load_settled
 from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
@@ -66,7 +68,7 @@ def assemble(
     device: str = "auto",
     keep_split: Path | None = None,
     split_seed: int | None = None,
-    check: bool = True,
+    settle: Folder | None = None,
     progress: Progress | None = None,
 ) -> Pool:
     """The pool that a run's settings describe.
@@ -76,7 +78,8 @@ def assemble(
         device: As :func:`load_model` takes it.
         keep_split: Where to keep the split that is made if the settings name none.
         split_seed: Of that split; ``None`` is the settings' seed.
-        check: Whether to see first that every image decodes.
+        settle: The folder whose images these are, already begun: they are ordered and called as they were
+            then. ``None`` checks first that every image decodes.
         progress: Called with stage, done and total during long work.
 
     Raises:
@@ -88,10 +91,10 @@ def assemble(
     if listing is not None and config.skip_damaged:
         make_folder(listing.parent)
     bar = None if progress is None else lambda done, total: progress("check images", done, total)
-    if check:
+    if settle is None:
         data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
     else:
-        data = load_data(config.data, config.reading())
+        data = load_settled(settle, config)
     seed = config.seed if split_seed is None else split_seed
     split = load_or_make_split(data, config.split, seed, keep_split)
     if isinstance(data, FeatureSet):

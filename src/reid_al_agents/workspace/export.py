@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.data import ImageSet, load_data, load_split
+from reid_al_agents.data import ImageSet, load_split
 from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.identities import Identities, names_of_groups
 from reid_al_agents.log.events import Event
@@ -31,6 +32,7 @@ from reid_al_agents.training.pool import known_beforehand
 from reid_al_agents.workspace.features import FEATURES, read_features, read_own_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_agents.workspace.settled_images import load_settled
 from reid_al_env import FeatureSet, InputError
 
 EXPORTS = {
@@ -144,7 +146,7 @@ def export_folder(
 
 def _pool(folder: Folder) -> ImageSet | FeatureSet:
     config = folder.settings()
-    data = load_data(config.data, config.reading())
+    data = load_settled(folder, config)
     split = load_split(folder.split if folder.split.is_file() else _named_split(folder, config))
     pool = data.subset(split.pool(data))
     if not np.array_equal(pool.names, folder.names()):
@@ -184,7 +186,11 @@ def _identities(
         return groups, np.bincount(groups)[groups] > 1
     sides = sides_of(pool.sides) if isinstance(pool, ImageSet) else None
     visual = compare_visually(features, pool.cameras, settings.k1, settings.k2, sides)
-    formed = Identities.form(visual.similarities, beliefs.constraints, settings.thresholds("deliver"))
+    similarities = visual.similarities
+    if isinstance(pool, ImageSet) and pool.gone.any():  # what a blank image looks like says nothing
+        there = sparse.diags((~pool.gone).astype(np.float64))
+        similarities = (there @ similarities @ there).tocsr()
+    formed = Identities.form(similarities, beliefs.constraints, settings.thresholds("deliver"))
     return formed.groups, formed.confirmed
 
 

@@ -63,6 +63,7 @@ class Folder:
         self.path = path
         self.config = path / CONFIG
         self.pool = path / "pool.json"
+        self.hashes = path / "hashes.json"
         self.split = path / "split.json"
         self.events = path / "events.sqlite"
         self.metrics = path / "metrics.jsonl"
@@ -115,14 +116,24 @@ class Folder:
                 "--resume"
             )
 
-    def begin(self, kept: Kept, names: Sequence[str] | NDArray[np.str_]) -> None:
+    def begin(
+        self, kept: Kept, names: Sequence[str] | NDArray[np.str_], hashes: Sequence[str] | None = None
+    ) -> None:
         """Keep the settings and the order of the images, which the events' numbers mean.
 
         What an earlier start left that never came to an answer is deleted.
+
+        Args:
+            kept: The settings.
+            names: (N,) names of the images.
+            hashes: (N,) what each image is, see :meth:`.ImageSet.content_hashes`; ``None`` keeps none.
         """
         make_folder(self.path)
         self.start.unlink(missing_ok=True)
         shutil.rmtree(self.path / "rounds", ignore_errors=True)
+        self.hashes.unlink(missing_ok=True)
+        if hashes is not None:
+            write_text(self.hashes, json.dumps(list(hashes)) + "\n")
         write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
         self.keep(kept)
 
@@ -221,6 +232,17 @@ class Folder:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{self.pool}: is no list of names; {OWN_BACK}")
         return np.array(names, dtype=np.str_).reshape(-1)
+
+    def content_hashes(self) -> list[str]:
+        """What each of the pool's images was at the start, (N,); empty text where that was not kept."""
+        names = self.names()
+        try:
+            hashes = json.loads(self.hashes.read_text(encoding="utf-8"))
+            if isinstance(hashes, list) and len(hashes) == len(names):
+                return [str(each) for each in hashes]
+        except (OSError, ValueError):  # folders of runs, and of earlier versions
+            pass
+        return [""] * len(names)
 
     def check_images(
         self, names: NDArray[np.str_], fingerprint: str | None, kept: Kept, events: Sequence[Event]
