@@ -222,6 +222,19 @@ class Folder:
             raise InputError(f"{self.pool}: is no list of names; {OWN_BACK}")
         return np.array(names, dtype=np.str_).reshape(-1)
 
+    def check_names(self, names: NDArray[np.str_]) -> None:
+        """See that the folder is about images of these names, in this order.
+
+        Raises:
+            InputError: It is not.
+        """
+        before = self.names()
+        if not np.array_equal(before, names):
+            raise InputError(
+                f"{self.path}: was started with other images ({_first_difference(before, names)}); "
+                "go on with the same ones or choose another --out"
+            )
+
     def check_images(
         self, names: NDArray[np.str_], fingerprint: str | None, kept: Kept, events: Sequence[Event]
     ) -> None:
@@ -230,13 +243,10 @@ class Folder:
         Raises:
             InputError: It was begun with other images or start weights, or its log is about other images.
         """
-        before = self.names()
-        same = np.array_equal(before, names)
-        weights = fingerprint is None or kept.fingerprint in (None, fingerprint)
-        if not same or not weights:
-            what = "start weights" if same else f"images ({_first_difference(before, names)})"
+        self.check_names(names)
+        if fingerprint is not None and kept.fingerprint not in (None, fingerprint):
             raise InputError(
-                f"{self.path}: was started with other {what}; "
+                f"{self.path}: was started with other images or start weights; "
                 "go on with the same ones or choose another --out"
             )
         for event in events:
