@@ -177,6 +177,8 @@ def test_a_session_keeps_its_answers_and_its_questions(tmp_path: Path) -> None:
     with sqlite3.connect(folder.events) as log_file:
         for table in ("events", "questions"):
             log_file.execute(f"UPDATE {table} SET run = 'annotate'")
+            log_file.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        log_file.execute("UPDATE meta SET value = '1' WHERE name = 'schema_version'")
     log_file.close()
     with open_session(settings, AnnotationSettings(), folder.path) as made:
         assert made.session.state.beliefs.answers == 5

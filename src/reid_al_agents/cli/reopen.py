@@ -49,10 +49,12 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
                 f"--out: {out} is not {data}, which is to be continued; leave out one of the two"
             )
         return _go_on(Path(data), {name: value for name, value in typed.items() if name != "data"})
+    if data is not None and Path(data).is_dir():
+        Folder(Path(data)).check_whole()  # its settings may be what is lost
     if out is None:
         raise InputError("--out: is missing; name a new folder, or the folder of a run in place of DATA")
     if not Folder.holds(out):
-        Folder(out).check_whole()  # its settings may be what is lost
+        Folder(out).check_whole()
     if resume or (data is None and Folder.holds(out)):
         if not Folder.holds(out):
             raise InputError(f"{out}: holds no run to resume; start one without --resume")
@@ -60,7 +62,6 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
     if data is None:
         raise InputError("DATA: is missing; name images, such as folder:DIR, or the folder of a run")
     if Path(data).is_dir():
-        Folder(Path(data)).check_whole()
         raise InputError(f"{data}: holds no run or session; for the images in it write folder:{data}")
     return Place(out, RunConfig(**{**(usual or {}), **typed}), goes_on=False)
 

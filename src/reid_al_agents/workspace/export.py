@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_agents.workspace.settled_images import load_settled
 from reid_al_env import FeatureSet, InputError
+
+_log = logging.getLogger(__name__)
 
 EXPORTS = {
     "pairs.csv": "text/csv; charset=utf-8",
@@ -149,8 +152,7 @@ def _pool(folder: Folder) -> ImageSet | FeatureSet:
     data = load_settled(folder, config)
     split = load_split(folder.split if folder.split.is_file() else _named_split(folder, config))
     pool = data.subset(split.pool(data))
-    if not np.array_equal(pool.names, folder.names()):
-        raise InputError(f"{folder.path}: was started with other images; put them back to export")
+    folder.check_names(pool.names)
     return pool
 
 
@@ -203,4 +205,10 @@ def _features(folder: Folder, pool: ImageSet | FeatureSet, beliefs: Beliefs) -> 
         return read_own_features(folder.path, own, pool.names)
     refreshes = sum(event.kind == "refresh" for event in beliefs.events.values())
     place = folder.round(refreshes)
-    return read_features(place, len(pool)) if (place / FEATURES).is_file() else None
+    if (place / FEATURES).exists():
+        return read_features(place, len(pool))
+    _log.warning(
+        "%s is missing, so only confirmed identities are exported; reid-al annotate makes it again",
+        place / FEATURES,
+    )
+    return None

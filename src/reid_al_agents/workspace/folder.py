@@ -234,15 +234,31 @@ class Folder:
         return np.array(names, dtype=np.str_).reshape(-1)
 
     def content_hashes(self) -> list[str]:
-        """What each of the pool's images was at the start, (N,); empty text where that was not kept."""
+        """What each of the pool's images was at the start, (N,); empty text where that was not kept.
+
+        Raises:
+            InputError: They were kept and cannot be read.
+        """
         names = self.names()
-        try:
-            hashes = json.loads(self.hashes.read_text(encoding="utf-8"))
-            if isinstance(hashes, list) and len(hashes) == len(names):
-                return [str(each) for each in hashes]
-        except (OSError, ValueError):  # folders of runs, and of earlier versions
-            pass
-        return [""] * len(names)
+        if not self.hashes.is_file():  # folders of runs, and of earlier versions
+            return [""] * len(names)
+        hashes = read_json(self.hashes)
+        if not isinstance(hashes, list) or len(hashes) != len(names):
+            raise InputError(f"{self.hashes}: is no list of {len(names)} texts; {OWN_BACK}")
+        return [str(each) for each in hashes]
+
+    def check_names(self, names: NDArray[np.str_]) -> None:
+        """See that the folder is about images of these names, in this order.
+
+        Raises:
+            InputError: It is not.
+        """
+        before = self.names()
+        if not np.array_equal(before, names):
+            raise InputError(
+                f"{self.path}: was started with other images ({_first_difference(before, names)}); "
+                "go on with the same ones or choose another --out"
+            )
 
     def check_images(
         self, names: NDArray[np.str_], fingerprint: str | None, kept: Kept, events: Sequence[Event]
@@ -252,13 +268,10 @@ class Folder:
         Raises:
             InputError: It was begun with other images or start weights, or its log is about other images.
         """
-        before = self.names()
-        same = np.array_equal(before, names)
-        weights = fingerprint is None or kept.fingerprint in (None, fingerprint)
-        if not same or not weights:
-            what = "start weights" if same else f"images ({_first_difference(before, names)})"
+        self.check_names(names)
+        if fingerprint is not None and kept.fingerprint not in (None, fingerprint):
             raise InputError(
-                f"{self.path}: was started with other {what}; "
+                f"{self.path}: was started with other images or start weights; "
                 "go on with the same ones or choose another --out"
             )
         for event in events:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reid_al_agents.files import OWN_BACK
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.log.tables import LABELS
@@ -46,8 +47,9 @@ def upgrade(folder: Folder, content: Mapping[str, Any]) -> None:
     try:
         settings = RunConfig.from_dict(content)
     except (KeyError, TypeError, ValueError, InputError) as error:
+        file = folder.config if folder.config.is_file() else folder.path / "annotate.json"
         raise InputError(
-            f"{folder.path}: its settings cannot be read ({error}); begin a new folder"
+            f"{file}: holds no settings of this program ({error}); {OWN_BACK} or begin a new one"
         ) from error
     if (folder.path / "annotate.json").is_file():
         folder.keep(Kept(settings, _SESSION_RUN))
