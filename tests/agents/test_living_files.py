@@ -114,15 +114,17 @@ def test_a_table_that_names_a_missing_file_goes_on(tmp_path, caplog):
         assert opened.session.state.beliefs.answers == 4
 
 
-def test_folders_that_keep_no_hashes_open_and_know_names(session, tmp_path, caplog):
+def test_folders_without_hashes_open_by_name_and_have_them_from_then_on(session, tmp_path, caplog):
     (tmp_path / "out" / "hashes.json").unlink()
     images = tmp_path / "data" / "images"
     draw(images / "2_2.png", 77, 1)
-    with reopened(session, tmp_path) as opened:
-        assert opened.session.state.beliefs.excluded == set()
     (images / "0_0.png").rename(images / "z.png")
-    with reopened(session, tmp_path):
+    with reopened(session, tmp_path) as opened:
         assert "1 removed (0_0.png), 1 new" in caplog.text
+        assert opened.session.state.beliefs.excluded == {0}
+    draw(images / "2_2.png", 78, 1)
+    with reopened(session, tmp_path):
+        assert "1 replaced by another picture (2_2.png), 1 removed (0_0.png)" in caplog.text
 
 
 def test_a_folder_of_other_images_is_refused(session, tmp_path):

@@ -119,6 +119,8 @@ def open_session(
         else:
             folder.check_images(images.names, None, kept, folder.read_log(opened, kept))
             folder.keep(kept)
+            if not folder.hashes.is_file():  # begun by labels, or by an earlier version
+                folder.keep_hashes(file_hashes(folder, images))
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
         _believe_data(session, images, config.data)
     except BaseException:

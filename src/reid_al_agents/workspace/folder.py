@@ -132,8 +132,7 @@ class Folder:
         self.start.unlink(missing_ok=True)
         shutil.rmtree(self.path / "rounds", ignore_errors=True)
         self.hashes.unlink(missing_ok=True)
-        if hashes is not None:
-            write_text(self.hashes, json.dumps(list(hashes)) + "\n")
+        self.keep_hashes(hashes)
         write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
         self.keep(kept)
 
@@ -232,6 +231,11 @@ class Folder:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{self.pool}: is no list of names; {OWN_BACK}")
         return np.array(names, dtype=np.str_).reshape(-1)
+
+    def keep_hashes(self, hashes: Sequence[str] | None) -> None:
+        """Keep what each of the pool's images is, (N,); ``None`` keeps nothing."""
+        if hashes is not None:
+            write_text(self.hashes, json.dumps(list(hashes)) + "\n")
 
     def content_hashes(self) -> list[str]:
         """What each of the pool's images was at the start, (N,); empty text where that was not kept.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet, Split, load_data, load_split, save_split
 from reid_al_agents.data.content import DigestCache, compare_images
@@ -16,7 +20,8 @@ def file_hashes(folder: Folder, images: ImageSet) -> tuple[str, ...] | None:
     """What each image is, by its file's content; ``None`` where images are in no files."""
     if images.files is None:
         return None
-    return images.content_hashes(DigestCache(folder.path / "digests.json"))
+    cache = folder.path / "digests.json" if os.access(folder.path, os.W_OK) else None
+    return images.content_hashes(DigestCache(cache))
 
 
 def load_settled(
@@ -38,16 +43,13 @@ def load_settled(
     data = load_data(config.data, replace(config.reading(), skip_damaged=True))  # what is missing is gone
     if not isinstance(data, ImageSet) or not folder.split.is_file():
         return data
-    hashes = file_hashes(folder, data)
-    if hashes is None:
-        return data
-    if "" in hashes and any(hashes):  # a table names files that are not there
-        data = data.subset([row for row, each in enumerate(hashes) if each])
-        hashes = tuple(each for each in hashes if each)
     names, split = folder.names().tolist(), load_split(folder.split)
-    changes = compare_images(names, folder.content_hashes(), data.names.tolist(), hashes)
-    if not (changes.renamed or changes.replaced or changes.removed) and _pool_names(split, data) == names:
+    if data.files is None or _unchanged(folder, data, split, names):
         return data
+    data = data.subset(np.flatnonzero(_exist(data)))  # a table may name files that are not there
+    hashes = file_hashes(folder, data)
+    assert hashes is not None  # there are files
+    changes = compare_images(names, folder.content_hashes(), data.names.tolist(), hashes)
     pool_only = not (split.validation_identities or split.test_identities or split.test_queries)
     if say is not None:
         told = changes if pool_only else replace(changes, added=())  # images outside the pool are none
@@ -57,9 +59,21 @@ def load_settled(
     return data.arranged([*names, *data.names[others].tolist()], [*changes.places, *others])
 
 
-def _pool_names(split: Split, data: ImageSet) -> list[str]:
-    """Names of the images that the split takes for the pool; none where it names some that are not there."""
+def _unchanged(folder: Folder, data: ImageSet, split: Split, names: list[str]) -> bool:
+    """Whether the pool's images are as they were; of the others no file is read."""
     try:
-        return [str(name) for name in data.names[split.pool(data)]]
-    except InputError:
-        return []
+        pool = data.subset(split.pool(data))
+    except InputError:  # the split names images that are not there
+        return False
+    if pool.names.tolist() != names or not _exist(pool).all():
+        return False
+    before = folder.content_hashes()
+    now = file_hashes(folder, pool) if any(before) else None
+    return now is None or all(not old or old == new for old, new in zip(before, now, strict=True))
+
+
+def _exist(images: ImageSet) -> NDArray[np.bool_]:
+    """(N,) whether each image's file is there."""
+    files = [] if images.files is None else images.files.tolist()
+    there = {file: os.path.isfile(file) for file in set(files)}  # a photograph may hold many images
+    return np.array([there[file] for file in files], dtype=bool)
