@@ -1,6 +1,7 @@
 """Imports between packages run downward, and the page that says so is up to date."""
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SPEC = importlib.util.spec_from_file_location("draw_architecture", _ROOT / "docs" / "draw_architecture.py")
 draw_architecture = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(draw_architecture)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_stay_on():
+    """import-linter turns off every logger that others made, and later tests read what is logged."""
+    found = logging.Logger.manager.loggerDict.values()
+    on = [logger for logger in found if isinstance(logger, logging.Logger) and not logger.disabled]
+    yield
+    for logger in on:
+        logger.disabled = False
 
 
 def test_no_import_runs_upward(capsys):
