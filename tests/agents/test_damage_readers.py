@@ -37,8 +37,7 @@ class Readers:
     """What each file of a folder is read as; a value that can be compared."""
 
     def __init__(self, folder):
-        self.folder, kept = folder, Folder(folder).kept()
-        self._run, self._names = kept.run, Folder(folder).names()
+        self.folder, self._names = folder, Folder(folder).names()
         export_folder(folder, folder)
         write_arrays(folder / "features.npz", {"features": np.arange(60, dtype=np.float32).reshape(20, 3)})
         save_weights(build_backbone("small_cnn", seed=0), folder / "weights.safetensors", {"size": "64x32"})
@@ -67,8 +66,9 @@ class Readers:
         return load_split(folder / "split.json")
 
     def _events(self, folder):
+        kept = Folder(folder).kept()
         with EventStore(folder / "events.sqlite") as log:
-            return log.events(self._run)
+            return Folder(folder).read_log(log, kept)
 
     def _policy(self, folder):
         loaded = load_policy(folder / "policy.safetensors")
@@ -102,9 +102,6 @@ def readers(tmp_path_factory):
 
 
 def try_reader(readers, copy, name, kind, place, expected):
-    for path in copy.glob(f"{name}*"):
-        path.unlink()
-    shutil.copy(readers.folder / name, copy / name)
     if not damage(copy / name, kind, place):
         return "undamaged", ""
     try:
@@ -119,9 +116,7 @@ def try_reader(readers, copy, name, kind, place, expected):
 
 def fuzz(readers, tmp_path, examples):
     copy = tmp_path / "copy"
-    copy.mkdir()
-    (copy / "events.sqlite").touch()
-    shutil.copy(readers.folder / "events.sqlite", copy)  # which the settings' reader looks for
+    shutil.copytree(readers.folder, copy)
     expected = {name: readers.read(readers.folder, name) for name in readers.names}
     tally = Tally()
 
@@ -139,8 +134,9 @@ def fuzz(readers, tmp_path, examples):
         tally[word] += 1
         if word not in ("refused", "harmless", "undamaged"):
             tally.bad.append(f"{name}, {kind}, {place}: {word}: {said[:300]}")
-        if name == "events.sqlite":
-            shutil.copy(readers.folder / name, copy / name)
+        for path in copy.glob(f"{name}*"):  # SQLite's, too
+            path.unlink()
+        shutil.copy(readers.folder / name, copy / name)
 
     with torch.random.fork_rng(devices=[]):
         one()

@@ -1,6 +1,7 @@
 """The event store where something is wrong: one line of what, where and how to mend it, and no harm."""
 
 import os
+import random
 import socket as sockets
 import sqlite3
 import sys
@@ -227,6 +228,27 @@ def test_a_changed_question_is_noticed(url: str) -> None:
         change_schema(store, "UPDATE questions SET candidate = 99")
         with pytest.raises(InputError, match=f"question '{question().id}' is damaged"):
             store.question(question().id)
+
+
+def test_any_byte_of_the_file_is_either_sound_or_refused_in_one_line(path: Path) -> None:
+    with EventStore(path) as store:
+        store.append_many(answer(number, payload={"n": number}) for number in range(40))
+        stored = store.events("run")
+    run_sql(path, "PRAGMA journal_mode = DELETE")
+    good, rng = path.read_bytes(), random.Random(1)
+    used = [place for place in range(len(good)) if good[place]]
+    refusals = []
+    for place in rng.sample(used, 200):
+        path.write_bytes(good[:place] + bytes([good[place] ^ rng.randrange(1, 256)]) + good[place + 1 :])
+        try:
+            with EventStore(path) as store:
+                assert store.events("run") == stored, place
+        except InputError as error:
+            refusals.append(str(error))
+        for file in path.parent.glob("events.sqlite-*"):
+            file.unlink()
+    assert len(refusals) > 100
+    assert all(str(path) in line and "\n" not in line for line in refusals)
 
 
 def test_rows_that_an_index_has_lost_are_noticed(path: Path) -> None:

@@ -60,6 +60,8 @@ class Address:
             The line, without the password.
         """
         cause = getattr(error, "orig", None) or error
+        if isinstance(cause, UnicodeDecodeError):  # SQLite quotes damaged bytes in its message
+            cause = cause.object.decode(errors="replace")
         reason = " ".join(str(cause).split()) or type(cause).__name__
         for secret in _secrets(self.url):
             reason = reason.replace(secret, "***")

@@ -161,7 +161,7 @@ class Database:
             raise InputError(f"{self.where}: {what}: the store is closed; open it again")
         try:
             yield
-        except (exc.SQLAlchemyError, ImportError) as error:
+        except (exc.SQLAlchemyError, ImportError, UnicodeDecodeError) as error:
             raise InputError(self._address.explain(what, error)) from error
 
 
