@@ -398,3 +398,22 @@ def test_identities_whose_names_look_like_formulas_read_back(
     rows = read_rows(file)
     assert rows.column("name") == names
     assert rows.column("label") == ["=name"] * len(names)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("probability", "1.01"),
+        ("probability", "-0.1"),
+        ("seconds", "-1"),
+        ("seconds", "1e9"),
+        ("answered_at", "-5"),
+        ("answered_at", "1.7e12"),  # milliseconds
+        ("shown_at", "1e300"),
+    ],
+)
+def test_numbers_that_cannot_be_what_they_are_called_are_refused(
+    tmp_path: Path, column: str, value: str
+) -> None:
+    text = f"query_name,candidate_name,answer,{column}\n{NAMES[0]},{NAMES[1]},1,{value}\n"
+    refused(write(tmp_path, text), "line 2", "expected a number from 0 to")

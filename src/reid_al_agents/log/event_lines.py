@@ -18,7 +18,7 @@ from reid_al_agents.log.events import (
     with_payload_images,
 )
 from reid_al_agents.log.tables import IMAGE_NAMES
-from reid_al_agents.log.validation import event_row
+from reid_al_agents.log.validation import check_plausible, event_row
 from reid_al_env.errors import InputError
 
 _FIELDS = frozenset(field.name for field in fields(Event))
@@ -78,6 +78,7 @@ def _parse(where: str, line: str) -> tuple[Event, Mapping[str, str]]:
         ):
             raise TypeError("id, payload or image_names is of the wrong type")
         event_row(event)
+        check_plausible(f"event {event.key!r}", event)
         _check_payload(event)
     except (ValueError, TypeError, RecursionError) as error:
         unknown = set(content) - _FIELDS if "content" in locals() else set()

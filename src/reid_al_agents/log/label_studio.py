@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.tables import about_pairs
+from reid_al_agents.log.validation import check_plausible
 from reid_al_env.errors import InputError
 
 LOCAL_FILES = "/data/local-files/?d="
@@ -92,7 +93,10 @@ def read_label_studio(path: Path, index: Mapping[str, int], *, run: str) -> list
     for number, task in enumerate(tasks, start=1):
         where = f"{path}: task {number}"
         try:
-            events += _answers(where, task, index, run, path.name)
+            answers = list(_answers(where, task, index, run, path.name))
+            for event in answers:
+                check_plausible(where, event)
+            events += answers
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(
                 f"{where}: is none of ours ({type(error).__name__}: {error}); "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.tables import answer_number
+from reid_al_agents.log.validation import check_plausible
 from reid_al_env.errors import InputError
 from reid_al_env.spreadsheet import unescape_cell
 
@@ -26,8 +27,6 @@ _WORDS = {
     **dict.fromkeys(("0", "unknown", "unsure", "can't_tell", "?"), "cannot_tell"),
 }
 _EXPECTED = f"expected 1, -1, 0 or one of {', '.join(ANSWERS)}"
-
-_A_DAY, _A_YEAR = 86400.0, 366 * 86400.0
 
 _Row = Mapping[str, str]
 
@@ -77,7 +76,6 @@ def read_pairs_csv(
     index = {str(name): number for number, name in enumerate(names)}
     repeats: Counter[str] = Counter()
     present = time.time() if now is None else now
-    latest = max(present, time.time()) + _A_DAY  # clocks differ
     events = []
     for line, row, columns in _rows(file):
         where = f"{file}: line {line}"
@@ -93,19 +91,20 @@ def read_pairs_csv(
                 run=run,
                 kind="import",
                 annotator=row.get("annotator") or annotator,
-                at=_number(where, row, "answered_at", latest, present),
-                shown_at=_optional(where, row, "shown_at", latest),
-                seconds=_optional(where, row, "seconds", _A_YEAR),
+                at=_number(where, row, "answered_at", present),
+                shown_at=_optional(where, row, "shown_at"),
+                seconds=_optional(where, row, "seconds"),
                 query=query,
                 candidate=candidate,
                 query_name=row[columns[0]],
                 candidate_name=row[columns[1]],
                 answer=verdict,
                 selector=row.get("selector") or None,
-                probability=_optional(where, row, "probability", 1.0),
+                probability=_optional(where, row, "probability"),
                 payload={"file": file.name, "line": line},
             )
         )
+        check_plausible(where, events[-1])
     return events
 
 
@@ -183,17 +182,17 @@ def _key(row: _Row, run: str, content: tuple[str, str, str]) -> str:
     return f"import/{digest[:32]}"
 
 
-def _number(where: str, row: _Row, column: str, most: float, default: float) -> float:
+def _number(where: str, row: _Row, column: str, default: float) -> float:
     text = row.get(column, "").strip()
     if not text:
         return default
-    if not _is_number(text) or not 0 <= float(text) <= most:
-        raise InputError(f"{where}: {column} {text!r}; expected a number from 0 to {most:.12g}, or nothing")
+    if not _is_number(text):
+        raise InputError(f"{where}: {column} {text!r}; expected a number, or nothing")
     return float(text)
 
 
-def _optional(where: str, row: _Row, column: str, most: float) -> float | None:
-    return _number(where, row, column, most, 0.0) if row.get(column, "").strip() else None
+def _optional(where: str, row: _Row, column: str) -> float | None:
+    return _number(where, row, column, 0.0) if row.get(column, "").strip() else None
 
 
 def _is_number(text: str) -> bool:

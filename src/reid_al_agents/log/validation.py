@@ -3,6 +3,7 @@
 import json
 import math
 import operator
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from reid_al_agents.log.events import (
 from reid_al_env.errors import InputError
 
 _LARGEST = 2**63 - 1  # of a BIGINT
+_A_DAY = 86400.0  # seconds
 
 
 def event_row(event: Event) -> dict[str, Any]:
@@ -99,6 +101,24 @@ def question_row(question: StoredQuestion) -> dict[str, Any]:
     if row["query"] == row["candidate"]:
         raise InputError(f"{where}: image {row['query']} against itself; expected two different images")
     return {**row, "checksum": checksum(row[name] for name in QUESTION_COLUMNS)}
+
+
+def check_plausible(where: str, event: Event) -> None:
+    """See that the numbers of an imported event can be what they are called.
+
+    Args:
+        where: Where it was read, for a message.
+        event: The event.
+
+    Raises:
+        InputError: A probability is outside [0, 1], a duration outside a year, or a time before 1970 or later
+            than tomorrow (clocks differ), such as one in milliseconds.
+    """
+    latest = time.time() + _A_DAY
+    for name, most in {"probability": 1.0, "seconds": 366 * _A_DAY, "at": latest, "shown_at": latest}.items():
+        value = getattr(event, name)
+        if value is not None and not 0 <= value <= most:
+            raise InputError(f"{where}: {name} is {value:.12g}; expected a number from 0 to {most:.12g}")
 
 
 def load_json(text: str, where: str) -> dict[str, Any]:

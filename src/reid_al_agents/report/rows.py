@@ -137,7 +137,7 @@ def read_json(path: str | os.PathLike[str]) -> tuple[list[ResultRow], Provenance
         return rows, Provenance(**content)
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror}); name a results file") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{file}: is not a results file ({reason}); expected what `write_json` wrote"

@@ -13,6 +13,7 @@ from typing import Any
 
 from reid_al_agents.annotate.begin import OpenSession
 from reid_al_agents.annotate.server.access import LOOPBACK, Access, check_name, load_secret
+from reid_al_agents.files import atomic_write
 from reid_al_env import InputError
 
 _TOKENS = "tokens.json"
@@ -124,9 +125,9 @@ def _tokens(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         tokens = {name: str(kept.get(name) or secrets.token_urlsafe(24)) for name in names}
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({**kept, **tokens}, file, indent=1)
-    except (OSError, ValueError, AttributeError) as error:
+        with atomic_write(path) as file:
+            os.chmod(file.name, 0o600)  # before anything is in it
+            file.write(json.dumps({**kept, **tokens}, indent=1).encode())
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be used ({error}); delete it to make new tokens") from error
     return tokens
