@@ -194,6 +194,9 @@ class TestGoingOn:
         kept = json.loads((folder / "config.json").read_text())
         kept["settings"]["k"] = 0
         (folder / "config.json").write_text(json.dumps(kept))
+        assert "config.json: was changed since it was written" in failed("run", folder)
+        del kept["sha256"]  # as the message says, if the change was meant
+        (folder / "config.json").write_text(json.dumps(kept))
         assert "config.json: cannot be read (k: 0 is out of range; expected at least 1)" in failed(
             "run", folder
         )
