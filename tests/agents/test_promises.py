@@ -134,7 +134,7 @@ def test_what_a_session_cannot_log_is_not_believed_and_can_be_said_again(
         question = live.questions("anna", 1).questions[0]
         stored, changes, groups = store.events("run"), beliefs.changes, beliefs.constraints.groups()
 
-        def full(event: object) -> None:
+        def full(event: object, **_: object) -> None:
             raise InputError("events.sqlite: the disk is full")
 
         with monkeypatch.context() as patch:
