@@ -127,9 +127,9 @@ def _watch_files(folder: Path, step: Callable[[], None]) -> None:
 def _watch_log(step: Callable[[], None], parent: Connection) -> None:
     append, append_many = EventStore.append, EventStore.append_many
 
-    def one(self: EventStore, event: Event) -> tuple[Event, bool]:
+    def one(self: EventStore, event: Event, *, wait: bool = True) -> tuple[Event, bool]:
         step()
-        stored, new = append(self, event)
+        stored, new = append(self, event, wait=wait)
         parent.send("appended")
         step()
         return stored, new
