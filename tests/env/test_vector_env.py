@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics
+from packaging.version import Version
 
 import reid_al_env
 from reid_al_env import (
@@ -24,6 +25,8 @@ FEATURES = synthetic_features(12, 6, seed=4)
 KWARGS = {"features": FEATURES, "pool_size": 8, "budget": 4, "k": 4}
 COUNT = 5
 MODES = ["SameStep", "NextStep", "Disabled"]
+RIGHT_LENGTHS = Version(gym.__version__) >= Version("1.4")
+"""Before, RecordEpisodeStatistics left out the first step after a reset within a step."""
 
 
 def make(mode, **more):
@@ -196,7 +199,8 @@ def test_masks_survive_vector_wrappers(mode):
         assert (infos["action_mask"][infos["_action_mask"]] == masks[infos["_action_mask"]]).all()
         observation, _, terminated, _, infos = env.step(masks.argmax(axis=1))
         if "episode" in infos:
-            assert (infos["episode"]["l"][infos["_episode"]] == KWARGS["budget"]).all()
+            if mode != "SameStep" or RIGHT_LENGTHS:
+                assert (infos["episode"]["l"][infos["_episode"]] == KWARGS["budget"]).all()
             lengths += infos["_episode"].sum()
         if mode == "Disabled" and terminated.any():
             observation, infos = env.reset(options={"reset_mask": terminated})
