@@ -165,15 +165,15 @@ HOSTILE = [
     ("what", "method", "path", "body", "headers", "status"), HOSTILE, ids=[h[0] for h in HOSTILE]
 )
 def test_hostile_requests_are_refused(app, what, method, path, body, headers, status):
-    anna = Browser(app)
+    mallory = Browser(app, "mallory")  # who never answers: other tests of this session do
     usual = {
         "Origin": f"http://{HOST}",
-        "X-CSRF-Token": anna.session["csrf"],
+        "X-CSRF-Token": mallory.session["csrf"],
         "Content-Type": "application/json",
     }
     sent = {name: value for name, value in {**usual, **headers}.items() if value is not None}
     content = body if isinstance(body, bytes) else json.dumps(body)
-    reply = anna.http.request(method, path, content=None if method == "get" else content, headers=sent)
+    reply = mallory.http.request(method, path, content=None if method == "get" else content, headers=sent)
     assert reply.status_code in (status if isinstance(status, tuple) else (status,)), reply.text
     error = reply.json()["error"]
     assert error

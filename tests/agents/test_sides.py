@@ -284,11 +284,8 @@ def test_as_many_sides_as_images():
 def test_between_images_sides_are_refused_and_not_ignored():
     features, sides = animals()
 
-    class Sided(FeaturePool):
-        @property
-        def sides(self):
-            return sides
-
+    pool = FeaturePool(features)
+    pool.sides = sides
     config = RunConfig("memory", nodes="images", refresh="none", evaluate_on="none", pool_size=12, k=6)
     with pytest.raises(InputError, match=r"across sides.*between groups"):
-        Loop(Sided(features), config, LabelOracle(features.identities))
+        Loop(pool, config, LabelOracle(features.identities))
