@@ -47,7 +47,7 @@ WORK: dict[str, dict[str, int]] = {
     "1": {"train_freq": 1, "gradient_steps": 1, "batch_size": 64},
     "8": {"train_freq": 1, "gradient_steps": 8, "batch_size": 64},
 }
-"""By transitions in gradient steps for each answer, with 64 environments: how the learner is told so."""
+"""Settings of the learner, by transitions replayed for each answer, with 64 environments."""
 ENVS = 64
 
 

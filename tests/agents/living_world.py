@@ -1,4 +1,4 @@
-"""A folder of small drawn images with a table, and somebody who answers rightly, for catalogues that live."""
+"""A folder of small drawn images with a table, and an annotator who is always right."""
 
 from __future__ import annotations
 

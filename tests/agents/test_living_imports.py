@@ -63,7 +63,7 @@ def world(tmp_path_factory):
 
 
 def fresh(world, tmp_path):
-    """A session about the same images that nobody has answered in."""
+    """A session about the same images, without answers."""
     folder, table = world
     with begin(table, folder, tmp_path / "fresh"):
         pass
