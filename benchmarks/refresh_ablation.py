@@ -131,7 +131,7 @@ class World:
         features = embed(self._model, self._pool, size=self.size)
         sides = sides_of(self._pool.sides)
         visual = compare_visually(features, self._pool.cameras, asking.k1, asking.k2, sides)
-        groups = Identities.form(visual.similarities, self.constraints, asking.thresholds("ask")).groups
+        groups = Identities.form(visual.similarities, self.constraints, asking.thresholds()).groups
         identities = self._pool.identities
         for name, labels in (
             ("all labels", identities),

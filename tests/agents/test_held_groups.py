@@ -302,7 +302,7 @@ def test_a_refresh_assumes_the_groups_that_ask_among_the_images_that_are_left():
     beliefs = Beliefs(lambda _: ConstraintGraph(len(features)), 0.02, [same, bad])
     grouping = GroupSettings()
     pool = Watching(features)
-    refresh_model(pool, beliefs, 0, assume=grouping.thresholds("ask"), seen=features)
+    refresh_model(pool, beliefs, 0, assume=grouping.thresholds(), seen=features)
     constraints, groups, kept = pool.trained
     assert kept.tolist() == list(range(1, len(features)))
     assert constraints.must_links == [(2, 3)]
@@ -310,7 +310,7 @@ def test_a_refresh_assumes_the_groups_that_ask_among_the_images_that_are_left():
     expected = form_groups(visual.similarities, constraints, grouping.micro_cluster_similarity).groups
     assert (groups == expected).all()
     whole = Beliefs(lambda _: ConstraintGraph(len(features)), 0.02, [same])
-    refresh_model(pool, whole, 0, assume=grouping.thresholds("ask"), seen=features)
+    refresh_model(pool, whole, 0, assume=grouping.thresholds(), seen=features)
     constraints, groups, kept = pool.trained
     assert kept is None
     visual = compare_visually(features.features, features.cameras, grouping.k1, grouping.k2)

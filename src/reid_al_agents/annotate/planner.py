@@ -16,7 +16,6 @@ from reid_al_agents.asking.batch import Batch
 from reid_al_agents.asking.engine import Engine, Snapshot
 from reid_al_agents.asking.question import Question
 from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.identities import Identities
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
 
@@ -169,11 +168,11 @@ class Planner:
         Args:
             known: A copy of the current constraints.
         """
-        beliefs, thresholds = self._state.beliefs, self._state.grouping.thresholds("deliver")
+        beliefs = self._state.beliefs
         names, edited, changes = dict(beliefs.names), tuple(beliefs.edited), beliefs.changes
 
         def list_identities(engine: Engine) -> IdentityList:
-            identities = Identities.form(engine.similarities, known, thresholds)
+            identities = engine.deliver(known).identities
             return IdentityList.of_identities(engine.features, identities, names, changes, edited)
 
         return list_identities
@@ -193,7 +192,7 @@ class Planner:
         settings = self._state.grouping
         if settings.audit_share == 0:
             return None
-        return Identities.form(engine.similarities, heard, settings.thresholds("deliver")).groups
+        return engine.deliver(heard).identities.groups
 
     def _begin(
         self,

@@ -95,7 +95,7 @@ def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) ->
         pool,
         beliefs,
         settings.seed * 1000 + work.number,
-        assume=asking.thresholds("ask"),
+        assume=asking.thresholds(),
         seen=seen,
         neighbours=(asking.k1, asking.k2),
     )

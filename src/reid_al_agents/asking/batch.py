@@ -3,69 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from reid_al_agents.asking.candidates import Candidates
+from reid_al_agents.asking.delivery import Grouping
+from reid_al_agents.asking.joins import Comparison, Joins
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
-from reid_al_agents.clustering.forming import FormedGroups
-from reid_al_agents.clustering.sides import Sides
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, Inquiry
+from reid_al_env import ConstraintGraph, EpisodeSettings, Inquiry
 
 FEWEST = 3
-"""Fewest groups between which questions can be asked."""
+"""Fewest groups that make an episode of the environment."""
 
 
 class Batch:
     """The current groups, the environment over them, and their order as queries.
 
     Args:
-        features: The images, in the space in which they are compared.
-        similarities: Their (N, N) sparse similarities.
-        formed: Their groups.
+        grouping: The images and their groups.
         constraints: Constraints between the images; read once, not kept.
         model: Gives the match probabilities.
         settings: Of the groups.
         episode: Of the environment.
         rows: Number of groups that can be queries at the same time.
         node_features: Whether the observation describes the groups.
-        excluded: (N,) bool, images left out of all questions, each a group of its own; ``None`` for none.
-        sides: Which images can be compared; ``None`` where all can.
+        excluded: (N,) bool, images left out of all questions, each a group of its own.
 
     Attributes:
+        formed: Groups of the images.
         view: The groups with their candidates.
         excluded: See above.
-        inquiry: The environment over groups, ``rows`` episodes side by side.
+        joins: The groups joined to the identities to deliver.
         free: Episodes not in use.
     """
 
     def __init__(
         self,
-        features: FeatureSet,
-        similarities: sparse.csr_matrix,
-        formed: FormedGroups,
+        grouping: Grouping,
         constraints: ConstraintGraph,
         model: MatchModel,
         settings: GroupSettings,
         episode: EpisodeSettings,
-        rows: int = 1,
-        node_features: bool = False,
-        excluded: NDArray[np.bool_] | None = None,
-        sides: Sides | None = None,
+        rows: int,
+        node_features: bool,
+        excluded: NDArray[np.bool_],
     ) -> None:
-        self.formed = formed
-        self.excluded = np.zeros(len(features), dtype=bool) if excluded is None else excluded
+        self.formed, self.excluded = grouping.formed, excluded
         self.view = Candidates(
-            features, similarities, formed, constraints, model, settings.neighbours, excluded, sides
+            grouping.features,
+            grouping.similarities,
+            grouping.formed,
+            constraints,
+            model,
+            settings.neighbours,
+            excluded,
+            grouping.sides,
         )
+        self.joins = Joins(self.view, grouping.formed, constraints)
         self.free = list(range(rows))[::-1]
+        self._episode, self._rows, self._node_features = episode, rows, node_features
         self._given: dict[tuple[int, int], int] = {}
         self._touched = np.zeros(len(self.view.groups), dtype=bool)
-        if len(self.view.groups) >= FEWEST:
-            self.inquiry = self._environment(episode, rows, node_features)
+
+    @cached_property
+    def inquiry(self) -> Inquiry:
+        """The environment over groups, ``rows`` episodes side by side."""
+        return self._environment(self._episode, self._rows, self._node_features)
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Pairs of groups in descending order of what their answer is expected to change."""
+        return self.joins.comparisons()
 
     def queries(self) -> Iterator[tuple[int, float]]:
         """Query groups in descending order of the expected gain of their best question, with that gain.

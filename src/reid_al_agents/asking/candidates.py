@@ -18,6 +18,7 @@ from reid_al_env.groups import Groups
 NODE_FEATURES = ("log_size", "match_probability", "cross_camera")
 """Columns of ``node_features`` in the observation; for the query the probability is 1 and the last is 0."""
 
+_ALIKE = 0.02  # average Jaccard similarity from which two groups have enough neighbours in common
 _LEAST = 0.003  # average Jaccard similarity below which pairs are alike to the model
 
 
@@ -40,6 +41,11 @@ class Candidates:
         probabilities: (G, n) match probability with each candidate.
         open: (G, n) bool, whether the pair can be a question: not known to differ, not yet compared, with a
             common side.
+        pairs: (P, 2) int64 pairs of groups that may match: candidates, and groups with neighbours in common;
+            each once, the lower first.
+        pair_probabilities: (P,) match probability of each; 0 where the groups are known to differ, show no
+            common side, or were left out.
+        pair_open: (P,) bool, whether it can be a question.
         conflicts: (M, 2) int64 pairs of groups known to differ.
         gain: (G, n) expected gain of each question, see :func:`.expected_gain`; 0 where it cannot be asked.
     """
@@ -66,20 +72,27 @@ class Candidates:
         self.candidates = found[:, 1:]
         rows = np.repeat(np.arange(count), self.candidates.shape[1])
         columns = self.candidates.ravel()
-        cosine, jaccard = self._similarities_of(rows, columns)
-        self._best_cosine = cosine.reshape(self.candidates.shape).max(axis=1, initial=0.0)
-        self._best_jaccard = jaccard.reshape(self.candidates.shape).max(axis=1, initial=0.0)
-        described = self._describe(rows, columns, cosine, jaccard)
+        self.pairs = self._pairs_of(rows, columns)
+        a, b = self.pairs.T
+        cosine, jaccard = self._similarities_of(a, b)
+        self._best_cosine, self._best_jaccard = self._best_of(cosine), self._best_of(jaccard)
+        described = self._describe(a, b, cosine, jaccard)
         self.conflicts = formed.conflicts
-        self._closed = _closed_pairs(formed, constraints)
-        if excluded is not None and excluded.any():
-            gone = np.flatnonzero(excluded[self.groups.typical])
-            a, b = np.repeat(gone, count), np.tile(np.arange(count), len(gone))
-            self._closed = np.union1d(self._closed, _keys(a[a != b], b[a != b], count))
-        closed = np.isin(_keys(rows, columns, count), self._closed).reshape(self.candidates.shape)
-        self.open = ~closed & self.comparable(rows, columns).reshape(self.candidates.shape)
-        model.fit(described[self.open.ravel()])
-        self.probabilities = model.probabilities(described).reshape(self.candidates.shape)
+        gone = np.zeros(count, dtype=bool) if excluded is None else excluded[self.groups.typical]
+        self._closed = _closed_pairs(formed, constraints, gone)
+        keys, comparable = _keys(a, b, count), self.comparable(a, b)
+        self.pair_open = comparable & ~np.isin(keys, self._closed)
+        model.fit(described[self.pair_open])
+        differ = (
+            np.isin(keys, _keys(self.conflicts[:, 0], self.conflicts[:, 1], count))
+            | gone[a]
+            | gone[b]
+            | ~comparable
+        )
+        self.pair_probabilities = np.where(differ, 0.0, model.probabilities(described))
+        place = np.searchsorted(keys, _keys(rows, columns, count))
+        self.open = self.pair_open[place].reshape(self.candidates.shape)
+        self.probabilities = model.probabilities(described)[place].reshape(self.candidates.shape)
         sizes = self.groups.sizes
         gain = expected_gain(self.probabilities, sizes[:, None], sizes[self.candidates])
         self.gain = np.where(self.open, gain, 0.0)
@@ -173,6 +186,21 @@ class Candidates:
         count = len(self.groups)
         return np.stack([self._closed // count, self._closed % count], axis=1)
 
+    def _pairs_of(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The pairs (rows, columns) and those of groups with neighbours in common, each once, sorted."""
+        count, sums = len(self.groups), sparse.triu(self._sums, k=1).tocoo()
+        a, b = sums.row.astype(np.int64), sums.col.astype(np.int64)
+        alike = sums.data > _ALIKE * self.groups.sizes[a] * self.groups.sizes[b]
+        keys = np.concatenate([_keys(rows, columns, count), _keys(a[alike], b[alike], count)])
+        return np.stack(np.divmod(np.unique(keys), count), axis=1)
+
+    def _best_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The highest of the values of each group's pairs, at least 0, (G,)."""
+        best = np.zeros(len(self.groups))
+        for side in self.pairs.T:
+            np.maximum.at(best, side, values)
+        return best
+
     def _similarities_of(
         self, a: NDArray[np.int64], b: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -221,11 +249,16 @@ def _cameras_of(groups: Groups, cameras: NDArray[np.int64] | None) -> NDArray[np
     return seen
 
 
-def _closed_pairs(formed: FormedGroups, constraints: ConstraintGraph) -> NDArray[np.int64]:
-    """Keys of the pairs of groups that differ or whose images were compared, ascending."""
+def _closed_pairs(
+    formed: FormedGroups, constraints: ConstraintGraph, gone: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Keys of pairs of groups that differ, whose images were compared, or of which one is gone; sorted."""
     count = int(formed.groups.max()) + 1
     compared = formed.groups[constraints.asked_pairs()].reshape(-1, 2)
     pairs = np.concatenate([formed.conflicts, compared[compared[:, 0] != compared[:, 1]]])
+    left_out = np.flatnonzero(gone)
+    a, b = np.repeat(left_out, count), np.tile(np.arange(count), len(left_out))
+    pairs = np.concatenate([pairs, np.stack([a, b], axis=1)[a != b]])
     return np.unique(_keys(pairs[:, 0], pairs[:, 1], count))
 
 

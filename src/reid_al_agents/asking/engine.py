@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from reid_al_agents.asking.audit import Audit
 from reid_al_agents.asking.batch import Batch
+from reid_al_agents.asking.delivery import Delivered, Grouping, deliver, group_images
 from reid_al_agents.asking.dispute import Disputes
+from reid_al_agents.asking.joins import Comparison
 from reid_al_agents.asking.question import Alternative, Announce, MayAsk, Question, Steps
 from reid_al_agents.asking.recheck import Rechecks
 from reid_al_agents.asking.report import AskingReport
@@ -23,10 +24,8 @@ from reid_al_agents.asking.value import reach
 from reid_al_agents.beliefs.audit import Strata
 from reid_al_agents.beliefs.audit_events import packed_design
 from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering.forming import FormedGroups
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity
-from reid_al_agents.identities import Identities
-from reid_al_agents.selection import Selector
+from reid_al_agents.selection import RanksPairs, Selector
 from reid_al_agents.selection.selector import LearnsOnline
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
@@ -44,12 +43,15 @@ class Snapshot(NamedTuple):
 
 
 class Engine:
-    """Asks about pairs of groups: the schedule chooses the query group, the selector its candidate.
+    """Asks about pairs of groups, in batches.
 
-    In each batch of questions the groups are formed from the current constraints, the match model is
-    refitted, and groups become queries in descending order of the expected gain of their best question, each
-    at most once. Three other kinds of question are not chosen by the selector: the audit's, rechecks of
-    suspected errors, and questions that settle a dispute between answers. All use up the label budget.
+    For each batch the groups are formed from the current constraints and the match model is refitted. A
+    selector that ranks pairs leaves the order to the batch: what changes the identities most comes first. For
+    any other, groups become queries in descending order of the expected gain of their best question, each at
+    most once, and the selector chooses among the query's candidates.
+
+    Three other kinds of question are not chosen by the selector: the audit's, rechecks of suspected errors,
+    and questions that settle a dispute between answers. All use up the label budget.
 
     All knowledge is in ``beliefs``. :meth:`draw` gives the next question. The caller logs the
     answer as an event, applies it to ``beliefs``, and then calls :meth:`take`. A simulation does this in a
@@ -70,9 +72,8 @@ class Engine:
         heard: A copy of ``beliefs.heard`` to form the first groups from, if answers keep arriving.
 
     Attributes:
-        features: The pool, in the space in which images are compared.
+        features: The pool.
         visual: See above.
-        similarities: (N, N) sparse similarities, 0 for images that were excluded.
         beliefs: See above.
         rows: See above.
         report: Counts of questions and answers.
@@ -94,10 +95,7 @@ class Engine:
         round_: int = 0,
         heard: ConstraintGraph | None = None,
     ) -> None:
-        self.features = FeatureSet(
-            visual.points, features.identities, features.cameras, features.names, source=features.source
-        )
-        self.visual, self.similarities, self.beliefs = visual, visual.similarities, beliefs
+        self.features, self.visual, self.beliefs = features, visual, beliefs
         self._selector, self._settings, self._episode = selector, settings, episode
         self._rng, self._announce, self.rows = rng, announce, rows
         self.report = AskingReport()
@@ -109,7 +107,7 @@ class Engine:
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exclude(beliefs.excluded)
         heard = beliefs.heard if heard is None else heard
-        self.formed = self._form(heard)
+        self.formed = self._group(heard).formed
         self._disputes = Disputes(beliefs, self.report, visual.sides)
         self._rechecks = Rechecks(beliefs, self.report) if settings.repeat else None
         drawing = np.random.default_rng(rng.integers(2**63))
@@ -132,7 +130,7 @@ class Engine:
             answers: The most answers it may bring, disputes included; ``None`` is the settings' number.
             batch: A batch made by :meth:`plan`; ``None`` plans one once open disputes are settled.
         """
-        usual = self._settings.batch(len(self.features))
+        usual = max(self._settings.batch(len(self.features)), self.rows)
         limit = self._spent() + (usual if answers is None else answers)
         if isinstance(self._selector, LearnsOnline) and self._open:
             self._selector.break_off()
@@ -147,9 +145,7 @@ class Engine:
         """
         known = self.beliefs.heard if heard is None else heard
         return Batch(
-            self.features,
-            self.similarities,
-            self._form(known),
+            self._group(known),
             known,
             self.beliefs.model,
             self._settings,
@@ -157,17 +153,16 @@ class Engine:
             self.rows,
             getattr(self._selector, "needs_node_features", False),
             self._excluded,
-            self.visual.sides,
         )
+
+    def deliver(self, constraints: ConstraintGraph) -> Delivered:
+        """The identities that these constraints give, as they are delivered."""
+        model, settings = self.beliefs.model, self._settings
+        return deliver(self.features, self.visual, constraints, model, settings, self._excluded)
 
     def exclude(self, images: Collection[int]) -> None:
         """Exclude these images, and no others; open questions about them stay open."""
-        excluded = np.isin(np.arange(len(self.features)), list(images))
-        if np.array_equal(excluded, self._excluded):
-            return
-        self._excluded = excluded
-        kept = sparse.diags((~self._excluded).astype(np.float64))
-        self.similarities = sparse.csr_matrix(kept @ self.visual.similarities @ kept)
+        self._excluded = np.isin(np.arange(len(self.features)), list(images))
 
     def draw(self) -> Question | None:
         """The next question; ``None`` if the batch has none left or all rows are in use."""
@@ -204,8 +199,8 @@ class Engine:
         assert self._batch is not None
         return self._batch.inquiry.true_rewards()
 
-    def _form(self, constraints: ConstraintGraph) -> FormedGroups:
-        return Identities.form(self.similarities, constraints, self._settings.thresholds("ask")).formed
+    def _group(self, constraints: ConstraintGraph) -> Grouping:
+        return group_images(self.features, self.visual, constraints, self._settings, self._excluded)
 
     def _make_audit(self, heard: ConstraintGraph, round_: int, rng: np.random.Generator) -> Audit:
         """Make the round's audit: by its stored design, else of the identities to be delivered now."""
@@ -214,8 +209,8 @@ class Engine:
         if design is not None:
             strata = Strata(design.groups.astype(np.int64), near, sides=self.visual.sides)
         else:
-            delivered = Identities.form(self.similarities, heard, settings.thresholds("deliver"))
-            strata = Strata(delivered.groups, near, sides=self.visual.sides)
+            groups = self.deliver(heard).identities.groups
+            strata = Strata(groups, near, sides=self.visual.sides)
             self._announce(packed_design(strata.design), None)
         # Make up for questions left unanswered, but not for answers from before there was an audit.
         share = settings.audit_share
@@ -233,14 +228,28 @@ class Engine:
         self.formed = batch.formed
         begun = self._spent()
         end = min(limit, begun + usual)
-        for query, gain in batch.queries():
+        for gain, steps in self._choices(batch, end):
             if self._spent() >= end:
                 return
             yield from self._checks(batch, gain, lambda: self._spent() < end)
             if self._spent() < end:
-                yield self._visit(batch, query, end)
+                yield steps
         if self._spent() == begun:  # only suspected errors are left to ask about
             yield from self._checks(batch, 0.0, lambda: self._spent() < end)
+
+    def _choices(self, batch: Batch, end: int) -> Iterator[tuple[float, Steps]]:
+        """The selector's questions, each with its expected gain."""
+        if isinstance(self._selector, RanksPairs):
+            for comparison in batch.comparisons():
+                yield comparison.gain, self._settle(batch, comparison)
+        else:
+            for query, gain in batch.queries():
+                yield gain, self._visit(batch, query, end)
+
+    def _settle(self, batch: Batch, comparison: Comparison) -> Steps:
+        """Ask about two groups."""
+        self.report.queries += 1
+        yield from self._compare(batch, comparison.a, comparison.b)
 
     def _checks(self, batch: Batch, gain: float, may_ask: MayAsk) -> Iterator[Steps]:
         """Audit questions that are due, and rechecks whose expected gain is at least that of a question."""

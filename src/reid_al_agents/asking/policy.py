@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.selection import SELECTORS, Selector, make_selector
+from reid_al_agents.selection.registry import BETWEEN_GROUPS
 from reid_al_env import InputError
 
 POLICY_PREFIX = "policy:"
 LEARNED = {"dqn": "graph", "dqn-mlp": "mlp"}
-SELECTOR_NAMES = ("gain", *SELECTORS, "greedy", *LEARNED, f"{POLICY_PREFIX}FILE")
+SELECTOR_NAMES = (*BETWEEN_GROUPS, *SELECTORS, "greedy", *LEARNED, f"{POLICY_PREFIX}FILE")
 
 
 @runtime_checkable
@@ -39,7 +40,7 @@ class LearnedSelector(Selector, Protocol):
 
 def check_selector(name: str) -> None:
     """Raise :class:`InputError` unless there is a selector of that name."""
-    if name not in (*SELECTORS, "gain", "greedy", *LEARNED) and not name.startswith(POLICY_PREFIX):
+    if name not in (*SELECTORS, *BETWEEN_GROUPS, "greedy", *LEARNED) and not name.startswith(POLICY_PREFIX):
         raise InputError(f"selector: {name!r} is unknown; choose one of {', '.join(SELECTOR_NAMES)}")
 
 

@@ -28,3 +28,22 @@ def expected_gain(
         other: Images of the other group, likewise.
     """
     return probability * reach(size, other)
+
+
+def expected_change(probability: float, joined: bool, size: float, other: float) -> float:
+    """Expected change of the delivered identities by an answer: ``P(wrong) · 2|A||B| / (|A| + |B|)``.
+
+    If two parts of one identity are delivered apart, the B-cubed recall of each image is short of the share
+    of the other part, ``2|A||B| / (|A| + |B|)`` summed over the images of both; if parts of two identities
+    are delivered as one, their precision is short by as much (B-cubed: Bagga and Baldwin, 1998).
+
+    Args:
+        probability: Probability of a match.
+        joined: Whether they are delivered as one identity, which is wrong if they do not match.
+        size: Images of one part.
+        other: Images of the other part.
+
+    Returns:
+        The change, in images.
+    """
+    return (1 - probability if joined else probability) * 2 * size * other / (size + other)

@@ -27,7 +27,7 @@ PAIR_FEATURES = (
 MEMORY = 3000
 """Answers that the model is fitted to, the latest ones: features change with every refresh."""
 
-PRIOR = 60
+PRIOR = 20
 """Answers that the first guess counts as, beside those that were given."""
 
 ENOUGH = 100
@@ -51,12 +51,14 @@ class MatchModel:
         matched: Whether each was a match; "can't tell" is left out.
         predicted: Probability that was given to each before it was answered.
         seen: A sample of the open pairs at the last fit, (S, F); ``None`` before the first.
+        prior: Answers that the first guess counts as, beside those that were given.
     """
 
     described: list[NDArray[np.float64]] = field(default_factory=list)
     matched: list[bool] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
     seen: NDArray[np.float64] | None = None
+    prior: float = PRIOR
     _fitted: tuple[NDArray[np.float64], float] | None = None
 
     def probabilities(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,7 +93,7 @@ class MatchModel:
         pairs, matched = self.described[:count][-MEMORY:], np.array(self.matched[:count][-MEMORY:])
         weights = np.ones(len(matched))
         if self.seen is not None and len(self.seen) and len(matched):
-            each = min(1.0, PRIOR / len(self.seen))
+            each = min(1.0, self.prior / len(self.seen))
             guess = each * _guess(self.seen)
             pairs = [*pairs, *self.seen, *self.seen]
             matched = np.concatenate([matched, np.repeat([True, False], len(self.seen))])
@@ -102,7 +104,7 @@ class MatchModel:
         mean = np.average(points, axis=0, weights=weights)
         spread = np.sqrt(np.average((points - mean) ** 2, axis=0, weights=weights))
         scale = np.where(spread > _CONSTANT * (1 + np.abs(mean)), spread, 1.0)
-        regression = LogisticRegression(max_iter=1000)
+        regression = LogisticRegression(solver="newton-cholesky")
         regression.fit((points - mean) / scale, matched, sample_weight=weights)
         # Kept as plain arrays: for one pair at a time, scikit-learn's input checks would dominate the cost.
         slopes = regression.coef_[0] / scale

@@ -53,7 +53,7 @@ def form_groups(
         micro_cluster_similarity: Minimum average similarity within micro-clusters, in (0, 1].
         group_similarity: Minimum average similarity of groups that are joined; ``None`` joins none.
     """
-    known = _Closure(constraints)
+    known = Closure(constraints)
     images = np.arange(len(constraints))
     known.nodes = images
     micro_clusters = average_linkage(similarities, images, micro_cluster_similarity, known)
@@ -79,7 +79,7 @@ def form_dense_groups(
         eps: Maximum distance, one minus the similarity, of neighbours.
         min_samples: Minimum number of neighbours of a core image, itself included.
     """
-    known = _Closure(constraints)
+    known = Closure(constraints)
     clusters = dbscan(similarities, eps, min_samples)
     images = np.arange(len(constraints))
     known.nodes = images
@@ -93,7 +93,7 @@ def form_dense_groups(
     return FormedGroups(np.unique(micro_clusters, return_inverse=True)[1], known.groups(), known.conflicts())
 
 
-class _Closure:
+class Closure:
     """The transitive closure of answers and of joins so far; ``nodes`` holds an image of each node."""
 
     def __init__(self, constraints: ConstraintGraph) -> None:
@@ -107,6 +107,22 @@ class _Closure:
             self._rivals[a].add(b)
             self._rivals[b].add(a)
         self.nodes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    @classmethod
+    def of_groups(cls, constraints: ConstraintGraph, groups: NDArray[np.int64]) -> Closure:
+        """The closure with all images of a group joined, and the groups as nodes.
+
+        Args:
+            constraints: Must-links and cannot-links; none stands between images of one group.
+            groups: (N,) group of each image, 0 to G − 1.
+        """
+        closure = cls(constraints)
+        closure.nodes = np.arange(len(groups))
+        first = np.unique(groups, return_index=True)[1]
+        for image, head in enumerate(first[groups].tolist()):
+            closure.join(head, image)
+        closure.nodes = first
+        return closure
 
     def may_join(self, a: int, b: int) -> bool:
         """Whether no cannot-link stands between the groups of two nodes."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,45 @@ def average_linkage(
     """
     sums = _neighbour_sums(similarities, groups)
     sizes = np.bincount(groups, minlength=len(sums)).astype(float).tolist()
+    kept_in = np.arange(len(sums))
+    for merge in merge_nearest(sums, sizes, threshold, joining):
+        kept_in[merge.lose] = merge.keep
+    return by_first_appearance(_roots(kept_in)[groups])
+
+
+class Merge(NamedTuple):
+    """Two groups that become one.
+
+    Args:
+        similarity: Their average similarity.
+        keep: The group that takes in the other.
+        lose: The other.
+        kept: Size of ``keep`` before.
+        lost: Size of ``lose``.
+    """
+
+    similarity: float
+    keep: int
+    lose: int
+    kept: float
+    lost: float
+
+
+def merge_nearest(
+    sums: list[dict[int, float]], sizes: list[float], threshold: float, joining: Joining
+) -> Iterator[Merge]:
+    """Join the two groups of highest average similarity repeatedly, as :func:`average_linkage` does.
+
+    Args:
+        sums: For each group, the sum of similarities to each other group over all pairs of images, symmetric;
+            updated by every merge.
+        sizes: Size of each group; updated likewise, 0 for a group that was taken in by another.
+        threshold: Minimum average similarity of two groups that are joined, above 0.
+        joining: Called with the numbers of groups.
+
+    Yields:
+        Each merge, after ``sums`` and ``sizes`` were updated.
+    """
     heap = [
         (-total / (sizes[a] * sizes[b]), a, b)
         for a, row in enumerate(sums)
@@ -72,7 +112,6 @@ def average_linkage(
         if a < b and total >= threshold * sizes[a] * sizes[b]
     ]
     heapq.heapify(heap)
-    kept_in = np.arange(len(sums))
     while heap:
         negative, a, b = heapq.heappop(heap)
         if not sizes[a] or not sizes[b] or abs(negative + sums[a][b] / (sizes[a] * sizes[b])) > _SAME:
@@ -81,15 +120,15 @@ def average_linkage(
             continue
         joining.join(a, b)
         keep, lose = (a, b) if len(sums[a]) >= len(sums[b]) else (b, a)
+        merge = Merge(-negative, keep, lose, sizes[keep], sizes[lose])
         _absorb(sums, keep, lose)
         sizes[keep] += sizes[lose]
         sizes[lose] = 0.0
-        kept_in[lose] = keep
         for other, total in sums[keep].items():
             if total >= threshold * sizes[keep] * sizes[other]:
                 low, high = min(keep, other), max(keep, other)
                 heapq.heappush(heap, (-total / (sizes[keep] * sizes[other]), low, high))
-    return by_first_appearance(_roots(kept_in)[groups])
+        yield merge
 
 
 def by_first_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:

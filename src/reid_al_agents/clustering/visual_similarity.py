@@ -13,6 +13,7 @@ from reid_al_agents.clustering.cameras import standardise_by_camera
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.clustering.whitening import whiten_within
 
 NEAREST = 100
 """Number of neighbours of an image that are kept; matches beyond are too rare to be found."""
@@ -28,22 +29,37 @@ class VisualSimilarity:
         points: (N, D) float32, features standardised by camera and, where sides are known, separated by them.
         similarities: (N, N) sparse Jaccard similarities of the points; none between different sides.
         sides: Which images can be compared; ``None`` where all can.
+        standardised: (N, D) float32, the points before sides were separated; ``None`` if they are the same.
+        k1: Length of the neighbour lists of the Jaccard similarity.
+        k2: Number of neighbours over which it averages.
     """
 
     points: NDArray[np.float32]
     similarities: sparse.csr_matrix
     sides: Sides | None = None
+    standardised: NDArray[np.float32] | None = None
+    k1: int = 14
+    k2: int = 4
 
     @cached_property
     def near(self) -> NDArray[np.int64]:
         """(N, k) int64, the nearest images of each, itself first, then up to :data:`NEAREST` others."""
         return nearest_neighbours(unit_rows(self.points), min(NEAREST + 1, len(self.points)))
 
+    def adapted(self, matched: NDArray[np.int64]) -> VisualSimilarity:
+        """The similarities of the points whitened by :func:`.whiten_within`; these, where that is impossible.
+
+        Args:
+            matched: (N,) int64 component of each image under the matches.
+        """
+        whitened = whiten_within(self.points if self.standardised is None else self.standardised, matched)
+        return self if whitened is None else _compare(whitened, self.k1, self.k2, self.sides)
+
 
 def compare_visually(
     features: NDArray[np.float32],
     cameras: NDArray[np.int64] | None,
-    k1: int = 20,
+    k1: int = 14,
     k2: int = 4,
     sides: Sides | None = None,
 ) -> VisualSimilarity:
@@ -58,9 +74,13 @@ def compare_visually(
         sides: Which images can be compared; ``None`` where all can.
     """
     k1 = min(k1, max(_FEWEST, len(features) // _SHARE))
-    k2 = min(k1, k2)
-    points = standardise_by_camera(features, cameras)
+    return _compare(standardise_by_camera(features, cameras), k1, min(k1, k2), sides)
+
+
+def _compare(standardised: NDArray[np.float32], k1: int, k2: int, sides: Sides | None) -> VisualSimilarity:
     if sides is None:
-        return VisualSimilarity(points, jaccard_similarities(points, k1, k2))
-    points = sides.separate(points)
-    return VisualSimilarity(points, sides.without_incomparable(jaccard_similarities(points, k1, k2)), sides)
+        similarities = jaccard_similarities(standardised, k1, k2)
+        return VisualSimilarity(standardised, similarities, k1=k1, k2=k2)
+    points = sides.separate(standardised)
+    similarities = sides.without_incomparable(jaccard_similarities(points, k1, k2))
+    return VisualSimilarity(points, similarities, sides, standardised, k1, k2)

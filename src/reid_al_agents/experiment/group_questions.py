@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.asking.audit import audited_quality
 from reid_al_agents.asking.browsing import AskingLimits
+from reid_al_agents.asking.delivery import deliver
 from reid_al_agents.asking.engine import Engine
 from reid_al_agents.asking.report import AskingReport
 from reid_al_agents.asking.settings import GroupSettings
@@ -17,7 +18,6 @@ from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.experiment.questions import Bar, Figures
 from reid_al_agents.experiment.simulated import SimulatedAnnotator, answer_questions
-from reid_al_agents.identities import Identities
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
 
@@ -138,9 +138,12 @@ class GroupQuestions:
         return self._until_stable and self._beliefs.monitor.stable
 
     def _deliver(self, constraints: ConstraintGraph) -> NDArray[np.int64]:
+        assert self._features is not None
         assert self.visual is not None
-        thresholds = self._settings.thresholds("deliver")
-        return Identities.form(self.visual.similarities, constraints, thresholds).groups
+        excluded = np.isin(np.arange(len(self._features)), list(self._beliefs.excluded))
+        model, settings = self._beliefs.model, self._settings
+        found = deliver(self._features, self.visual, constraints, model, settings, excluded)
+        return found.identities.groups
 
     def _audit_figures(self) -> Figures:
         beliefs = self._beliefs

@@ -243,7 +243,7 @@ class Loop:
             self.beliefs,
             config.seed * 1000 + number,
             quick=quick,
-            assume=settings.thresholds("ask") if config.nodes == "groups" else None,
+            assume=settings.thresholds() if config.nodes == "groups" else None,
             seen=self._features,
             visual=self.questions.visual,
             neighbours=(settings.k1, settings.k2),

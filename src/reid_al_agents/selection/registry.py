@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.selection.rules import (
     EntropySelector,
+    ExpectedChangeSelector,
     ExpectedGainSelector,
     FarthestSelector,
     GreedyRewardSelector,
@@ -24,12 +25,17 @@ SELECTORS: dict[str, Callable[[], Selector]] = {
 }
 """Selectors that need the observation alone; the learned one is :class:`reid_al_agents.dqn.DQNSelector`."""
 
+BETWEEN_GROUPS: dict[str, Callable[[], Selector]] = {
+    selector.name: selector for selector in (ExpectedChangeSelector, ExpectedGainSelector)
+}
+"""Rules that need groups, their sizes and match probabilities."""
+
 
 def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] | None = None) -> Selector:
     """Make a selector that follows a fixed rule.
 
     Args:
-        name: A key of :data:`SELECTORS`, or ``"greedy"``.
+        name: A key of :data:`SELECTORS` or :data:`BETWEEN_GROUPS`, or ``"greedy"``.
         true_rewards: Source of the rewards for ``"greedy"``; see :class:`GreedyRewardSelector`.
 
     Returns:
@@ -38,8 +44,8 @@ def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] 
     Raises:
         InputError: If the name is unknown, or ``"greedy"`` is given no rewards.
     """
-    if name == ExpectedGainSelector.name:
-        return ExpectedGainSelector()
+    if name in BETWEEN_GROUPS:
+        return BETWEEN_GROUPS[name]()
     if name == GreedyRewardSelector.name:
         if true_rewards is None:
             raise InputError(
@@ -47,6 +53,6 @@ def make_selector(name: str, *, true_rewards: Callable[[], NDArray[np.float32]] 
             )
         return GreedyRewardSelector(true_rewards)
     if name not in SELECTORS:
-        known = ", ".join((*SELECTORS, ExpectedGainSelector.name, GreedyRewardSelector.name))
+        known = ", ".join((*SELECTORS, *BETWEEN_GROUPS, GreedyRewardSelector.name))
         raise InputError(f"selector: {name!r} follows no fixed rule; choose one of {known}")
     return SELECTORS[name]()

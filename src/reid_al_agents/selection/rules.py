@@ -101,22 +101,34 @@ def _similarity_to_query(observation: Observation) -> NDArray[np.float32]:
 
 
 class ExpectedGainSelector:
-    """Picks the item whose answer is expected to join most images.
+    """Picks the item whose answer is expected to join most images; the default until version 0.1.
 
     The gain is ``p √(|A| |B|)`` with the match probability p and the sizes of the two groups, both read from
     the observation's ``node_features``; so it works with ``--nodes groups`` only.
     """
 
-    name = "gain"
+    name = "gain-v1"
     needs_node_features = True
 
     def select(self, observation: Observation, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the unmasked item of highest expected gain per episode; see :class:`Selector`."""
         if "node_features" not in observation:
             raise InputError(
-                "selector: 'gain' needs to know groups and their sizes; use it with --nodes groups"
+                f"selector: {self.name!r} needs to know groups and their sizes; use it with --nodes groups"
             )
         features = observation["node_features"].astype(np.float64)
         log_size, probability = features[:, :, 0], features[:, 1:, 1]
         gain = np.log(np.maximum(probability, 1e-12)) + 0.5 * (log_size[:, :1] + log_size[:, 1:])
         return highest_unmasked(gain, observation["action_mask"])
+
+
+class ExpectedChangeSelector(ExpectedGainSelector):
+    """Asks about the two parts of the pool whose answer is expected to change the identities most.
+
+    It ranks all pairs of a batch, not the candidates of one query; see
+    :meth:`reid_al_agents.asking.joins.Joins.comparisons`. Where only candidates of one query are left to
+    choose from, it picks as its predecessor does.
+    """
+
+    name = "gain"
+    ranks_pairs = True

@@ -54,6 +54,17 @@ def highest_unmasked(scores: NDArray[np.floating], action_mask: NDArray[np.gener
 
 
 @runtime_checkable
+class RanksPairs(Protocol):
+    """A selector that leaves the order of all pairs of groups to the batch.
+
+    Attributes:
+        ranks_pairs: True.
+    """
+
+    ranks_pairs: bool
+
+
+@runtime_checkable
 class LearnsOnline(Protocol):
     """A selector that learns while it asks."""
 

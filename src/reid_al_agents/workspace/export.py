@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
+from reid_al_agents.asking.delivery import deliver
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.data import ImageSet, load_split
 from reid_al_agents.files import make_folder, write_text
-from reid_al_agents.identities import Identities, names_of_groups
+from reid_al_agents.identities import names_of_groups
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.formats import (
     LABEL_STUDIO_CONFIG,
@@ -188,12 +188,12 @@ def _identities(
         return groups, np.bincount(groups)[groups] > 1
     sides = sides_of(pool.sides) if isinstance(pool, ImageSet) else None
     visual = compare_visually(features, pool.cameras, settings.k1, settings.k2, sides)
-    similarities = visual.similarities
-    if isinstance(pool, ImageSet) and pool.gone.any():  # what a blank image looks like says nothing
-        there = sparse.diags((~pool.gone).astype(np.float64))
-        similarities = (there @ similarities @ there).tocsr()
-    formed = Identities.form(similarities, beliefs.constraints, settings.thresholds("deliver"))
-    return formed.groups, formed.confirmed
+    known = pool if isinstance(pool, FeatureSet) else FeatureSet(features, pool.identities, pool.cameras)
+    excluded = np.isin(np.arange(len(pool)), list(beliefs.excluded))
+    if isinstance(pool, ImageSet):  # what a blank image looks like says nothing
+        excluded |= pool.gone
+    found = deliver(known, visual, beliefs.constraints, beliefs.model, settings, excluded).identities
+    return found.groups, found.confirmed
 
 
 def _features(folder: Folder, pool: ImageSet | FeatureSet, beliefs: Beliefs) -> NDArray[np.float32] | None:

@@ -1,0 +1,152 @@
+"""Joins of groups by match probability: the identities to deliver, and what an answer would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.asking.candidates import Candidates
+from reid_al_agents.asking.value import expected_change
+from reid_al_agents.clustering.forming import Closure, FormedGroups
+from reid_al_agents.clustering.linkage import Merge, merge_nearest
+from reid_al_agents.identities import Identities
+from reid_al_env import ConstraintGraph
+
+LIKELY = 0.5
+"""Match probability from which two groups are joined without an answer."""
+
+_LEAST = 0.001  # probability of a match below which two identities are no question
+
+
+class Comparison(NamedTuple):
+    """A question about two groups.
+
+    Args:
+        gain: Expected change of the delivered identities, in images.
+        a: One group.
+        b: The other.
+        joined: Whether both are in one delivered identity.
+    """
+
+    gain: float
+    a: int
+    b: int
+    joined: bool
+
+
+class _Side(NamedTuple):
+    """What a question is about: two sets of groups, and the probability that they match."""
+
+    gain: float
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+    joined: bool
+
+
+class Joins:
+    """Groups joined by average linkage over match probabilities, down to ½, under all constraints.
+
+    Joining what is likelier than not makes the fewest expected errors. Nothing is fixed by it: the next
+    answers change the probabilities, and the joins are made again.
+
+    Args:
+        view: The groups and their match probabilities.
+        formed: Their images.
+        constraints: Constraints between the images.
+    """
+
+    def __init__(self, view: Candidates, formed: FormedGroups, constraints: ConstraintGraph) -> None:
+        self._view, self._formed = view, formed
+        self._closure = Closure.of_groups(constraints, formed.groups)
+        self._sizes = view.groups.sizes.astype(float).tolist()
+        self._sums: list[dict[int, float]] = [{} for _ in self._sizes]
+        for (a, b), p in zip(view.pairs.tolist(), view.pair_probabilities.tolist(), strict=True):
+            if p > 0:
+                self._sums[a][b] = self._sums[b][a] = p * self._sizes[a] * self._sizes[b]
+        self._parts = [[group] for group in range(len(self._sizes))]
+        self._checks: list[_Side] = []
+        for merge in merge_nearest(self._sums, self._sizes, LIKELY, self._closure):
+            self._record(merge)
+
+    def identities(self, matched: NDArray[np.int64]) -> Identities:
+        """The identities to deliver.
+
+        Args:
+            matched: (N,) component of each image under must-links alone.
+        """
+        closure = self._closure
+        formed = FormedGroups(self._formed.micro_clusters, closure.groups(), closure.conflicts())
+        return Identities(formed, matched)
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Questions in descending order of the expected change; each identity is in one of them at most.
+
+        Either two identities are compared that may be one, or two parts of an identity that were joined
+        without an answer. Of each side, the groups are shown that speak most for a match.
+        """
+        sides = [*self._checks, *self._between()]
+        sides.sort(key=lambda side: -side.gain)
+        touched = np.zeros(len(self._parts), dtype=bool)
+        places = {pair: place for place, pair in enumerate(map(tuple, self._view.pairs.tolist()))}
+        for side in sides:
+            groups = np.array((*side.ours, *side.theirs))
+            if touched[groups].any():
+                continue
+            pair = self._strongest(side, places)
+            if pair is not None:
+                touched[groups] = True
+                yield Comparison(side.gain, *pair, side.joined)
+
+    def _record(self, merge: Merge) -> None:
+        keep, lose = self._parts[merge.keep], self._parts[merge.lose]
+        gain = float(expected_change(merge.similarity, True, merge.kept, merge.lost))
+        self._checks.append(_Side(gain, tuple(keep), tuple(lose), joined=True))
+        keep += lose
+        self._parts[merge.lose] = []
+
+    def _between(self) -> Iterator[_Side]:
+        for a, row in enumerate(self._sums):
+            for b, total in row.items():
+                probability = total / (self._sizes[a] * self._sizes[b])
+                if a < b and probability > _LEAST and self._closure.may_join(a, b):
+                    gain = float(expected_change(probability, False, self._sizes[a], self._sizes[b]))
+                    yield _Side(gain, tuple(self._parts[a]), tuple(self._parts[b]), joined=False)
+
+    def _strongest(self, side: _Side, places: dict[tuple[int, ...], int]) -> tuple[int, int] | None:
+        """The pair of groups whose probability and sizes count most; ``None`` where no pair can be asked."""
+        found = [
+            place
+            for a in side.ours
+            for b in side.theirs
+            if (place := places.get((min(a, b), max(a, b)))) is not None and self._view.pair_open[place]
+        ]
+        if not found:
+            return None
+        pairs, sizes = self._view.pairs[found], self._view.groups.sizes
+        weights = self._view.pair_probabilities[found] * sizes[pairs[:, 0]] * sizes[pairs[:, 1]]
+        a, b = pairs[int(weights.argmax())].tolist()
+        return a, b
+
+
+def probabilities_of_images(view: Candidates, groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Probability that each image shows the identity that it is delivered with, (N,).
+
+    It is the average match probability of the image's group with the other groups of the identity, over
+    their images; 1 for a group that is an identity alone.
+
+    Args:
+        view: The groups and their match probabilities.
+        groups: (N,) delivered identity of each image; every group lies in one.
+    """
+    of_group, sizes = groups[view.groups.typical], view.groups.sizes
+    a, b = view.pairs.T
+    inside = of_group[a] == of_group[b]
+    a, b, p = a[inside], b[inside], view.pair_probabilities[inside]
+    total: NDArray[np.float64] = np.zeros(len(sizes))
+    np.add.at(total, a, p * sizes[b])
+    np.add.at(total, b, p * sizes[a])
+    others = np.bincount(of_group, weights=sizes)[of_group] - sizes
+    return np.where(others > 0, total / np.maximum(others, 1), 1.0)[view.groups.labels]

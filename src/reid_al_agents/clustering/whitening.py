@@ -1,0 +1,55 @@
+"""Adapt features to answers: directions in which images of one identity differ count less."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_al_agents.clustering.neighbours import unit_rows
+
+SHRINKAGE = 0.5
+"""Share of the identity matrix in the covariance; without it, few matches would decide too much."""
+
+_DIMENSIONS = 128
+_IMAGES = 4  # per dimension that is kept
+
+
+def whiten_within(points: NDArray[np.float32], matched: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """Whiten features by their covariance within identities.
+
+    This is within-class covariance normalisation (Hatch, Kajarekar and Stolcke, "Within-Class Covariance
+    Normalization for SVM-based Speaker Recognition", Interspeech 2006, Eq. 5 and the smoothing of Section
+    3.2), on the principal components of the points. The classes are the images that answers joined, so that
+    what changes from one view of an identity to another comes to count less.
+
+    Args:
+        points: (N, D) float32.
+        matched: (N,) int64 component of each image under the matches.
+
+    Returns:
+        (N, d) float32, d at most 128; ``None`` where no two images match, those that do are equal, or a
+        point is the mean of all and so has no direction.
+    """
+    components = _principal_components(points)
+    sizes = np.bincount(matched)
+    means = np.zeros((len(sizes), components.shape[1]))
+    np.add.at(means, matched, components)
+    means /= sizes[:, None]
+    residuals = (components - means[matched])[sizes[matched] > 1]
+    covariance = residuals.T @ residuals
+    scale = np.trace(covariance) / len(covariance)
+    if not scale > 0:
+        return None
+    covariance = (1 - SHRINKAGE) * covariance / scale + SHRINKAGE * np.eye(len(covariance))
+    variances, axes = np.linalg.eigh(covariance)
+    whitened = np.ascontiguousarray(components @ (axes / np.sqrt(variances)) @ axes.T, dtype=np.float32)
+    return whitened if whitened.any(axis=1).all() else None
+
+
+def _principal_components(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The leading principal components of the L2-normalised points, (N, d)."""
+    units = unit_rows(points).astype(np.float64)
+    units -= units.mean(axis=0)
+    count = max(1, min(_DIMENSIONS, units.shape[1], len(units) // _IMAGES))
+    axes = np.linalg.eigh(units.T @ units)[1][:, ::-1]
+    return np.asarray(units @ axes[:, :count])
