@@ -10,7 +10,6 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.simulated import SimulatedAnnotator, answer_questions
-from reid_al_agents.identities import Identities
 from reid_al_agents.log.memory import MemoryLog
 from reid_al_agents.selection import make_selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, LabelOracle, NoisyOracle
@@ -121,8 +120,7 @@ class Simulation:
         return self
 
     def groups(self):
-        thresholds = self.settings.thresholds("deliver")
-        return Identities.form(self.visual.similarities, self.constraints, thresholds).groups
+        return self.engine.deliver(self.constraints).identities.groups
 
     def score(self):
         return evaluate_groups(self.groups(), self.features.identities).bcubed_f1

@@ -8,7 +8,9 @@ import pytest
 from asking_world import Simulation, handful
 
 from reid_al_agents.asking.browsing import AskingLimits, ask
+from reid_al_agents.asking.delivery import deliver, group_images
 from reid_al_agents.asking.settings import GroupSettings
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.beliefs.calibration import calibration_error
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.weights import answer_weight
@@ -58,18 +60,18 @@ def test_not_one_answer_too_many_however_many_are_doubtful_or_audited():
 
 
 def test_in_a_batch_a_group_asks_once_and_the_most_worthy_first():
-    spell = Simulation(people(), audit_share=0.0, repeat=False)
+    spell = Simulation(people(), "gain-v1", audit_share=0.0, repeat=False)
     batches, inner = {}, spell.engine._compare
 
-    def compare(batch, a, b):
+    def compare(batch, a, b, joined=False):
         batches.setdefault(id(batch), (batch, []))[1].append((a, b))
-        return inner(batch, a, b)
+        return inner(batch, a, b, joined)
 
     spell.engine._compare = compare
     spell.ask(120)
     assert len(batches) >= 6
     for batch, asked in batches.values():
-        assert 0 < len(asked) <= 20
+        assert 0 < len(asked) <= 10
         view = batch.view
         gains = [view.gain[query].max() for query, _ in asked]
         assert gains == sorted(gains, reverse=True)
@@ -150,9 +152,10 @@ def test_groups_become_much_better_than_by_random_picks_or_by_asking_images():
         looks = compare_visually(features.features, features.cameras)
         of_images = form_groups(looks.similarities, constraints, 0.5, 0.2).groups
         by_images = evaluate_groups(of_images, features.identities).bcubed_f1
-        assert gain > drawn + 0.1
+        assert 1 - gain < 0.7 * (1 - drawn)
         assert gain > by_images + 0.1
-        assert gain > start + 0.4
+        assert gain > start + 0.2
+        assert gain > 0.93
 
 
 @pytest.mark.parametrize("selector", ["gain", "greedy"])
@@ -160,7 +163,8 @@ def test_in_the_end_nothing_is_left_to_ask(selector):
     spell = Simulation(people(identities=12), selector).ask(ENOUGH)
     assert spell.engine.exhausted
     assert spell.report.answers == len(spell.oracle.pairs) < 1000
-    assert spell.engine._batch.view.gain.max(initial=0.0) == 0
+    batch = spell.engine._batch
+    assert not list(batch.comparisons() if selector == "gain" else batch.queries())
     before = list(spell.oracle.pairs)
     spell.ask(spell.report.answers + 10)
     assert spell.oracle.pairs == before
@@ -452,11 +456,16 @@ def test_a_run_keeps_its_groups_and_they_are_the_ones_it_scored(tmp_path):
     for _, i, j, answer, _ in logged(tmp_path / "r"):
         constraints.add(i, j, answer)
     check_no_held_answer_is_violated(groups, constraints)
-    looks, defaults = compare_visually(features.features, features.cameras), GroupSettings()
-    handed = defaults.delivered_similarity, defaults.group_similarity
-    assert (groups == form_groups(looks.similarities, constraints, *handed).groups).all()
-    asked = form_groups(looks.similarities, constraints, defaults.micro_cluster_similarity).groups
-    assert (groups != asked).any()
+    with EventStore(tmp_path / "r" / "events.sqlite") as log:
+        events = log.events(Folder(tmp_path / "r").kept().run)
+    beliefs = Beliefs(lambda _: ConstraintGraph(len(features)), GroupSettings().error_rate, events)
+    looks, nothing = (
+        compare_visually(features.features, features.cameras),
+        np.zeros(len(features), dtype=bool),
+    )
+    args = beliefs.constraints, beliefs.model, GroupSettings(), nothing
+    assert (groups == deliver(features, looks, *args).identities.groups).all()
+    assert (groups != group_images(features, looks, args[0], *args[2:]).formed.groups).any()
 
 
 @pytest.mark.usefixtures("_no_page")

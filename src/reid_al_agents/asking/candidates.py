@@ -83,12 +83,8 @@ class Candidates:
         keys, comparable = _keys(a, b, count), self.comparable(a, b)
         self.pair_open = comparable & ~np.isin(keys, self._closed)
         model.fit(described[self.pair_open])
-        differ = (
-            np.isin(keys, _keys(self.conflicts[:, 0], self.conflicts[:, 1], count))
-            | gone[a]
-            | gone[b]
-            | ~comparable
-        )
+        differ = np.isin(keys, _keys(self.conflicts[:, 0], self.conflicts[:, 1], count))
+        differ |= gone[a] | gone[b] | ~comparable
         self.pair_probabilities = np.where(differ, 0.0, model.probabilities(described))
         place = np.searchsorted(keys, _keys(rows, columns, count))
         self.open = self.pair_open[place].reshape(self.candidates.shape)

@@ -99,6 +99,7 @@ class Engine:
         self._selector, self._settings, self._episode = selector, settings, episode
         self._rng, self._announce, self.rows = rng, announce, rows
         self.report = AskingReport()
+        self._chosen = 0
         self.exhausted = False
         self._open: dict[Question, Steps] = {}
         self._due: deque[tuple[Question, Steps]] = deque()
@@ -226,42 +227,44 @@ class Engine:
         yield from self._disputes.due(lambda: self._spent() < limit)
         batch = self._batch = self._batch or self.plan()
         self.formed = batch.formed
-        begun = self._spent()
-        end = min(limit, begun + usual)
-        for gain, steps in self._choices(batch, end):
-            if self._spent() >= end:
+        begun, end = self._spent(), self._chosen + usual
+        # A batch ends by the number of chosen questions: counted with the audit's, it would depend on how
+        # many of these were known before, and so on what the audit heard.
+        for gain, steps in self._choices(batch, lambda: self._spent() < limit and self._chosen < end):
+            yield from self._checks(batch, gain, lambda: self._spent() < limit)
+            if self._spent() >= limit or self._chosen >= end:
                 return
-            yield from self._checks(batch, gain, lambda: self._spent() < end)
-            if self._spent() < end:
-                yield steps
+            yield steps
         if self._spent() == begun:  # only suspected errors are left to ask about
-            yield from self._checks(batch, 0.0, lambda: self._spent() < end)
+            yield from self._checks(batch, 0.0, lambda: self._spent() < limit)
 
-    def _choices(self, batch: Batch, end: int) -> Iterator[tuple[float, Steps]]:
+    def _choices(self, batch: Batch, may_choose: MayAsk) -> Iterator[tuple[float, Steps]]:
         """The selector's questions, each with its expected gain."""
         if isinstance(self._selector, RanksPairs):
             for comparison in batch.comparisons():
                 yield comparison.gain, self._settle(batch, comparison)
         else:
             for query, gain in batch.queries():
-                yield gain, self._visit(batch, query, end)
+                yield gain, self._visit(batch, query, may_choose)
 
     def _settle(self, batch: Batch, comparison: Comparison) -> Steps:
         """Ask about two groups."""
         self.report.queries += 1
-        yield from self._compare(batch, comparison.a, comparison.b)
+        yield from self._compare(batch, comparison.a, comparison.b, comparison.joined)
 
     def _checks(self, batch: Batch, gain: float, may_ask: MayAsk) -> Iterator[Steps]:
         """Audit questions that are due, and rechecks whose expected gain is at least that of a question."""
-        if self._audit is not None:
-            yield from self._audit.due(batch, may_ask)
-        while self._rechecks is not None and may_ask():
+        while True:
+            if self._audit is not None:
+                yield from self._audit.due(batch, may_ask)
+            if self._rechecks is None or not may_ask():
+                return
             recheck = self._rechecks.next(batch, gain, may_ask)
             if recheck is None:
                 return
             yield recheck
 
-    def _visit(self, batch: Batch, query: int, end: int) -> Steps:
+    def _visit(self, batch: Batch, query: int, may_choose: MayAsk) -> Steps:
         """Ask the questions of one query group until its budget is spent or the batch is over."""
         inquiry = batch.inquiry
         if not inquiry.has_questions(query):
@@ -274,7 +277,7 @@ class Engine:
         total = 0.0
         learner = self._selector if isinstance(self._selector, LearnsOnline) else None
         try:
-            while not inquiry.batch.terminated[row] and self._spent() < end:
+            while not inquiry.batch.terminated[row] and may_choose():
                 # A selector that learns follows all rows; another one needs only the row that moves.
                 seen = np.arange(self.rows) if learner is not None else np.array([row])
                 before = inquiry.observation(seen)
@@ -294,7 +297,7 @@ class Engine:
         finally:
             batch.free.append(row)
 
-    def _compare(self, batch: Batch, a: int, b: int) -> Generator[Question, int, int]:
+    def _compare(self, batch: Batch, a: int, b: int, joined: bool = False) -> Generator[Question, int, int]:
         """Ask about two groups, unless their relation is known by now."""
         described = batch.view.describe_pairs(np.array([a]), np.array([b]))
         probability = float(self.beliefs.model.probabilities(described)[0])
@@ -310,7 +313,8 @@ class Engine:
             return heard.relation(*first)
         sizes = batch.view.groups.sizes
         again = Alternative(*second, float(reach(sizes[a], sizes[b])))
-        return (yield Question(*first, probability, "policy", described[0], again=again))
+        self._chosen += 1
+        return (yield Question(*first, probability, "policy", described[0], again=again, joined=joined))
 
     def _share(self, pair: tuple[int, int], probability: float) -> None:
         """Release the audit's answer about a pair that is now chosen without regard to the audit."""

@@ -55,6 +55,7 @@ class Question:
         audit: The audit's note; ``None`` for other questions.
         again: Images for a recheck; ``None`` if the answer is not to be rechecked.
         suspicion: The suspected error that this question rechecks; ``None`` for other questions.
+        joined: Whether both images are delivered as one identity unless the answer forbids it.
     """
 
     first: int
@@ -65,6 +66,7 @@ class Question:
     audit: AuditNote | None = None
     again: Alternative | None = None
     suspicion: Suspicion | None = None
+    joined: bool = False
 
     @property
     def pair(self) -> tuple[int, int]:
@@ -80,6 +82,8 @@ class Question:
             kept["audit"] = self.audit.as_dict()
         if self.again is not None:
             kept["again"] = list(self.again)
+        if self.joined:
+            kept["joined"] = True
         if self.suspicion is not None:
             kept["doubted"] = list(self.suspicion)
         return kept

@@ -83,14 +83,15 @@ def unpacked_design(event: Event) -> Design | None:
 def changes_groups(event: Event) -> bool | None:
     """Whether an answer changed a group; ``None`` for events that give no evidence of it.
 
-    "Same" to a policy question joins two groups. An audit answer changes a group if it contradicts the
-    groups, and a recheck if it contradicts the suspected answer.
+    "Same" to a policy question joins two groups, and "different" parts two that were joined without an
+    answer. An audit answer changes a group if it contradicts the groups, and a recheck if it contradicts the
+    suspected answer.
     """
     if event.kind != "answer" or event.answer not in SIGNS:
         return None
     sign, note = SIGNS[event.answer], audit_note(event)
     if event.question_kind == "policy":
-        return sign > 0
+        return sign < 0 if event.payload.get("joined") else sign > 0
     if "doubted" in event.payload:
         return sign == -int(event.payload["doubted"][2])
     if note is None or note.together is None:

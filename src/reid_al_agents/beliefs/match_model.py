@@ -104,7 +104,7 @@ class MatchModel:
         mean = np.average(points, axis=0, weights=weights)
         spread = np.sqrt(np.average((points - mean) ** 2, axis=0, weights=weights))
         scale = np.where(spread > _CONSTANT * (1 + np.abs(mean)), spread, 1.0)
-        regression = LogisticRegression(solver="newton-cholesky")
+        regression = LogisticRegression(solver="newton-cholesky", tol=1e-8)
         regression.fit((points - mean) / scale, matched, sample_weight=weights)
         # Kept as plain arrays: for one pair at a time, scikit-learn's input checks would dominate the cost.
         slopes = regression.coef_[0] / scale

@@ -12,6 +12,7 @@ SHRINKAGE = 0.5
 
 _DIMENSIONS = 128
 _IMAGES = 4  # per dimension that is kept
+_FEWEST = 8  # dimensions: with fewer, the means of groups can cancel out
 
 
 def whiten_within(points: NDArray[np.float32], matched: NDArray[np.int64]) -> NDArray[np.float32] | None:
@@ -27,9 +28,11 @@ def whiten_within(points: NDArray[np.float32], matched: NDArray[np.int64]) -> ND
         matched: (N,) int64 component of each image under the matches.
 
     Returns:
-        (N, d) float32, d at most 128; ``None`` where no two images match, those that do are equal, or a
-        point is the mean of all and so has no direction.
+        (N, d) float32, d at most 128; ``None`` where no two images match, those that do are equal, a
+        point is the mean of all and so has no direction, or there are fewer than 32 images or 8 dimensions.
     """
+    if min(len(points) // _IMAGES, points.shape[1]) < _FEWEST:
+        return None
     components = _principal_components(points)
     sizes = np.bincount(matched)
     means = np.zeros((len(sizes), components.shape[1]))
@@ -50,6 +53,6 @@ def _principal_components(points: NDArray[np.float32]) -> NDArray[np.float64]:
     """The leading principal components of the L2-normalised points, (N, d)."""
     units = unit_rows(points).astype(np.float64)
     units -= units.mean(axis=0)
-    count = max(1, min(_DIMENSIONS, units.shape[1], len(units) // _IMAGES))
+    count = min(_DIMENSIONS, units.shape[1], len(units) // _IMAGES)
     axes = np.linalg.eigh(units.T @ units)[1][:, ::-1]
     return np.asarray(units @ axes[:, :count])
