@@ -37,10 +37,17 @@ class Comparison(NamedTuple):
     joined: bool
 
 
-class _Side(NamedTuple):
-    """What a question is about: two sets of groups, and the probability that they match."""
+class Parts(NamedTuple):
+    """What a question is about: two sets of groups, each assumed to be of one identity.
 
-    gain: float
+    Args:
+        probability: Probability that the two match.
+        ours: Groups of one set.
+        theirs: Groups of the other.
+        joined: Whether both are in one delivered identity.
+    """
+
+    probability: float
     ours: tuple[int, ...]
     theirs: tuple[int, ...]
     joined: bool
@@ -61,13 +68,14 @@ class Joins:
     def __init__(self, view: Candidates, formed: FormedGroups, constraints: ConstraintGraph) -> None:
         self._view, self._formed = view, formed
         self._closure = Closure.of_groups(constraints, formed.groups)
-        self._sizes = view.groups.sizes.astype(float).tolist()
+        self._images: list[int] = view.groups.sizes.tolist()
+        self._sizes = [float(size) for size in self._images]
         self._sums: list[dict[int, float]] = [{} for _ in self._sizes]
         for (a, b), p in zip(view.pairs.tolist(), view.pair_probabilities.tolist(), strict=True):
             if p > 0:
                 self._sums[a][b] = self._sums[b][a] = p * self._sizes[a] * self._sizes[b]
         self._parts = [[group] for group in range(len(self._sizes))]
-        self._checks: list[_Side] = []
+        self._checks: list[Parts] = []
         for merge in merge_nearest(self._sums, self._sizes, LIKELY, self._closure):
             self._record(merge)
 
@@ -87,40 +95,43 @@ class Joins:
         Either two identities are compared that may be one, or two parts of an identity that were joined
         without an answer. Of each side, the groups are shown that speak most for a match.
         """
-        sides = [*self._checks, *self._between()]
-        sides.sort(key=lambda side: -side.gain)
+        ranked = [(self.gain(parts), parts) for parts in (*self._checks, *self._between())]
+        ranked.sort(key=lambda each: -each[0])
         touched = np.zeros(len(self._parts), dtype=bool)
         places = {pair: place for place, pair in enumerate(map(tuple, self._view.pairs.tolist()))}
-        for side in sides:
-            groups = np.array((*side.ours, *side.theirs))
+        for gain, parts in ranked:
+            groups = np.array((*parts.ours, *parts.theirs))
             if touched[groups].any():
                 continue
-            pair = self._strongest(side, places)
+            pair = self._strongest(parts, places)
             if pair is not None:
                 touched[groups] = True
-                yield Comparison(side.gain, *pair, side.joined)
+                yield Comparison(gain, *pair, parts.joined)
+
+    def gain(self, parts: Parts) -> float:
+        """Expected change of the delivered identities by an answer about two parts, in images."""
+        ours, theirs = (sum(self._images[group] for group in side) for side in (parts.ours, parts.theirs))
+        return expected_change(parts.probability, parts.joined, ours, theirs)
 
     def _record(self, merge: Merge) -> None:
         keep, lose = self._parts[merge.keep], self._parts[merge.lose]
-        gain = float(expected_change(merge.similarity, True, merge.kept, merge.lost))
-        self._checks.append(_Side(gain, tuple(keep), tuple(lose), joined=True))
+        self._checks.append(Parts(merge.similarity, tuple(keep), tuple(lose), joined=True))
         keep += lose
         self._parts[merge.lose] = []
 
-    def _between(self) -> Iterator[_Side]:
+    def _between(self) -> Iterator[Parts]:
         for a, row in enumerate(self._sums):
             for b, total in row.items():
                 probability = total / (self._sizes[a] * self._sizes[b])
                 if a < b and probability > _LEAST and self._closure.may_join(a, b):
-                    gain = float(expected_change(probability, False, self._sizes[a], self._sizes[b]))
-                    yield _Side(gain, tuple(self._parts[a]), tuple(self._parts[b]), joined=False)
+                    yield Parts(probability, tuple(self._parts[a]), tuple(self._parts[b]), joined=False)
 
-    def _strongest(self, side: _Side, places: dict[tuple[int, ...], int]) -> tuple[int, int] | None:
+    def _strongest(self, parts: Parts, places: dict[tuple[int, ...], int]) -> tuple[int, int] | None:
         """The pair of groups whose probability and sizes count most; ``None`` where no pair can be asked."""
         found = [
             place
-            for a in side.ours
-            for b in side.theirs
+            for a in parts.ours
+            for b in parts.theirs
             if (place := places.get((min(a, b), max(a, b)))) is not None and self._view.pair_open[place]
         ]
         if not found:

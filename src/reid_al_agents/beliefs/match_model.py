@@ -93,11 +93,11 @@ class MatchModel:
         pairs, matched = self.described[:count][-MEMORY:], np.array(self.matched[:count][-MEMORY:])
         weights = np.ones(len(matched))
         if self.seen is not None and len(self.seen) and len(matched):
-            each = min(1.0, self.prior / len(self.seen))
-            guess = each * _guess(self.seen)
+            guess = _guess(self.seen)
+            each = self.prior * _even_weights(guess)
             pairs = [*pairs, *self.seen, *self.seen]
             matched = np.concatenate([matched, np.repeat([True, False], len(self.seen))])
-            weights = np.concatenate([weights, guess, each - guess])
+            weights = np.concatenate([weights, each * guess, each * (1 - guess)])
         elif len(matched) < ENOUGH or not 0 < matched.sum() < len(matched):
             return
         points = np.array(pairs)
@@ -120,6 +120,13 @@ class MatchModel:
         if last < bins:
             return None
         return calibration_error(self.predicted[-last:], self.matched[-last:], bins)
+
+
+def _even_weights(guess: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights that add up to 1 and count all tenths of the probability alike that occur, (M,)."""
+    tenths = np.minimum((10 * guess).astype(np.int64), 9)
+    counts = np.bincount(tenths, minlength=10)
+    return np.asarray(1 / (counts[tenths] * np.count_nonzero(counts)))
 
 
 def _guess(described: NDArray[np.float64]) -> NDArray[np.float64]:
