@@ -12,6 +12,7 @@ SHRINKAGE = 0.5
 
 _DIMENSIONS = 128
 _IMAGES = 4  # per dimension that is kept
+_ROUNDING = 1e-9  # share of the variance below which images that match are equal but for rounding
 _FEWEST = 8  # dimensions: with fewer, the means of groups can cancel out
 
 
@@ -37,11 +38,11 @@ def whiten_within(points: NDArray[np.float32], matched: NDArray[np.int64]) -> ND
     sizes = np.bincount(matched)
     means = np.zeros((len(sizes), components.shape[1]))
     np.add.at(means, matched, components)
-    means /= sizes[:, None]
+    means /= np.maximum(sizes, 1)[:, None]
     residuals = (components - means[matched])[sizes[matched] > 1]
     covariance = residuals.T @ residuals
     scale = np.trace(covariance) / len(covariance)
-    if not scale > 0:
+    if not scale > _ROUNDING * np.trace(components.T @ components):
         return None
     covariance = (1 - SHRINKAGE) * covariance / scale + SHRINKAGE * np.eye(len(covariance))
     variances, axes = np.linalg.eigh(covariance)
