@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,17 +38,17 @@ def run(
     from reid_al_agents.experiment.run import run as run_loop
     from reid_al_agents.report.table import as_rich, rounds_table
     from reid_al_agents.workspace.assembly import assemble
-    from reid_al_agents.workspace.folder import log_test_use
+    from reid_al_agents.workspace.folder import Folder, log_test_use
 
     config, folder = place.config, place.folder
     check_selector(config.selector)
     check_folder(folder, config, resume=place.goes_on)  # before the data are read and anything is written
-    made = folder / "split.json"
-    described = replace(config, split=str(made)) if place.goes_on and made.is_file() else config
+    begun = Folder(folder) if place.goes_on and Folder(folder).pool.is_file() else None
     if config.evaluate_on == "test":
         log_test_use(folder, opt.typed_command())
     with progress() as report:
-        subject = assemble(described, device=device, keep_split=made, progress=report)
+        made = folder / "split.json"
+        subject = assemble(config, device=device, keep_split=made, settle=begun, progress=report)
         result = run_loop(
             config,
             subject,
