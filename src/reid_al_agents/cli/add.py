@@ -133,23 +133,22 @@ def _print(addition: Addition, to: Path, dry_run: bool) -> None:
             print_line(f"{name} is {of}, which the folder has; not added again")
     same = sum(name == of for name, of in addition.known)
     for count, what in (
-        (same, "are in the folder already"),
-        (len(addition.removed), "were removed and stay out (reid-al remove --back)"),
-        (len(addition.scored), "are scored on, or others of their identity are; not added"),
+        (same, "in the folder already"),
+        (len(addition.removed), "removed before; not added (reid-al remove --back takes them in again)"),
+        (len(addition.scored), "of identities that the model is scored on; not added"),
     ):
         if count:
-            print_line(f"{count} images {what}")
+            print_line(f"{count} {what}")
     if not addition.new:
         print_line(f"nothing is new: {to} has {len(names)} images")
         return
     _print_table(addition.proposals, names)
     told = ", ".join(f"{count} {kind}" for kind, count in _counts(addition.proposals).items())
     print_line(f"proposed, and not confirmed until a person answers: {told}")
-    many = f"{len(addition.new)} new images"
     if dry_run:
-        print_line(f"{many} would be added (--dry-run)")
+        print_line(f"new: {len(addition.new)}, not added (--dry-run)")
     else:
-        print_line(f"{many} added: {to} has {len(names)}; reid-al annotate {to} asks about them")
+        print_line(f"added: {len(addition.new)}; {to} has {len(names)} images; reid-al annotate {to} asks on")
 
 
 def _print_table(proposals: Sequence[Proposal], names: Sequence[str]) -> None:

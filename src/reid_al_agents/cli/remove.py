@@ -42,5 +42,5 @@ def remove(
     if json:
         emit_json({"folder": str(of), "back" if back else "removed": changed})
     else:
-        what = "are in the pool again" if back else "removed; answers about them stay"
-        print_line(f"{len(changed)} images {what}: {of}")
+        what = "taken in again" if back else "removed, answers about them stay"
+        print_line(f"{what}: {', '.join(changed) or 'nothing changed'}")

@@ -99,13 +99,13 @@ def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -
     Raises:
         InputError: The data of the start cannot be read.
     """
-    data = load_data(config.data, replace(config.reading(), skip_damaged=True))
+    data = load_data(config.data, replace(config.reading(), skip_damaged=True), quiet=True)
     if not isinstance(data, ImageSet):
         return data
     further = []
     for source in sources:
         try:
-            found = load_data(source.data, replace(source.reading, skip_damaged=True))
+            found = load_data(source.data, replace(source.reading, skip_damaged=True), quiet=True)
         except InputError as error:  # its files may have been moved to another folder of the session
             _log.warning("%s: none of its images is there: %s", source.data, error)
             continue
