@@ -424,11 +424,7 @@ def test_stopped_at_any_file_the_images_are_in_or_not(session, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr("reid_al_agents.files.os.replace", replace)
-            try:
-                call(*add)
-            except Stopped:
-                return False
-        return True
+            return call(*add)[0] == 0
 
     check_stops(session, stops)
 
