@@ -144,9 +144,12 @@ def _kept(folder: Folder, config: RunConfig, settings: AnnotationSettings, store
     annotation: dict[str, Any] = asdict(settings)
     shown = None if store is None or "://" not in store else _without_password(store)
     folder.check_whole()
-    if not Folder.holds(folder.path):
+    kept = folder.kept() if Folder.holds(folder.path) else None
+    if kept is not None and kept.settings != config and folder.is_unused(kept):
+        folder.forget()
+        kept = None
+    if kept is None:
         return Kept(config, new_run(), store=shown or store, annotation=annotation)
-    kept = folder.kept()
     config.check_same(kept.settings.as_dict(), str(folder.path))
     return replace(kept, annotation=annotation, store=shown or store or kept.store)
 
@@ -221,6 +224,11 @@ def _believe_data(session: AnnotationSession, images: ImageSet, data: str) -> No
     """Take in, once for each image, the identities that the data give, if these are trusted."""
     state, trust = session.state, session.state.settings.trust
     if trust is None:
+        labelled = int(images.labelled.sum())
+        if labelled and not state.beliefs.answers:
+            _log.info(
+                "%d images have known identities, which are not used; --trust 0.98 takes them in", labelled
+            )
         return
     events = events_of_data(
         images, state.keys.values(), run=state.run, trust=trust, where=data, now=state.clock()

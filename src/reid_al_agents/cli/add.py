@@ -164,10 +164,11 @@ def _print_table(proposals: Sequence[Proposal], names: Sequence[str]) -> None:
 
 
 def _called(known: Known, names: Sequence[str]) -> str:
-    """An identity by its name, or by its number in the exports; an image that stood alone by its own."""
+    """An identity by its name, else by its number in an export made now and an image of it."""
     if known.name is not None:
         return known.name
-    return names[known.images[0]] if len(known.images) == 1 else f"identity {known.number}"
+    image = names[known.images[0]]
+    return image if len(known.images) == 1 else f"identity {known.number} ({image}, ...)"
 
 
 def _few(names: Sequence[str]) -> str:

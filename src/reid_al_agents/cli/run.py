@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages, print_line, progress
 from reid_al_agents.cli.reopen import find_place
+from reid_al_agents.cli.stopping import continue_by
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
 
@@ -47,6 +48,7 @@ def run(
     if config.evaluate_on == "test":
         log_test_use(folder, opt.typed_command())
     with progress() as report:
+        continue_by(f"reid-al run {folder}")
         made = folder / "split.json"
         subject = assemble(config, device=device, keep_split=made, settle=begun, progress=report)
         result = run_loop(

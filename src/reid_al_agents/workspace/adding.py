@@ -15,8 +15,8 @@ from reid_al_agents.log.events import Event
 from reid_al_agents.log.known_identities import events_of_data
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.training.pool import Progress
-from reid_al_agents.workspace.features import FEATURES, pool_features, read_own_features
-from reid_al_agents.workspace.folder import Folder, Kept
+from reid_al_agents.workspace.features import pool_features, read_own_features
+from reid_al_agents.workspace.folder import FEATURES, Folder, Kept
 from reid_al_agents.workspace.folder_identities import believe, identities_of_folder
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.offer import Offer

@@ -13,13 +13,11 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.data import ImageSet
 from reid_al_agents.files import read_arrays, write_arrays
 from reid_al_agents.training.pool import Progress
-from reid_al_agents.workspace.folder import Folder
+from reid_al_agents.workspace.folder import FEATURES, Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
-
-FEATURES = "features.npz"
 
 _MEND = "delete it, and reid-al annotate makes it again"
 

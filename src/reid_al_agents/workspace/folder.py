@@ -26,6 +26,7 @@ FORMAT = 2
 """Version of the layout; folders of version 0.1 of the program have none."""
 
 CONFIG = "config.json"
+FEATURES = "features.npz"
 
 
 @dataclass(frozen=True)
@@ -137,14 +138,30 @@ class Folder:
             identities: What the data call identities 0, 1, ...; ``None`` where these are numbers.
         """
         make_folder(self.path)
-        shutil.rmtree(self.path / "rounds", ignore_errors=True)
-        for earlier in (self.start, self.hashes, self.identities, self.changes):
-            earlier.unlink(missing_ok=True)
+        self._delete_caches()
         self.keep_hashes(hashes)
         if identities is not None:
             write_text(self.identities, json.dumps(list(identities)) + "\n")
         write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
         self.keep(kept)
+
+    def is_unused(self, kept: Kept) -> bool:
+        """Whether nothing was answered, learned or edited: its own log plans an audit at most."""
+        if kept.store is not None:
+            return False
+        with EventStore(self.events) as log:
+            return all(event.kind == "audit" for event in log.events(kept.run))
+
+    def forget(self) -> None:
+        """Delete what a start left in a folder that :meth:`is_unused`, so that another can be made."""
+        self._delete_caches()
+        for made in (self.config, self.pool, self.split, *self.path.glob(f"{self.events.name}*")):
+            made.unlink(missing_ok=True)
+
+    def _delete_caches(self) -> None:
+        shutil.rmtree(self.path / "rounds", ignore_errors=True)
+        for made in (self.start, self.hashes, self.identities, self.changes, self.path / FEATURES):
+            made.unlink(missing_ok=True)
 
     def keep(self, kept: Kept) -> None:
         """Write ``config.json``."""
