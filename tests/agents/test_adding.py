@@ -28,6 +28,7 @@ from reid_al_agents.vision.extraction import embed
 from reid_al_agents.workspace.assembly import load_model
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.lock import FolderLock
+from reid_al_agents.workspace.proposals import _homes
 from reid_al_agents.workspace.settings import RunConfig
 
 EACH = 4
@@ -241,6 +242,7 @@ def test_proposals_are_new_extension_and_merge(geometry):
     assert (known["name"], known["images"]) == ("Limpy", ["0_0.png", "0_1.png", "0_2.png"])
     assert {image[:7] for each in strangers for image in each["images"]} == {"week2/6", "week2/7"}
     assert [each["known"] for each in strangers] == [[], []]
+    assert [each["moved"] for each in added["proposals"]] == [[], [], [], []]
     assert all(0.5 < each["probability"] <= 1 for each in added["proposals"])
     assert extension["paths"] == [str(folder / name) for name in extension["images"]]
     assert np.array_equal(np.load(out / "features.npz")["features"][:13], before)
@@ -513,3 +515,17 @@ def test_removing_what_is_not_there_or_all_is_refused(session, images, said):
     wanted = [everything if word == "ALL" else word for word in images]
     assert said in refused("remove", *wanted, "--from", session / "out")
     assert not (session / "out" / "changes.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("formed", "homes"),
+    [
+        ([0, 0, 0, 1, 1, 2, 2], [0, 1]),  # nothing moved
+        ([0, 0, 1, 1, 1, 1, 0], [0, 1]),  # one image moved; its identity stays
+        ([0, 0, 1, 0, 0, 0, 1], [0, 0]),  # both came together
+        ([1, 0, 2, 3, 4, 5, 5], [0, 3]),  # of equal parts the first, by number
+    ],
+    ids=["nothing", "an image", "a merge", "dissolved"],
+)
+def test_an_identity_is_where_most_of_its_images_are(formed, homes):
+    assert _homes(np.array(formed), np.array([0, 0, 0, 1, 1])).tolist() == homes

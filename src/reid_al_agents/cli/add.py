@@ -112,6 +112,7 @@ def _as_json(addition: Addition, to: Path, dry_run: bool) -> dict[str, Any]:
                     for known in each.known
                 ],
                 "images": [names[image] for image in each.images],
+                "moved": [names[image] for image in each.moved],
                 "paths": [] if files is None else [str(files[image]) for image in each.images],
             }
             for each in addition.proposals

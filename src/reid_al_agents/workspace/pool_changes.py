@@ -70,7 +70,7 @@ def read_changes(path: Path) -> PoolChanges:
         removed = tuple(map(_whole, content["removed"]))
         sources = tuple(map(_source, content["sources"]))
         return PoolChanges(sources, names, hashes, removed, _whole(content["event"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise InputError(f"{path}: does not say which images were added ({error}); {OWN_BACK}") from error
 
 

@@ -44,8 +44,9 @@ class Proposal:
 
     Attributes:
         kind: :data:`NEW`, :data:`EXTENSION` or :data:`MERGE`.
-        known: The known identities that it holds.
+        known: The known identities of which it holds most images.
         images: The new images, by number.
+        moved: Single images of other identities that would come along.
         probability: Of a match with the known identity; with the least likely of several; for a new one, that
             no known identity matches.
     """
@@ -53,6 +54,7 @@ class Proposal:
     kind: str
     known: tuple[Known, ...]
     images: tuple[int, ...]
+    moved: tuple[int, ...]
     probability: float
 
 
@@ -92,12 +94,23 @@ def propose(
         seen.sides,
     )
     names = names_of_groups({i: name for i, name in beliefs.names.items() if i < len(known)}, known)
+    homes = _homes(formed, known)
     proposals = [
-        _proposal(np.flatnonzero(formed == group), known, nodes, view, names)
+        _proposal(np.flatnonzero(formed == group), np.flatnonzero(homes == group), known, nodes, view, names)
         for group in np.unique(formed[len(known) :])
     ]
     order = (MERGE, EXTENSION, NEW)
     return sorted(proposals, key=lambda each: (order.index(each.kind), -each.probability, each.images))
+
+
+def _homes(formed: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The identity formed that holds most images of each known one, (K,); of equal ones the first.
+
+    Single images may change places as the pool grows; only where the most of them go does an identity go.
+    """
+    shared = np.zeros((int(known.max()) + 1, int(formed.max()) + 1), dtype=np.int64)
+    np.add.at(shared, (known, formed[: len(known)]), 1)
+    return np.asarray(shared.argmax(axis=1), dtype=np.int64)
 
 
 def _nodes(formed: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -108,13 +121,13 @@ def _nodes(formed: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.in
 
 def _proposal(
     members: NDArray[np.int64],
+    numbers: NDArray[np.intp],
     known: NDArray[np.int64],
     nodes: NDArray[np.int64],
     view: Candidates,
     names: dict[int, str],
 ) -> Proposal:
-    new = members[members >= len(known)]
-    numbers = np.unique(known[members[members < len(known)]])
+    new, earlier = members[members >= len(known)], members[members < len(known)]
     own = int(nodes[new[0]])
     if len(numbers):
         joined = np.array([nodes[np.flatnonzero(known == number)[0]] for number in numbers])
@@ -127,7 +140,8 @@ def _proposal(
         Known(int(number), names.get(int(number)), tuple(np.flatnonzero(known == number).tolist()))
         for number in numbers
     )
-    return Proposal(_kind(identities), identities, tuple(new.tolist()), probability)
+    moved = earlier[~np.isin(known[earlier], numbers)]
+    return Proposal(_kind(identities), identities, tuple(new.tolist()), tuple(moved.tolist()), probability)
 
 
 def _match(view: Candidates, own: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
