@@ -155,7 +155,7 @@ def test_new_images_are_asked_about_and_exported_as_suggested(session):
         said = {image["id"]: image["confirmed"] for card in cards for image in card["images"]}
         assert sorted(said) == list(range(30))
         assert not any(said[image] for image in range(24, 30))
-        pairs = anna_answers(opened, 30, truth)
+        pairs = anna_answers(opened, 120, truth)
         about_new = [pair for pair in pairs if max(pair[:2]) >= 24]
         assert about_new
     succeeded("export", out)
