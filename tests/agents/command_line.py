@@ -14,8 +14,8 @@ from reid_al_agents.cli import main
 TINY = "synthetic:tiny?identities=14&cameras=3"
 SMALL = ["--backbone", "small_cnn", "--size", "64x32"]
 COMMANDS = (
-    "annotate", "benchmark", "datasets", "demo", "doctor", "embed", "evaluate", "export", "import", "run",
-    "train", "weights",
+    "add", "annotate", "benchmark", "datasets", "demo", "doctor", "embed", "evaluate", "export", "import",
+    "remove", "run", "train", "weights",
 )  # fmt: skip
 FEW = ["--pool-size", "8", "--budget", "4", "--k", "4"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}

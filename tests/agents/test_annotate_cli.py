@@ -20,6 +20,9 @@ from reid_al_agents.annotate.server.serving import addresses, free_port
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.annotate.terminal import TerminalOracle, answer_here
 from reid_al_agents.cli import main
+from reid_al_agents.log.events import Event
+from reid_al_agents.log.store import EventStore
+from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError, ReIDActiveLearningEnv, synthetic_features
 
@@ -200,3 +203,32 @@ def test_addresses_say_where_and_with_which_token():
         "anna": "http://lab.example:80/?token=t"
     }
     assert free_port("127.0.0.1", 0) > 0
+
+
+def test_a_session_without_answers_begins_again_with_other_settings(tmp_path, monkeypatch):
+    """A first look without weights, stopped at once, is no reason to choose another folder."""
+    monkeypatch.setattr("reid_al_agents.annotate.server.serving.serve", lambda *_: None)
+    annotate = ["annotate", TINY, "--out", tmp_path / "out", "--refresh", "none", "--no-open", "--port", 0]
+    small = ["--backbone", "small_cnn", "--size"]
+    assert reid_al(*annotate, *small, "64x32")[0] == 0
+    before = np.load(tmp_path / "out" / "features.npz")["features"]
+    assert reid_al(*annotate, *small, "32x16")[0] == 0
+    assert Folder(tmp_path / "out").settings().size == (32, 16)
+    after = np.load(tmp_path / "out" / "features.npz")["features"]
+    assert not np.array_equal(before, after)
+    assert reid_al("annotate", tmp_path / "out", "--seed", 7, "--no-open", "--port", 0)[0] == 0
+    kept = Folder(tmp_path / "out").kept()
+    assert (kept.settings.seed, kept.settings.size) == (7, (32, 16))
+    with EventStore(tmp_path / "out" / "events.sqlite") as log:
+        event = Event("k", kept.run, "name", "anna", 1.0, payload={"image": 0, "name": "Limpy"})
+        log.append(event)
+    code, _, told = reid_al(*annotate, *small, "64x32")
+    assert code == 2
+    assert "--size 64x32: this folder was started with --size 32x16" in told
+
+
+def test_known_identities_that_are_not_used_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("reid_al_agents.annotate.server.serving.serve", lambda *_: None)
+    annotate = ["annotate", TINY, "--out", tmp_path / "out", *SMALL, "--no-open", "--port", 0]
+    _, _, told = reid_al(*annotate)
+    assert "images have known identities, which are not used; --trust 0.98 takes them in" in told

@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from reid_al_agents.beliefs.audit import REACH, AuditedPair, Design, Strata, estimate_quality
+from reid_al_agents.beliefs.audit import (
+    REACH,
+    AuditedPair,
+    Design,
+    Strata,
+    _expected,
+    estimate_quality,
+)
+from reid_al_agents.beliefs.audit_events import AuditNote, packed_design
+from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.log.events import Event
+from reid_al_env import ConstraintGraph
 
 
 def pool(seed=0, count=40, near=15):
@@ -261,3 +272,37 @@ def test_where_matches_are_rare_outside_intervals_of_recall_hold_the_truth(share
         middles.append(middle)
     assert np.mean(held) >= 0.93
     assert abs(np.mean(middles) - truth) < 0.03
+
+
+def test_pairs_with_images_that_came_later_were_not_drawn_from_the_earlier_design():
+    """Four images in two groups, then two more: expected draws by hand, over both designs."""
+    small = Design(np.array([0, 0, 1, 1], dtype=np.int32), np.array([4, 8]))
+    large = Design(np.array([0, 0, 1, 1, 2, 2], dtype=np.int32), np.array([6, 24]))
+    pairs = np.array([[0, 1, 0, 0, 1], [0, 2, 0, 1, -1], [4, 5, 1, 0, 1], [0, 4, 1, 1, -1], [2, 3, 1, 0, 1]])
+    expected = _expected(pairs, np.array([-1, 1, -1, 1, -1]), {0: small, 1: large})
+    inside, outside = 1 / 4, 1 / 8  # one pair of each stratum of the first design
+    assert expected.tolist() == pytest.approx(
+        [inside + 2 / 6, outside + 1 / 24, 2 / 6, 1 / 24, inside + 2 / 6]
+    )
+
+
+def test_a_pool_that_has_grown_in_a_round_gets_a_design_of_its_own():
+    def design(event_id, groups):
+        payload = packed_design(Design(np.array(groups, dtype=np.int32), np.array([2, 4])))
+        return Event(
+            f"design/{event_id}", "run", "audit", "labels", 0.0, round=0, payload=payload, id=event_id
+        )
+
+    def answer(event_id, i, j):
+        note = AuditNote(0, 1, False).as_dict()
+        return Event(
+            f"answer/{event_id}", "run", "answer", "anna", 0.0, query=i, candidate=j, answer="different",
+            question_kind="audit", payload={"audit": note}, id=event_id,
+        )  # fmt: skip
+
+    log = [design(1, [0, 0, 1]), answer(2, 0, 2), design(3, [0, 0, 1, 2]), answer(4, 0, 3)]
+    beliefs = Beliefs.replay(lambda _: ConstraintGraph(4), log, 0.02)
+    assert {number: len(made.groups) for number, made in beliefs.designs.items()} == {-1: 3, 0: 4}
+    assert [pair.design for pair in beliefs.audit.pairs()] == [-1, 0]
+    before = Beliefs.replay(lambda _: ConstraintGraph(4), log[:2], 0.02)
+    assert before.designs.get(0) is None  # so that the engine draws up another

@@ -90,6 +90,7 @@ def test_a_checkpoint_of_timms_trainer_names_its_backbone(tmp_path):
     assert torch.equal(model.trunk.conv_stem.weight, net.conv_stem.weight)
 
 
+@pytest.mark.slow
 def test_miewid_pools_by_a_generalised_mean_and_ends_in_its_neck(tmp_path):
     timm = pytest.importorskip("timm")
     net = timm.create_model("efficientnetv2_rw_m", num_classes=0, global_pool="").eval()

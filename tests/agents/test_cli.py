@@ -259,7 +259,7 @@ class TestStopped:
         out = ["--out", tmp_path / "run"]
         ended, shown, told = call(*arguments, *out)
         assert (ended, shown) == (code, "")
-        assert told.splitlines()[-1] == "reid-al: stopped; go on with --resume"
+        assert told.splitlines()[-1] == f"reid-al: stopped; reid-al run {tmp_path / 'run'} goes on"
         assert "Traceback" not in told
         succeeded("run", *out, "--resume")
         kept = [np.load(folder / "groups.npz")["groups"] for folder in (whole, tmp_path / "run")]

@@ -6,10 +6,12 @@ from importlib import metadata
 
 import numpy as np
 import pytest
-from command_line import call, succeeded
+from command_line import call, failed, succeeded
 
 from reid_al_agents.cli import DEBUG, diagnosis
 from reid_al_agents.cli.doctor import as_lines
+from reid_al_agents.data import load_data
+from reid_al_agents.vision.quality import separation
 
 REQUIREMENTS = [
     "numpy>=1.26",
@@ -38,6 +40,24 @@ def test_as_text_it_can_be_pasted_from_standard_output():
     assert (code, told) == (0, "")
     assert f"  torch {metadata.version('torch')}\n" in shown
     assert "Traceback" not in shown
+
+
+def test_of_a_folder_it_says_how_well_its_features_separate(tmp_path):
+    folder = tmp_path / "run"
+    more = ["--backbone", "small_cnn", "--size", "32x16", "--refresh", "none", "--pool-size", "8"]
+    succeeded("run", "synthetic:tiny?identities=14&cameras=3", *more, "--answers", "12", "--out", folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = succeeded("doctor", folder)["folder"]
+    pool = json.loads((folder / "pool.json").read_text())
+    assert (found["images"], found["answers"], found["left_out"]) == (len(pool), 12, 0)
+    data = load_data("synthetic:tiny?identities=14&cameras=3")
+    data = data.subset([data.names.tolist().index(name) for name in pool])
+    (last,) = folder.glob("rounds/*/features.npz")
+    assert found["separation"] == round(separation(np.load(last)["features"], data.cameras), 2)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    _, shown, _ = call("doctor", folder)
+    assert f"  separation {found['separation']}\n" in shown
+    assert "holds no run and no session" in failed("doctor", tmp_path)
 
 
 def test_extras_count_what_they_include():

@@ -80,4 +80,4 @@ def test_the_page_is_served_until_a_signal(tmp_path, number):
         served.send_signal(number)
         rest = served.stderr.read()
         assert served.wait() == 128 + number, rest
-    assert rest == "reid-al: stopped; go on with --resume\n"
+    assert rest == f"reid-al: stopped; reid-al annotate {tmp_path / 'session'} goes on\n"

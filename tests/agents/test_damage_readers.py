@@ -11,7 +11,7 @@ from damaging import KINDS, Tally, damage, features_run
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from reid_al_agents.data import load_split
+from reid_al_agents.data import DataSettings, load_split
 from reid_al_agents.dqn.checkpoint import read_state
 from reid_al_agents.dqn.policy_file import load_policy
 from reid_al_agents.files import read_arrays, write_arrays
@@ -22,6 +22,7 @@ from reid_al_agents.vision.checkpoint import read_checkpoint
 from reid_al_agents.workspace.export import export_folder
 from reid_al_agents.workspace.features import read_features
 from reid_al_agents.workspace.folder import Folder
+from reid_al_agents.workspace.pool_changes import PoolChanges, Source, read_changes, write_changes
 from reid_al_env import InputError
 
 
@@ -46,8 +47,18 @@ class Readers:
         with contextlib.closing(sqlite3.connect(folder / "events.sqlite")) as log:
             log.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             log.execute("PRAGMA journal_mode = DELETE")
+        source = Source("folder:WEEK2", "WEEK2", DataSettings())
+        write_changes(folder / "changes.json", PoolChanges((source,), (), (), (3, 7), 14))
         self.names = [
-            *("config.json", "pool.json", "split.json", "events.sqlite", "policy.safetensors", "dqn.npz"),
+            *(
+                "changes.json",
+                "config.json",
+                "pool.json",
+                "split.json",
+                "events.sqlite",
+                "policy.safetensors",
+                "dqn.npz",
+            ),
             *("features.npz", "weights.safetensors", "pairs.csv"),
         ]
 
@@ -58,6 +69,9 @@ class Readers:
     def _config(self, folder):
         kept = Folder(folder).kept()
         return kept.settings, kept.run, kept.store, kept.fingerprint, dict(kept.origin)
+
+    def _changes(self, folder):
+        return read_changes(folder / "changes.json")
 
     def _pool(self, folder):
         return Folder(folder).check_names(self._names)

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
@@ -20,17 +19,16 @@ from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
 from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, load_checked, load_split, save_split, whole_pool
-from reid_al_agents.files import write_arrays
-from reid_al_agents.log.known_identities import identities_of, identity_events
+from reid_al_agents.log.known_identities import events_of_data
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_beforehand
 from reid_al_agents.vision.quality import warnings_about
-from reid_al_agents.workspace.features import FEATURES, read_features, read_own_features
+from reid_al_agents.workspace.features import pool_features, read_own_features
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
-from reid_al_agents.workspace.settled_images import file_hashes, load_settled
+from reid_al_agents.workspace.settled_images import file_hashes, load_settled, settled_split
 from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
@@ -115,12 +113,11 @@ def open_session(
         address = store or kept.store or str(folder.events)
         opened = EventStore(address)
         if not folder.pool.is_file():
-            folder.begin(kept, images.names, file_hashes(folder, images))
+            folder.begin(kept, images.names, file_hashes(folder, images), images.identity_names)
         else:
             folder.check_images(images.names, None, kept, folder.read_log(opened, kept))
             folder.keep(kept)
-            if not folder.hashes.is_file():  # begun by labels, or by an earlier version
-                folder.keep_hashes(file_hashes(folder, images))
+            folder.complete_hashes(file_hashes(folder, images))
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
         _believe_data(session, images, config.data)
     except BaseException:
@@ -147,9 +144,12 @@ def _kept(folder: Folder, config: RunConfig, settings: AnnotationSettings, store
     annotation: dict[str, Any] = asdict(settings)
     shown = None if store is None or "://" not in store else _without_password(store)
     folder.check_whole()
-    if not Folder.holds(folder.path):
+    kept = folder.kept() if Folder.holds(folder.path) else None
+    if kept is not None and kept.settings != config and folder.is_unused(kept):
+        folder.forget()
+        kept = None
+    if kept is None:
         return Kept(config, new_run(), store=shown or store, annotation=annotation)
-    kept = folder.kept()
     config.check_same(kept.settings.as_dict(), str(folder.path))
     return replace(kept, annotation=annotation, store=shown or store or kept.store)
 
@@ -164,23 +164,23 @@ def _without_password(address: str) -> str:
 
 
 def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet:
-    """The pool: of the folder's own split, of the one that was named, or everything that decodes."""
+    """The pool: that of the folder, of the split that was named, or everything that decodes."""
     begun = folder.pool.is_file()
     data: ImageSet | FeatureSet
-    if begun:  # its images were checked, and which they are is in its split
+    if begun:  # its images were checked
         data = load_settled(folder, config, say=_log.warning)
     else:
         bar = None if progress is None else lambda done, total: progress("check images", done, total)
         data = load_checked(config.data, config.reading(), listing=folder.path / "skipped.csv", progress=bar)
     if not isinstance(data, ImageSet):
         raise InputError(f"{config.data}: has no images to show; name a data set of images")
+    if begun:
+        return data.subset(settled_split(folder, config).pool(data))
     if folder.split.is_file():
         split = load_split(folder.split)
-    elif config.split is not None:
-        split = load_split(config.split)
     else:
-        split = whole_pool(data)
-    if not begun and config.skip_damaged:  # the pool stays, whatever breaks or is mended later
+        split = whole_pool(data) if config.split is None else load_split(config.split)
+    if config.skip_damaged:  # the pool stays, whatever breaks or is mended later
         split = replace(split, pool_images=tuple(data.names[split.pool(data)].tolist()))
     save_split(split, folder.split)
     return data.subset(split.pool(data))
@@ -221,16 +221,22 @@ def _session(
 
 
 def _believe_data(session: AnnotationSession, images: ImageSet, data: str) -> None:
-    """Take in, once, the identities that the data give, if these are trusted."""
+    """Take in, once for each image, the identities that the data give, if these are trusted."""
     state, trust = session.state, session.state.settings.trust
-    taken = any(each.kind == "identity" and each.payload.get("file") == data for each in state.keys.values())
-    if trust is None or taken:
+    if trust is None:
+        labelled = int(images.labelled.sum())
+        if labelled and not state.beliefs.answers:
+            _log.info(
+                "%d images have known identities, which are not used; --trust 0.98 takes them in", labelled
+            )
         return
-    found, index = identities_of(images), {name: row for row, name in enumerate(images.names.tolist())}
-    events = identity_events(found, index, run=state.run, trust=trust, where=data, now=state.clock())
-    known = sum(len(each.images) for each in found)
-    session.take_in(events)
-    _log.info("%d images of %d known identities are trusted by %g", known, len(found), trust)
+    events = events_of_data(
+        images, state.keys.values(), run=state.run, trust=trust, where=data, now=state.clock()
+    )
+    if events:
+        session.take_in(events)
+        known = sum(len(event.payload["images"]) for event in events)
+        _log.info("%d images of %d known identities are trusted by %g", known, len(events), trust)
 
 
 def _features(
@@ -238,7 +244,7 @@ def _features(
 ) -> FeatureSet:
     """Features of the pool: those made elsewhere, or of a round's model."""
     if config.features is None:
-        found = _embedded(folder, images, config, round_, device, progress)
+        found = pool_features(folder, images, config, round_, device=device, progress=progress)
     else:
         found = read_own_features(folder.path, config.features, images.names)
         _log.info("the features are those of %s; nothing is refreshed", config.features)
@@ -247,35 +253,6 @@ def _features(
         for warning in warnings_about(found, images.cameras, given):
             _log.warning(warning)
     return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
-
-
-def _embedded(
-    folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
-) -> NDArray[np.float32]:
-    """Features under a round's model, extracted unless they are stored."""
-    place = folder.round(round_)
-    found = _stored_features(place, len(images))
-    if found is None:
-        from reid_al_agents.vision.extraction import embed
-        from reid_al_agents.workspace.assembly import load_model
-
-        weights = None if round_ == 0 else str(place / "weights.safetensors")
-        model = load_model(config, device, weights)
-        bar = None if progress is None else lambda done, total: progress("embed", done, total)
-        found = embed(model, images, size=model.size, progress=bar)
-        write_arrays(place / FEATURES, {"features": found})
-    return found
-
-
-def _stored_features(place: Path, count: int) -> NDArray[np.float32] | None:
-    """Those kept in a round's folder; ``None`` where there are none, or they are damaged, which is said."""
-    if not (place / FEATURES).exists():
-        return None
-    try:
-        return read_features(place, count)
-    except InputError as error:
-        _log.warning("%s is made again: %s", FEATURES, str(error).rpartition(";")[0])
-        return None
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:

@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def refresh(work: Work) -> dict[str, Any]:
     """
     folder = Folder(Path(work.folder))
     kept = folder.kept()
-    config = replace(kept.settings, split=str(folder.split))
+    config = kept.settings
     pool = assemble(config, device=work.device, settle=folder, progress=_Progress())
     if not isinstance(pool, ImagePool):
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")

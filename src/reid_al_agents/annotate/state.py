@@ -86,7 +86,8 @@ class State:
 
     def announce(self, round_: int, payload: dict[str, Any], probability: float | None) -> None:
         """Store an audit event and apply it to the beliefs; see :data:`.Announce`."""
-        key = f"audit/{round_}" if "groups" in payload else f"audit/{uuid.uuid4().hex}"
+        design = f"{round_}/{len(self.features)}"  # a pool that has grown has another
+        key = f"audit/{design if 'groups' in payload else uuid.uuid4().hex}"
         event = Event(
             key, self.run, "audit", "", self.clock(), round=round_, probability=probability, payload=payload
         )

@@ -258,8 +258,11 @@ def _expected(
     for number in np.unique(pairs[:, 2]):
         design, here = designs[int(number)], pairs[:, 2] == number
         rates = np.bincount(pairs[here, 3], minlength=len(design.sizes)) / np.maximum(design.sizes, 1)
-        inside = design.groups[pairs[:, 0]] == design.groups[pairs[:, 1]]
-        expected += np.where(inside, rates[0], np.where(by_rank >= 0, rates[by_rank], 0.0))
+        there = np.maximum(pairs[:, 0], pairs[:, 1]) < len(design.groups)  # others hold later images
+        a, b = np.where(there[:, None], pairs[:, :2], 0).T
+        inside = design.groups[a] == design.groups[b]
+        rate = np.where(inside, rates[0], np.where(by_rank >= 0, rates[by_rank], 0.0))
+        expected += np.where(there, rate, 0.0)
         own[here] = rates[pairs[here, 3]]
     return np.maximum(expected, own)  # of its own rank, where by now it has another
 

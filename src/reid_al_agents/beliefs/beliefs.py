@@ -67,7 +67,7 @@ class Beliefs:
         monitor: Whether answers still change groups.
         audit: The audit's pairs and the answers about them.
         audit_draws: Number of pairs drawn by the audit, those with a known relation included.
-        designs: Their sampling designs, by round.
+        designs: Their sampling designs, by round; those of a pool that has grown since by a negative number.
         withheld: Audited pairs whose answers may not guide questions, the lower image first.
         suspected: Suspected errors that were not rechecked, by pair, the oldest first.
         excluded: Images that left the pool.
@@ -160,6 +160,7 @@ class Beliefs:
         self.monitor, self.audit = ChangeMonitor(), AuditTrail()
         self.evidence: list[Evidence] = []
         self.designs: dict[int, Design] = {}
+        self._numbers: dict[int, int] = {}  # of the latest design of each round
         self.withheld: set[Pair] = set()
         self.suspected: dict[Pair, SuspectedError] = {}
         self.names: dict[int, str] = {}
@@ -224,7 +225,9 @@ class Beliefs:
     def _note_audit(self, event: Event) -> None:
         design, shared = unpacked_design(event), shared_pair(event)
         if design is not None and event.round is not None:
-            self.designs[event.round] = design
+            outgrown = len(design.groups) < len(self.constraints)
+            self._numbers[event.round] = -event.id if outgrown else event.round
+            self.designs[self._numbers[event.round]] = design
         if shared is not None:
             self._share(*shared, event.probability)
         note = audit_note(event)
@@ -232,7 +235,7 @@ class Beliefs:
         if event.kind == "audit" or (note is not None and first):
             for noted in noted_pairs(event):
                 self.audit_draws += 1
-                self.audit.add_known(noted)
+                self.audit.add_known(noted._replace(design=self._numbers.get(noted.design, noted.design)))
         if event.kind != "answer" or event.query is None or event.candidate is None:
             return
         sign, pair = SIGNS.get(event.answer or "", 0), (event.query, event.candidate)
@@ -243,7 +246,8 @@ class Beliefs:
             self.audit.add_recheck(*pair, sign)
         elif note is not None and sign != 0:
             guess = math.nan if event.probability is None else event.probability
-            self.audit.add(AuditedPair(*pair, note.design, note.stratum, sign), guess)
+            number = self._numbers.get(note.design, note.design)
+            self.audit.add(AuditedPair(*pair, number, note.stratum, sign), guess)
 
     def _share(self, i: int, j: int, probability: float | None) -> None:
         """Release an audited pair that the engine chose, too: its answer may guide further questions."""

@@ -9,6 +9,7 @@ from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages, progress
 from reid_al_agents.cli.reopen import find_place
+from reid_al_agents.cli.stopping import continue_by
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.settings import from_mapping
 
@@ -110,6 +111,7 @@ def annotate(
         opened = open_session(
             place.config, settings, place.folder, store=store, device=device, progress=report
         )
+    continue_by(f"reid-al annotate {place.folder}")
     with opened:
         if file is not None:
             messages.print(f"{file}: {import_file(opened.session, file)} new answers and identities")

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 import typer.core
 
+from reid_al_agents.cli.add import add
 from reid_al_agents.cli.annotate import annotate
 from reid_al_agents.cli.benchmark import benchmark
 from reid_al_agents.cli.datasets import datasets
@@ -16,6 +17,7 @@ from reid_al_agents.cli.embed import embed
 from reid_al_agents.cli.evaluate import evaluate
 from reid_al_agents.cli.export import export
 from reid_al_agents.cli.imports import import_
+from reid_al_agents.cli.remove import remove
 from reid_al_agents.cli.run import run
 from reid_al_agents.cli.train import train
 from reid_al_agents.cli.weights import weights
@@ -24,7 +26,7 @@ WORK, RESEARCH, SETUP = "Work", "Research", "Set-up"
 """Headings of the list of commands."""
 
 COMMANDS = {
-    WORK: (annotate, run, export, import_, evaluate, embed, demo),
+    WORK: (annotate, run, add, remove, export, import_, evaluate, embed, demo),
     RESEARCH: (benchmark, train),
     SETUP: (datasets, weights, doctor),
 }

@@ -44,6 +44,42 @@ def examine() -> dict[str, Any]:
     return {**found, "problems": list(_problems(found))}
 
 
+def examine_folder(path: Path) -> dict[str, Any]:
+    """What ``reid-al doctor FOLDER`` says of a run or session, as plain values; it is left as it is.
+
+    ``separation`` is that of :func:`~reid_al_agents.vision.quality.separation` under the last model, ``None``
+    where its features were not kept.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        InputError: It holds no run and no session, or is damaged.
+    """
+    from reid_al_agents.log.store import EventStore
+    from reid_al_agents.vision.quality import separation
+    from reid_al_agents.workspace.features import stored_features
+    from reid_al_agents.workspace.folder import Folder
+    from reid_al_agents.workspace.folder_identities import believe
+    from reid_al_agents.workspace.settled_images import settled_pool
+
+    folder = Folder(path)
+    kept = folder.kept()
+    pool = settled_pool(folder, kept.settings)
+    with EventStore(kept.store or folder.events) as log:
+        beliefs = believe(pool, folder.read_log(log, kept), kept.settings)
+    features = stored_features(folder, pool, beliefs)
+    return {
+        "path": str(path),
+        "data": kept.settings.data,
+        "images": len(pool),
+        "left_out": len(beliefs.excluded),
+        "answers": beliefs.answers,
+        "contradictions": len(beliefs.constraints.contradictions),
+        "separation": None if features is None else round(separation(features, pool.cameras), 2),
+    }
+
+
 def extras(requirements: Sequence[str]) -> dict[str, list[str]]:
     """Packages that each extra of this package lacks; an empty list where nothing is missing.
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json
 
+_SEPARATION = "  (separation: untrained networks reach 1.0 to 1.4, fitting ones 2.8 and more)"
 
-def doctor(json: opt.Json = False) -> None:
-    """Report what is installed and whether it works: versions, threads, devices, FAISS, disk and extras."""
-    from reid_al_agents.cli.diagnosis import examine
 
-    found = examine()
+def doctor(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Folder of a run or session to report on, too"),
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """Report what is installed and whether it works: versions, threads, devices, FAISS, disk and extras.
+
+    With FOLDER also its images, answers, and how well its features separate them.
+    """
+    from reid_al_agents.cli.diagnosis import examine, examine_folder
+
+    about = {} if folder is None else {"folder": examine_folder(folder)}
+    found = {**examine(), **about}
     if json:
         emit_json(found)
         return
@@ -29,6 +44,8 @@ def as_lines(found: dict[str, Any]) -> list[str]:
     lines.append("extras")
     for name, missing in found["extras"].items():
         lines.append(f"  {name}: {'lacks ' + ', '.join(missing) if missing else 'installed'}")
+    if "folder" in found:
+        lines += ["folder", *_pairs(found["folder"]), _SEPARATION]
     lines.append("problems" if found["problems"] else "no problems found")
     return lines + [f"  {problem}" for problem in found["problems"]]
 

@@ -58,7 +58,7 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
     if resume or (data is None and Folder.holds(out)):
         if not Folder.holds(out):
             raise InputError(f"{out}: holds no run to resume; start one without --resume")
-        return _go_on(out, typed)
+        return _go_on(out, typed, usual)
     if data is None:
         raise InputError("DATA: is missing; name images, such as folder:DIR, or the folder of a run")
     if Path(data).is_dir():
@@ -66,21 +66,31 @@ def find_place(typed: Typed, out: Path | None, *, resume: bool, usual: Typed | N
     return Place(out, RunConfig(**{**(usual or {}), **typed}), goes_on=False)
 
 
-def _go_on(folder: Path, typed: Typed) -> Place:
+def _go_on(folder: Path, typed: Typed, usual: Typed | None = None) -> Place:
     from reid_al_agents.workspace.folder import Folder
 
-    config = Folder(folder).settings()
+    kept = Folder(folder).kept()
+    config = kept.settings
     for name, value in typed.items():
-        kept = getattr(config, name)
-        if kept is None and name == "answers":  # a session has no such number; labels may answer so many
+        before = getattr(config, name)
+        if before is None and name == "answers":  # a session has no such number; labels may answer so many
             config = replace(config, answers=value)
-        elif kept != value:
+        elif before != value and Folder(folder).is_unused(kept):
+            return Place(folder, _again(config, typed, usual), goes_on=False)
+        elif before != value:
             field = field_of(RunConfig, name)
             raise InputError(
-                f"{_typed_as(field, value)}: this folder was started {_started(field, kept)}; "
+                f"{_typed_as(field, value)}: this folder was started {_started(field, before)}; "
                 "leave the option out, or choose another --out"
             )
     return Place(folder, config, goes_on=True)
+
+
+def _again(config: RunConfig, typed: Typed, usual: Typed | None) -> RunConfig:
+    """The settings of a folder that is begun again: those typed with DATA, or its own with those changed."""
+    if "data" in typed:
+        return RunConfig(**{**(usual or {}), **typed})
+    return replace(config, **typed)
 
 
 def _typed_as(field: Described, value: Any) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json, messages, print_line, progress
 from reid_al_agents.cli.reopen import find_place
+from reid_al_agents.cli.stopping import continue_by
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
 
@@ -39,17 +39,18 @@ def run(
     from reid_al_agents.experiment.run import run as run_loop
     from reid_al_agents.report.table import as_rich, rounds_table
     from reid_al_agents.workspace.assembly import assemble
-    from reid_al_agents.workspace.folder import log_test_use
+    from reid_al_agents.workspace.folder import Folder, log_test_use
 
     config, folder = place.config, place.folder
     check_selector(config.selector)
     check_folder(folder, config, resume=place.goes_on)  # before the data are read and anything is written
-    made = folder / "split.json"
-    described = replace(config, split=str(made)) if place.goes_on and made.is_file() else config
+    begun = Folder(folder) if place.goes_on and Folder(folder).pool.is_file() else None
     if config.evaluate_on == "test":
         log_test_use(folder, opt.typed_command())
     with progress() as report:
-        subject = assemble(described, device=device, keep_split=made, progress=report)
+        continue_by(f"reid-al run {folder}")
+        made = folder / "split.json"
+        subject = assemble(config, device=device, keep_split=made, settle=begun, progress=report)
         result = run_loop(
             config,
             subject,

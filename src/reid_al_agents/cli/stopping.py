@@ -11,6 +11,13 @@ from typing import NoReturn
 RESUMABLE = ("run", "annotate")
 """Commands that can be continued after a stop."""
 
+_continued_by: list[str] = []
+
+
+def continue_by(command: str) -> None:
+    """Let the line about a stop name the command that goes on."""
+    _continued_by[:] = [command]
+
 
 class Stopped(BaseException):
     """A signal asked the program to stop.
@@ -55,5 +62,10 @@ class Stops:
 
 def _line() -> str:
     """What is said when the program was stopped."""
-    resumes = sys.argv[1:2] and sys.argv[1] in RESUMABLE
-    return "reid-al: stopped; go on with --resume" if resumes else "reid-al: stopped"
+    if not sys.argv[1:2] or sys.argv[1] not in RESUMABLE:
+        return "reid-al: stopped"
+    return (
+        f"reid-al: stopped; {_continued_by[0]} goes on"
+        if _continued_by
+        else "reid-al: stopped; go on with --resume"
+    )

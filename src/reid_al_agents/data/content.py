@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reid_al_agents.files import write_text
@@ -103,6 +103,15 @@ class ImageChanges:
 
     def __bool__(self) -> bool:
         return bool(self.renamed or self.replaced or self.removed or self.added)
+
+    def without(self, names: Collection[str]) -> ImageChanges:
+        """The changes but for images of before that had one of these names."""
+        return replace(
+            self,
+            renamed=tuple(pair for pair in self.renamed if pair[0] not in names),
+            replaced=tuple(name for name in self.replaced if name not in names),
+            removed=tuple(name for name in self.removed if name not in names),
+        )
 
     def describe(self) -> str:
         """Say what changed in one line: ``3 renamed (a.jpg is b.jpg, ...), 1 removed (c.jpg)``."""

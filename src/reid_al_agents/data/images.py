@@ -241,6 +241,18 @@ class ImageSet:
         before._check(None, before._source)
         return before
 
+    def identified(self, identities: ArrayLike, names: Sequence[str]) -> ImageSet:
+        """The same images with other numbers of their identities.
+
+        Args:
+            identities: (N,) int64; -1 where unknown.
+            names: Name of each number.
+        """
+        numbered = copy(self)
+        numbered._set_columns(identities=identities)
+        numbered.identity_names = _names(names)
+        return numbered
+
     def with_notes(self, *notes: str) -> ImageSet:
         """The same images with more notes."""
         noted = copy(self)

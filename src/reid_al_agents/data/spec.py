@@ -27,7 +27,9 @@ _log = logging.getLogger(__name__)
 _KNOWN = f"{FORMS}, synthetic:NAME or FILE.npz"
 
 
-def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | FeatureSet:
+def load_data(
+    spec: str, settings: DataSettings | None = None, *, quiet: bool = False
+) -> ImageSet | FeatureSet:
     """Load images or features by their name on the command line; no image is decoded yet.
 
     What a user should know of it (:attr:`.ImageSet.notes`) is logged, too, at the level INFO.
@@ -37,6 +39,7 @@ def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | Fea
             ``market1501:DIR``, ...), ``synthetic:NAME`` (see
             :func:`reid_al_agents.data.synthetic.load_synthetic`) or the path of a features ``.npz``.
         settings: How data are read.
+        quiet: Whether the notes were logged before and are not logged again.
 
     Returns:
         Images, or features where ``spec`` is an ``.npz``.
@@ -54,7 +57,7 @@ def load_data(spec: str, settings: DataSettings | None = None) -> ImageSet | Fea
             images = LAYOUTS[prefix].load(place, settings or DataSettings())
         except OSError as error:
             raise InputError(f"{spec}: cannot be read ({error.strerror}: {error.filename})") from error
-        _tell(images.notes)
+        _tell(() if quiet else images.notes)
         return images
     if spec.endswith(".npz"):
         from reid_al_env.feature_set import FeatureSet

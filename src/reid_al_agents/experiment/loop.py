@@ -19,7 +19,7 @@ from reid_al_agents.experiment.group_questions import GroupQuestions
 from reid_al_agents.experiment.image_questions import ImageQuestions
 from reid_al_agents.experiment.questions import Questions
 from reid_al_agents.experiment.simulated import SimulatedAnnotator
-from reid_al_agents.log.events import TAKING_BACK, Event
+from reid_al_agents.log.events import TAKING_BACK, Event, counting
 from reid_al_agents.log.memory import EventLog, MemoryLog
 from reid_al_agents.log.tables import LABELS
 from reid_al_agents.selection import Selector
@@ -65,6 +65,7 @@ class Loop:
         log: Where events are kept; ``None`` keeps them in memory.
         run: Name of the run in the log.
         events: Those that the log holds already, in order.
+        altered: Id of the last event when images were added or removed; 0 if none ever were.
         ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``;
             without a number of answers, it is one per image or, between images, every image as a query once.
             With ``until_stable`` and no number, rounds of the same length follow until the stop rule applies.
@@ -91,15 +92,18 @@ class Loop:
         ends: tuple[int, ...] | None = None,
         wanted: tuple[int, ...] | None = None,
         progress: Progress | None = None,
+        altered: int = 0,
     ) -> None:
         self.pool, self.config, self._progress = pool, config, progress
         count = len(pool)
         _check(config, pool)
-        replayed, self._logged = _unfinished_round(events)
+        self._altered = altered > 0 and altered >= _last_refresh(events)
+        self._replayed, self._logged = _unfinished_round(events, self._altered)
         self.beliefs = Beliefs.replay(
             lambda excluded: known_beforehand(count, pool.tracklets, excluded, pool.known_different),
-            replayed,
+            self._replayed,
             config.grouping().error_rate,
+            np.flatnonzero(pool.gone).tolist(),
         )
         self.rounds: list[Metrics] = [dict(event.payload) for event in events if event.kind == "refresh"]
         self._annotator = SimulatedAnnotator(
@@ -113,7 +117,7 @@ class Loop:
         longer = OPEN_END if config.until_stable and config.answers is None else 1
         self._ends = ends or boundaries(longer * (config.answers or count), longer * config.rounds)
         self._wanted = frozenset(self._ends[-1:] if wanted is None else wanted)
-        self._played = self._rounds_played()
+        self._played = self._rounds_played(events, altered)
         last = self.rounds[-1] if self.rounds else {}
         self._queries, self._implied = int(last.get("queries", 0)), int(last.get("implied", 0))
 
@@ -155,7 +159,7 @@ class Loop:
         config, number = self.config, len(self.rounds)
         clock = _Clock()
         rng = np.random.default_rng([config.seed, number])
-        self._annotator.begin_round(number, self._logged)
+        self._annotator.begin_round(number, self._logged, self._replayed)
         self._logged = []
         report = self.questions.ask(self._annotator, self._limits(), rng, self._bar("ask"))
         self._report("ask", 1)  # also where there were fewer questions than were wanted
@@ -189,7 +193,7 @@ class Loop:
         """Go on from what :meth:`keep` wrote, or a session's refresh, after the last round."""
         place = folder.round(len(self.rounds))
         last = self.rounds[-1] if self.rounds else {}
-        self.questions.resume(last)
+        self.questions.resume({} if self._altered else last)
         if self.config.adapts and folder.start.is_file():
             self.pool.load_start(folder.start)
         if (place / "weights.safetensors").is_file():
@@ -219,13 +223,20 @@ class Loop:
             sides_of(self.pool.sides),
         )
 
-    def _rounds_played(self) -> int:
-        """Rounds of asking that are done: by the loop itself, or by people's answers in their place."""
+    def _rounds_played(self, events: Sequence[Event], altered: int) -> int:
+        """Rounds of asking that are done: by the loop itself, or by people's answers in their place.
+
+        Where images came or went, rounds have other ends since, and count from the answers there were then.
+        """
         if not self.rounds:
             return 0
-        played = max(sum("drawn" in line for line in self.rounds) - 1, 0)
+        ends = self._ends if self._in_answers else ()
+        earlier = sum(event.kind == "answer" for event in counting(events) if event.id <= altered)
+        mine = [event.id for event in events if event.kind == "refresh" and "drawn" in event.payload]
+        start = max([altered, *mine[:1]])  # the first line is that of the start
+        played = sum(end <= earlier for end in ends) + sum(event > start for event in mine)
         answers = int(self.rounds[-1].get("answers", 0)) if self._logged else self.beliefs.answers
-        return max(played, sum(end <= answers for end in self._ends)) if self._in_answers else played
+        return max(played, sum(end <= answers for end in ends))
 
     def _limits(self) -> AskingLimits:
         end = self._ends[self._played]
@@ -318,14 +329,19 @@ def _check(config: RunConfig, pool: Pool) -> None:
         )
 
 
-def _unfinished_round(events: Sequence[Event]) -> tuple[list[Event], list[Event]]:
+def _last_refresh(events: Sequence[Event]) -> int:
+    return max((event.id for event in events if event.kind == "refresh"), default=0)
+
+
+def _unfinished_round(events: Sequence[Event], altered: bool) -> tuple[list[Event], list[Event]]:
     """Split the events into those to replay and those of an interrupted round, which is run again.
 
-    If annotators have answered since the last refresh, all events are replayed and the round continues.
+    If annotators have answered since the last refresh, or the pool has other images than it had, all events
+    are replayed and the round continues.
     """
-    last = max((event.id for event in events if event.kind == "refresh"), default=0)
+    last = _last_refresh(events)
     since = [event for event in events if event.id > last]
-    if any(event.annotator != LABELS or event.kind in TAKING_BACK for event in since):
+    if altered or any(event.annotator != LABELS or event.kind in TAKING_BACK for event in since):
         return list(events), []
     return [event for event in events if event.id <= last], since
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from reid_al_agents.vision.quality import warnings_about
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_agents.workspace.settled_images import file_hashes
 from reid_al_env import InputError, LabelOracle, NoisyOracle, Oracle
 
 _log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ def run(
             folder.check_images(pool.names, pool.fingerprint(), kept, events)
             answered = sum(event.kind == "answer" for event in events)
             oracle = label_oracle(pool, config, answered)
-            loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress)
+            altered = folder.pool_changes().event
+            loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress, altered=altered)
             keeper = _Keeper(folder, loop, log, kept.run, on_round)
             if not loop.rounds:
                 _warn(pool, config)
@@ -159,11 +161,24 @@ def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, res
         named = {name: getattr(origin, name) for name in ("command", "commit", "machine", "versions")}
         folder.make_log()
         kept = Kept(config, new_run(), fingerprint=pool.fingerprint(), origin=named)
-        folder.begin(kept, pool.names)
+        hashes, names = _known_of(folder, pool)
+        folder.begin(kept, pool.names, hashes, names)
     elif kept.settings.answers is None and config.answers is not None:
         kept = replace(kept, settings=config)
         folder.keep(kept)
+    if kept.fingerprint is None:  # a session's, or that of a pool to which images were added
+        kept = replace(kept, fingerprint=pool.fingerprint())
+        folder.keep(kept)
+    folder.complete_hashes(_known_of(folder, pool)[0])
     return kept
+
+
+def _known_of(folder: Folder, pool: Pool) -> tuple[Sequence[str] | None, Sequence[str] | None]:
+    """What each image is by its content, and what the data call its identities; ``None`` where unknown."""
+    images = pool.images
+    if images is None:
+        return None, None
+    return file_hashes(folder, images), images.identity_names
 
 
 def _warn(pool: Pool, config: RunConfig) -> None:

@@ -57,16 +57,19 @@ class SimulatedAnnotator:
         self._names, self._selector = names, selector
         self.begin_round(0)
 
-    def begin_round(self, number: int, logged: Iterable[Event] = ()) -> None:
-        """Begin a round.
+    def begin_round(self, number: int, logged: Iterable[Event] = (), believed: Iterable[Event] = ()) -> None:
+        """Begin a round, or go on with one.
 
         Args:
             number: Number of refreshes that led to the model.
             logged: Events of this round that are in the log already; their answers are used.
+            believed: Events that the beliefs have taken in; those of this round are gone on from.
         """
-        self._round, self._step = number, 0
-        self._times: Counter[tuple[int, int]] = Counter()
-        self._announced = 0
+        ours = [event for event in believed if event.round == number and event.annotator == LABELS]
+        asked = [_pair(event.query, event.candidate) for event in ours if event.kind == "answer"]
+        self._round, self._step = number, len(asked)
+        self._times = Counter(asked)
+        self._announced = sum(event.kind == "audit" for event in ours)
         self._logged = {event.key: event for event in logged}
 
     def answer(self, question: Question) -> int:
@@ -112,7 +115,7 @@ class SimulatedAnnotator:
     def _event(
         self, query: int, candidate: int, kind: str, probability: float | None, payload: dict[str, Any]
     ) -> Event:
-        pair = (min(query, candidate), max(query, candidate))
+        pair = _pair(query, candidate)
         if not 0 <= pair[0] < pair[1] < len(self._names):
             raise InputError(f"pair {pair}: expected two different images of the {len(self._names)}")
         key = f"{self._round}/{pair[0]}-{pair[1]}/{self._times[pair]}"
@@ -153,6 +156,12 @@ class SimulatedAnnotator:
     def _stored(self, event: Event) -> Event:
         """The event as it is in the log, where it is put if it is not there."""
         return self._logged.pop(event.key) if event.key in self._logged else self._log.append(event)[0]
+
+
+def _pair(query: int | None, candidate: int | None) -> tuple[int, int]:
+    assert query is not None
+    assert candidate is not None
+    return min(query, candidate), max(query, candidate)
 
 
 def _with_answer(event: Event, answer: int) -> Event:

@@ -136,6 +136,37 @@ def identity_events(
     ]
 
 
+def events_of_data(
+    images: ImageSet, events: Iterable[Event], *, run: str, trust: float, where: str, now: float
+) -> list[Event]:
+    """The identities that the data give their images, as events; each image is taken in once.
+
+    Of an identity that was taken in before, its new images come with the first of the others.
+
+    Args:
+        images: The pool.
+        events: What the log holds.
+        run: As in :func:`identity_events`, like the others.
+        trust: See there.
+        where: DATA as typed.
+        now: See there.
+    """
+    taken = {
+        int(image)
+        for event in events
+        if event.kind == "identity" and event.payload.get("file") == where
+        for image in event.payload["images"]
+    }
+    index = {name: row for row, name in enumerate(images.names.tolist())}
+    found = []
+    for each in identities_of(images):
+        new = [name for name in each.images if index[name] not in taken]
+        before = [name for name in each.images if index[name] in taken]
+        if new:
+            found.append(KnownIdentity(each.name, (*before[:1], *new)))
+    return identity_events(found, index, run=run, trust=trust, where=where, now=now)
+
+
 def _check_images(identities: Sequence[KnownIdentity], index: Mapping[str, int], where: str) -> None:
     seen: set[str] = set()
     for image in (image for each in identities for image in each.images):

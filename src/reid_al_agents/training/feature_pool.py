@@ -26,6 +26,7 @@ class FeaturePool:
         self, features: FeatureSet, split: Split | None = None, images: ImageSet | None = None
     ) -> None:
         self._pool = features if split is None else features.subset(split.pool(features))
+        self.images = images
         self.tracklets = None if images is None else images.tracklets
         self.known_different = None if images is None else images.known_different
         self.sides = None if images is None else images.sides
@@ -42,6 +43,11 @@ class FeaturePool:
     def names(self) -> NDArray[np.str_]:
         """See :class:`Pool`."""
         return self._pool.names
+
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """See :class:`Pool`."""
+        return np.zeros(len(self), dtype=bool) if self.images is None else self.images.gone
 
     @property
     def identities(self) -> NDArray[np.int64]:

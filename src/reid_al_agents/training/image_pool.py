@@ -84,8 +84,13 @@ class ImagePool:
         return self._pool.names
 
     @property
+    def images(self) -> ImageSet:
+        """See :class:`.Pool`."""
+        return self._pool
+
+    @property
     def gone(self) -> NDArray[np.bool_]:
-        """Images whose files are gone, shape (N,)."""
+        """See :class:`.Pool`."""
         return self._pool.gone
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.data import ImageSet
 from reid_al_env import ConstraintGraph, FeatureSet
 
 Progress = Callable[[str, int, int], None]
@@ -31,6 +32,16 @@ class Pool(Protocol):
     @property
     def names(self) -> NDArray[np.str_]:
         """Names of the pool's images, shape (N,)."""
+        ...
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The pool's images, whose pixels may be those that the network sees; ``None`` for bare features."""
+        ...
+
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """Images that are there no more, shape (N,); they are not asked about."""
         ...
 
     @property

@@ -19,9 +19,10 @@ from reid_al_agents.training.triplet.refresher import SupervisedRefresher, Tripl
 from reid_al_agents.training.triplet.settings import TripletSettings
 from reid_al_agents.vision.backbones import EmbeddingNet
 from reid_al_agents.vision.start import start_model
+from reid_al_agents.workspace.features import read_own_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
-from reid_al_agents.workspace.settled_images import load_settled
+from reid_al_agents.workspace.settled_images import load_settled, settled_split
 from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
@@ -91,27 +92,31 @@ def assemble(
     if listing is not None and config.skip_damaged:
         make_folder(listing.parent)
     bar = None if progress is None else lambda done, total: progress("check images", done, total)
-    if settle is None:
-        data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
+    if settle is not None:
+        data = load_settled(settle, config, say=_log.warning)
+        split = settled_split(settle, config)
     else:
-        data = load_settled(settle, config)
-    seed = config.seed if split_seed is None else split_seed
-    split = load_or_make_split(data, config.split, seed, keep_split)
+        data = load_checked(config.data, config.reading(), listing=listing, progress=bar)
+        seed = config.seed if split_seed is None else split_seed
+        split = load_or_make_split(data, config.split, seed, keep_split)
     if isinstance(data, FeatureSet):
         if config.features is not None:
             raise InputError(f"features: {config.data} holds features already; leave out one of the two")
         return FeaturePool(data, split)
     if config.features is not None:
-        return _own_features(data.subset(split.pool(data)), config.features)
+        return _own_features(data.subset(split.pool(data)), config.features, settle)
     model = load_model(config, device)
     refreshers = make_refreshers(config, model.size)
     return ImagePool(model, data, split, config.evaluate_on, model.size, *refreshers, progress)
 
 
-def _own_features(images: ImageSet, file: str) -> FeaturePool:
-    from reid_al_agents.vision.own_features import read_features
+def _own_features(images: ImageSet, file: str, folder: Folder | None) -> FeaturePool:
+    if folder is None:
+        from reid_al_agents.vision.own_features import read_features
 
-    found = read_features(file, images.names.tolist())
+        found = read_features(file, images.names.tolist())
+    else:
+        found = read_own_features(folder.path, file, images.names)
     features = FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
     _log.info("the features are those of %s; nothing is refreshed or scored", file)
     return FeaturePool(features, images=images)

@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.asking.delivery import deliver
-from reid_al_agents.beliefs.beliefs import Beliefs
-from reid_al_agents.clustering.sides import sides_of
-from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.data import ImageSet, load_split
+from reid_al_agents.data import ImageSet
 from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.identities import names_of_groups
 from reid_al_agents.log.events import Event
@@ -29,12 +25,11 @@ from reid_al_agents.log.formats import (
     write_market1501,
 )
 from reid_al_agents.log.store import EventStore
-from reid_al_agents.training.pool import known_beforehand
-from reid_al_agents.workspace.features import FEATURES, read_features, read_own_features
+from reid_al_agents.workspace.features import stored_features
 from reid_al_agents.workspace.folder import Folder
-from reid_al_agents.workspace.settings import RunConfig
-from reid_al_agents.workspace.settled_images import load_settled
-from reid_al_env import FeatureSet, InputError
+from reid_al_agents.workspace.folder_identities import believe, identities_of_folder
+from reid_al_agents.workspace.settled_images import settled_pool
+from reid_al_env import InputError
 
 _log = logging.getLogger(__name__)
 
@@ -114,9 +109,13 @@ def export_folder(
         InputError: The folder cannot be read or the files cannot be written.
     """
     folder = Folder(path)
-    pool = _pool(folder)
-    beliefs, events = _beliefs(folder, pool, store)
-    groups, confirmed = _identities(folder, pool, beliefs)
+    kept = folder.kept()
+    pool = settled_pool(folder, kept.settings)
+    with EventStore(store or kept.store or folder.events) as log:
+        events = folder.read_log(log, kept)
+    beliefs = believe(pool, events, kept.settings)
+    features = stored_features(folder, pool, beliefs)
+    groups, confirmed = identities_of_folder(pool, features, beliefs, kept.settings)
     export = Export(
         pool.names,
         pool.cameras,
@@ -145,70 +144,3 @@ def export_folder(
         written["market1501"] = str(market1501)
         written["images"] = write_market1501(market1501, pool, groups)
     return written
-
-
-def _pool(folder: Folder) -> ImageSet | FeatureSet:
-    config = folder.settings()
-    data = load_settled(folder, config)
-    split = load_split(folder.split if folder.split.is_file() else _named_split(folder, config))
-    pool = data.subset(split.pool(data))
-    folder.check_names(pool.names)
-    return pool
-
-
-def _named_split(folder: Folder, config: RunConfig) -> str:
-    if config.split is None:
-        raise InputError(f"{folder.split}: is missing; put the folder's own back")
-    return config.split
-
-
-def _beliefs(folder: Folder, pool: ImageSet | FeatureSet, store: str | None) -> tuple[Beliefs, list[Event]]:
-    kept = folder.kept()
-    tracklets = pool.tracklets if isinstance(pool, ImageSet) else None
-    different = pool.known_different if isinstance(pool, ImageSet) else None
-    with EventStore(store or kept.store or folder.events) as log:
-        events = folder.read_log(log, kept)
-    beliefs = Beliefs.replay(
-        lambda excluded: known_beforehand(len(pool), tracklets, excluded, different),
-        events,
-        kept.settings.grouping().error_rate,
-    )
-    return beliefs, events
-
-
-def _identities(
-    folder: Folder, pool: ImageSet | FeatureSet, beliefs: Beliefs
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Predicted identities and which images are confirmed, both (N,)."""
-    config = folder.settings()
-    features = _features(folder, pool, beliefs)
-    settings = config.grouping()
-    if config.nodes == "images" or features is None:
-        groups = beliefs.constraints.groups()
-        return groups, np.bincount(groups)[groups] > 1
-    sides = sides_of(pool.sides) if isinstance(pool, ImageSet) else None
-    visual = compare_visually(features, pool.cameras, settings.k1, settings.k2, sides)
-    known = pool if isinstance(pool, FeatureSet) else FeatureSet(features, pool.identities, pool.cameras)
-    excluded = np.isin(np.arange(len(pool)), list(beliefs.excluded))
-    if isinstance(pool, ImageSet):  # what a blank image looks like says nothing
-        excluded |= pool.gone
-    found = deliver(known, visual, beliefs.constraints, beliefs.model, settings, excluded).identities
-    return found.groups, found.confirmed
-
-
-def _features(folder: Folder, pool: ImageSet | FeatureSet, beliefs: Beliefs) -> NDArray[np.float32] | None:
-    """Those that the last model gives the pool; ``None`` where they were not kept."""
-    if isinstance(pool, FeatureSet):
-        return pool.features
-    own = folder.settings().features
-    if own is not None:
-        return read_own_features(folder.path, own, pool.names)
-    refreshes = sum(event.kind == "refresh" for event in beliefs.events.values())
-    place = folder.round(refreshes)
-    if (place / FEATURES).exists():
-        return read_features(place, len(pool))
-    _log.warning(
-        "%s is missing, so only confirmed identities are exported; reid-al annotate makes it again",
-        place / FEATURES,
-    )
-    return None

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from reid_al_agents.files import OWN_BACK, make_folder, read_json, write_arrays, write_json, write_text
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
+from reid_al_agents.workspace.pool_changes import PoolChanges, read_changes, write_changes
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
 
@@ -25,6 +26,7 @@ FORMAT = 2
 """Version of the layout; folders of version 0.1 of the program have none."""
 
 CONFIG = "config.json"
+FEATURES = "features.npz"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Folder:
         self.config = path / CONFIG
         self.pool = path / "pool.json"
         self.hashes = path / "hashes.json"
+        self.identities = path / "identities.json"
+        self.changes = path / "changes.json"
         self.split = path / "split.json"
         self.events = path / "events.sqlite"
         self.metrics = path / "metrics.jsonl"
@@ -117,7 +121,11 @@ class Folder:
             )
 
     def begin(
-        self, kept: Kept, names: Sequence[str] | NDArray[np.str_], hashes: Sequence[str] | None = None
+        self,
+        kept: Kept,
+        names: Sequence[str] | NDArray[np.str_],
+        hashes: Sequence[str] | None = None,
+        identities: Sequence[str] | None = None,
     ) -> None:
         """Keep the settings and the order of the images, which the events' numbers mean.
 
@@ -127,14 +135,33 @@ class Folder:
             kept: The settings.
             names: (N,) names of the images.
             hashes: (N,) what each image is, see :meth:`.ImageSet.content_hashes`; ``None`` keeps none.
+            identities: What the data call identities 0, 1, ...; ``None`` where these are numbers.
         """
         make_folder(self.path)
-        self.start.unlink(missing_ok=True)
-        shutil.rmtree(self.path / "rounds", ignore_errors=True)
-        self.hashes.unlink(missing_ok=True)
+        self._delete_caches()
         self.keep_hashes(hashes)
+        if identities is not None:
+            write_text(self.identities, json.dumps(list(identities)) + "\n")
         write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
         self.keep(kept)
+
+    def is_unused(self, kept: Kept) -> bool:
+        """Whether nothing was answered, learned or edited: its own log plans an audit at most."""
+        if kept.store is not None:
+            return False
+        with EventStore(self.events) as log:
+            return all(event.kind == "audit" for event in log.events(kept.run))
+
+    def forget(self) -> None:
+        """Delete what a start left in a folder that :meth:`is_unused`, so that another can be made."""
+        self._delete_caches()
+        for made in (self.config, self.pool, self.split, *self.path.glob(f"{self.events.name}*")):
+            made.unlink(missing_ok=True)
+
+    def _delete_caches(self) -> None:
+        shutil.rmtree(self.path / "rounds", ignore_errors=True)
+        for made in (self.start, self.hashes, self.identities, self.changes, self.path / FEATURES):
+            made.unlink(missing_ok=True)
 
     def keep(self, kept: Kept) -> None:
         """Write ``config.json``."""
@@ -224,32 +251,56 @@ class Folder:
     def names(self) -> NDArray[np.str_]:
         """Names of the pool's images, (N,), in the order that the events' numbers mean.
 
+        Those of the start come first, then those that were added, so that no number ever changes.
+
         Raises:
             InputError: They cannot be read.
         """
-        names = read_json(self.pool)
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InputError(f"{self.pool}: is no list of names; {OWN_BACK}")
-        return np.array(names, dtype=np.str_).reshape(-1)
+        return np.array([*_texts(self.pool), *self.pool_changes().names], dtype=np.str_).reshape(-1)
 
     def keep_hashes(self, hashes: Sequence[str] | None) -> None:
-        """Keep what each of the pool's images is, (N,); ``None`` keeps nothing."""
+        """Keep what each image of the start is, (n,); ``None`` keeps nothing."""
         if hashes is not None:
             write_text(self.hashes, json.dumps(list(hashes)) + "\n")
 
+    def complete_hashes(self, hashes: Sequence[str] | None) -> None:
+        """Keep what each of the pool's images is, (N,), if an earlier version did not; ``None``: nothing."""
+        if hashes is not None and not self.hashes.is_file():
+            self.keep_hashes(hashes[: len(_texts(self.pool))])
+
     def content_hashes(self) -> list[str]:
-        """What each of the pool's images was at the start, (N,); empty text where that was not kept.
+        """What each of the pool's images was when it came, (N,); empty text where that was not kept.
 
         Raises:
             InputError: They were kept and cannot be read.
         """
-        names = self.names()
-        if not self.hashes.is_file():  # folders of runs, and of earlier versions
-            return [""] * len(names)
-        hashes = read_json(self.hashes)
-        if not isinstance(hashes, list) or len(hashes) != len(names):
-            raise InputError(f"{self.hashes}: is no list of {len(names)} texts; {OWN_BACK}")
-        return [str(each) for each in hashes]
+        first = _texts(self.pool)
+        hashes = [""] * len(first)
+        if self.hashes.is_file():  # not in folders of earlier versions
+            hashes = _texts(self.hashes)
+        if len(hashes) != len(first):
+            raise InputError(f"{self.hashes}: is no list of {len(first)} texts; {OWN_BACK}")
+        return [*hashes, *self.pool_changes().hashes]
+
+    def identity_names(self) -> list[str] | None:
+        """What the data called identities 0, 1, ... at the start; ``None`` where that was not kept.
+
+        Raises:
+            InputError: They were kept and cannot be read.
+        """
+        return _texts(self.identities) if self.identities.is_file() else None
+
+    def pool_changes(self) -> PoolChanges:
+        """The images that came and went since the start.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        return read_changes(self.changes) if self.changes.is_file() else PoolChanges()
+
+    def keep_changes(self, changes: PoolChanges) -> None:
+        """Write ``changes.json``, by which images come and go: all at once, or none."""
+        write_changes(self.changes, changes)
 
     def check_names(self, names: NDArray[np.str_]) -> None:
         """See that the folder is about images of these names, in this order.
@@ -310,6 +361,13 @@ class Folder:
         if not isinstance(content, dict):
             raise InputError(f"{path}: is no JSON object; {OWN_BACK}")
         return content
+
+
+def _texts(path: Path) -> list[str]:
+    texts = read_json(path)
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise InputError(f"{path}: is no list of texts; {OWN_BACK}")
+    return texts
 
 
 def _is_metrics(line: bytes) -> bool:

@@ -46,8 +46,12 @@ class FolderLock:
             "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
             "command": " ".join(["reid-al", *sys.argv[1:]])[:200],
         }
-        delete_leftovers(folder)
-        write_text(folder / HOLDER, json.dumps(holder) + "\n")
+        try:
+            delete_leftovers(folder)
+            write_text(folder / HOLDER, json.dumps(holder) + "\n")
+        except BaseException:  # such as a full disk
+            self._lock.release()
+            raise
 
     def release(self) -> None:
         """Let others work in the folder; harmless if that was done before."""

@@ -1,19 +1,24 @@
-"""The images of a folder as they were when it was begun, whatever became of their files since."""
+"""The images of a folder as they were when they came, whatever became of their files since."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.data import ImageSet, Split, load_data, load_split, save_split
-from reid_al_agents.data.content import DigestCache, compare_images
+from reid_al_agents.data import ImageSet, Split, load_data, load_split
+from reid_al_agents.data.content import DigestCache, ImageChanges, compare_images
+from reid_al_agents.data.joining import join_images, with_identities_of
 from reid_al_agents.workspace.folder import Folder
+from reid_al_agents.workspace.pool_changes import Source
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
+
+_log = logging.getLogger(__name__)
 
 
 def file_hashes(folder: Folder, images: ImageSet) -> tuple[str, ...] | None:
@@ -22,6 +27,18 @@ def file_hashes(folder: Folder, images: ImageSet) -> tuple[str, ...] | None:
         return None
     cache = folder.path / "digests.json" if os.access(folder.path, os.W_OK) else None
     return images.content_hashes(DigestCache(cache))
+
+
+def settled_split(folder: Folder, config: RunConfig) -> Split:
+    """The split of a folder that was begun; its pool is exactly the images that the folder has.
+
+    Raises:
+        InputError: The split cannot be read.
+    """
+    path = folder.split if folder.split.is_file() else config.split
+    if path is None:
+        raise InputError(f"{folder.split}: is missing; put the folder's own back")
+    return replace(load_split(path), pool_images=tuple(folder.names().tolist()))
 
 
 def load_settled(
@@ -35,28 +52,83 @@ def load_settled(
     Args:
         folder: The folder.
         config: Its settings.
-        say: Told what changed, in one line.
+        say: Called with one line about what changed.
 
     Raises:
         InputError: The data cannot be read, or all images are gone.
     """
-    data = load_data(config.data, replace(config.reading(), skip_damaged=True))  # what is missing is gone
-    if not isinstance(data, ImageSet) or not folder.split.is_file():
+    data = load_sources(folder, config, folder.pool_changes().sources)
+    if not isinstance(data, ImageSet) or not folder.pool.is_file():
         return data
-    names, split = folder.names().tolist(), load_split(folder.split)
-    if data.files is None or _unchanged(folder, data, split, names):
+    names, split, removed = (
+        folder.names().tolist(),
+        settled_split(folder, config),
+        folder.pool_changes().removed,
+    )
+    if data.files is None or (not removed and _unchanged(folder, data, split, names)):
         return data
-    data = data.subset(np.flatnonzero(_exist(data)))  # a table may name files that are not there
-    hashes = file_hashes(folder, data)
-    assert hashes is not None  # there are files
-    changes = compare_images(names, folder.content_hashes(), data.names.tolist(), hashes)
+    data, _, changes = compare_with_pool(folder, data)
+    places = np.array(changes.places)
+    places[list(removed)] = -1
     pool_only = not (split.validation_identities or split.test_identities or split.test_queries)
     if say is not None:
         told = changes if pool_only else replace(changes, added=())  # images outside the pool are none
-        say(f"{config.data}: since the start {told.describe()}; asking goes on with what is there")
-    save_split(replace(split, pool_images=tuple(names)), folder.split)
+        told = told.without([names[image] for image in removed])
+        if told:
+            hint = "; reid-al add takes in what is new" if told.added else ""
+            say(f"{config.data}: since the start {told.describe()}; asking goes on with what is there{hint}")
     others = [] if pool_only else [row for row in changes.added if data.names[row] not in names]
-    return data.arranged([*names, *data.names[others].tolist()], [*changes.places, *others])
+    return data.arranged([*names, *data.names[others].tolist()], [*places, *others])
+
+
+def settled_pool(folder: Folder, config: RunConfig) -> ImageSet | FeatureSet:
+    """The pool of a folder that was begun.
+
+    Raises:
+        InputError: See :func:`load_settled`, or the data are others.
+    """
+    data = load_settled(folder, config)
+    pool = data.subset(settled_split(folder, config).pool(data))
+    folder.check_names(pool.names)
+    return pool
+
+
+def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -> ImageSet | FeatureSet:
+    """Load the data of the start and what was added since, as one set; what is missing is left out.
+
+    Raises:
+        InputError: The data of the start cannot be read.
+    """
+    data = load_data(config.data, replace(config.reading(), skip_damaged=True), quiet=True)
+    if not isinstance(data, ImageSet):
+        return data
+    further = []
+    for source in sources:
+        try:
+            found = load_data(source.data, replace(source.reading, skip_damaged=True), quiet=True)
+        except InputError as error:  # its files may have been moved to another folder of the session
+            _log.warning("%s: none of its images is there: %s", source.data, error)
+            continue
+        if isinstance(found, ImageSet):
+            further.append((source.prefix, found))
+    named = folder.identity_names()
+    return join_images(data if named is None else with_identities_of(data, named), further)
+
+
+def compare_with_pool(folder: Folder, data: ImageSet) -> tuple[ImageSet, tuple[str, ...], ImageChanges]:
+    """Recognise the pool's images among those of the data whose files are there.
+
+    Returns:
+        These, what each of them is, and what changed since; its indices mean them.
+
+    Raises:
+        InputError: No file is there.
+    """
+    data = data.subset(np.flatnonzero(exist(data)))  # a table may name files that are not there
+    hashes = file_hashes(folder, data)
+    assert hashes is not None  # there are files
+    before = folder.names().tolist(), folder.content_hashes()
+    return data, hashes, compare_images(*before, data.names.tolist(), hashes)
 
 
 def _unchanged(folder: Folder, data: ImageSet, split: Split, names: list[str]) -> bool:
@@ -65,14 +137,14 @@ def _unchanged(folder: Folder, data: ImageSet, split: Split, names: list[str]) -
         pool = data.subset(split.pool(data))
     except InputError:  # the split names images that are not there
         return False
-    if pool.names.tolist() != names or not _exist(pool).all():
+    if pool.names.tolist() != names or not exist(pool).all():
         return False
     before = folder.content_hashes()
     now = file_hashes(folder, pool) if any(before) else None
     return now is None or all(not old or old == new for old, new in zip(before, now, strict=True))
 
 
-def _exist(images: ImageSet) -> NDArray[np.bool_]:
+def exist(images: ImageSet) -> NDArray[np.bool_]:
     """(N,) whether each image's file is there."""
     files = [] if images.files is None else images.files.tolist()
     there = {file: os.path.isfile(file) for file in set(files)}  # a photograph may hold many images
