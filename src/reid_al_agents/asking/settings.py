@@ -110,8 +110,8 @@ class AskingSettings:
     )
     selector: str = setting(
         "",
-        help="What chooses the questions: gain (between groups), gain-v1 (its predecessor), random, nearest, "
-        "farthest, entropy, dqn, dqn-mlp (the paper's), greedy (sees the labels) or policy:FILE",
+        help="What chooses the questions: gain or gain-v1 (between groups), random, nearest, farthest, "
+        "entropy, dqn, dqn-mlp (the paper's), greedy (sees the labels) or policy:FILE",
         default_help="gain, or dqn with --nodes images",
         panel="Asking",
     )
