@@ -445,7 +445,7 @@ def session_twins(live, features):
 
 
 def test_two_people_who_answer_one_audit_question_count_once(store):
-    features = pool(identities=20, images=6, noise=0.3)
+    features = pool(identities=20, images=6, noise=0.6)
     live = session(store, features, overlap=2.0)
     guessed = {}
     for number in range(200):

@@ -145,7 +145,7 @@ class Engine:
             heard: Constraints to choose questions by, such as a snapshot's; ``None`` for the beliefs'.
         """
         known = self.beliefs.heard if heard is None else heard
-        return Batch(
+        batch = Batch(
             self._group(known),
             known,
             self.beliefs.model,
@@ -155,6 +155,9 @@ class Engine:
             getattr(self._selector, "needs_node_features", False),
             self._excluded,
         )
+        if isinstance(self._selector, RanksPairs):
+            _ = batch.joins.ranked  # here and not when the first question is drawn, which has to be quick
+        return batch
 
     def deliver(self, constraints: ConstraintGraph) -> Delivered:
         """The identities that these constraints give, as they are delivered."""

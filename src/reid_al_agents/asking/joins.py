@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,7 @@ class Joins:
                 self._sums[a][b] = self._sums[b][a] = p * self._sizes[a] * self._sizes[b]
         self._parts = [[group] for group in range(len(self._sizes))]
         self._checks: list[Parts] = []
+        self._places = {pair: place for place, pair in enumerate(map(tuple, view.pairs.tolist()))}
         for merge in merge_nearest(self._sums, self._sizes, LIKELY, self._closure):
             self._record(merge)
 
@@ -95,18 +97,21 @@ class Joins:
         Either two identities are compared that may be one, or two parts of an identity that were joined
         without an answer. Of each side, the groups are shown that speak most for a match.
         """
-        ranked = [(self.gain(parts), parts) for parts in (*self._checks, *self._between())]
-        ranked.sort(key=lambda each: -each[0])
         touched = np.zeros(len(self._parts), dtype=bool)
-        places = {pair: place for place, pair in enumerate(map(tuple, self._view.pairs.tolist()))}
-        for gain, parts in ranked:
+        for gain, parts in self.ranked:
             groups = np.array((*parts.ours, *parts.theirs))
             if touched[groups].any():
                 continue
-            pair = self._strongest(parts, places)
+            pair = self._strongest(parts)
             if pair is not None:
                 touched[groups] = True
                 yield Comparison(gain, *pair, parts.joined)
+
+    @cached_property
+    def ranked(self) -> list[tuple[float, Parts]]:
+        """All questions with their gains, best first; made once, since it takes far longer than to draw one."""
+        ranked = [(self.gain(parts), parts) for parts in (*self._checks, *self._between())]
+        return sorted(ranked, key=lambda each: -each[0])
 
     def gain(self, parts: Parts) -> float:
         """Expected change of the delivered identities by an answer about two parts, in images."""
@@ -126,13 +131,13 @@ class Joins:
                 if a < b and probability > _LEAST and self._closure.may_join(a, b):
                     yield Parts(probability, tuple(self._parts[a]), tuple(self._parts[b]), joined=False)
 
-    def _strongest(self, parts: Parts, places: dict[tuple[int, ...], int]) -> tuple[int, int] | None:
+    def _strongest(self, parts: Parts) -> tuple[int, int] | None:
         """The pair of groups whose probability and sizes count most; ``None`` where no pair can be asked."""
         found = [
             place
             for a in parts.ours
             for b in parts.theirs
-            if (place := places.get((min(a, b), max(a, b)))) is not None and self._view.pair_open[place]
+            if (place := self._places.get((min(a, b), max(a, b)))) is not None and self._view.pair_open[place]
         ]
         if not found:
             return None
