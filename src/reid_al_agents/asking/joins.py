@@ -109,7 +109,7 @@ class Joins:
 
     @cached_property
     def ranked(self) -> list[tuple[float, Parts]]:
-        """All questions with their gains, best first; made once, since it takes far longer than to draw one."""
+        """All questions with their gains, best first; to rank them takes far longer than to draw one."""
         ranked = [(self.gain(parts), parts) for parts in (*self._checks, *self._between())]
         return sorted(ranked, key=lambda each: -each[0])
 
