@@ -5,10 +5,8 @@ readers compare; files of other programs have none. ``.npz`` files have a checks
 """
 
 import hashlib
-import io
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_env.array_files import read_npz
 from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
@@ -193,18 +192,13 @@ def read_arrays(path: str | os.PathLike[str], mend: str = OWN_BACK) -> dict[str,
         mend: What to do about a damaged file, for a message.
 
     Raises:
-        InputError: It cannot be read or is damaged.
+        InputError: It cannot be read, is damaged, or inflates to more than :func:`.read_npz` allows.
     """
-    arrays = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                content = io.BytesIO(archive.read(member))  # compares the checksum
-                arrays[member.removesuffix(".npy")] = np.lib.format.read_array(content, allow_pickle=False)
+        return read_npz(path)
     except Exception as error:  # damage makes zipfile, zlib, ast and NumPy raise a dozen kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: is no undamaged .npz of plain arrays ({reason}); {mend}") from error
-    return arrays
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, "Tensor"], dict[str, str]]:
