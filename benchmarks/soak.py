@@ -32,10 +32,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument(
-        "--think", type=float, default=4.0, help="mean seconds between two answers of a person"
+        "--think", type=float, default=6.0, help="mean seconds between two answers of a person"
     )
     parser.add_argument("--every", type=float, default=30.0, help="seconds between two samples")
-    parser.add_argument("--refresh-every", type=int, default=500, help="answers between two refreshes")
+    parser.add_argument("--refresh-every", type=int, default=300, help="answers between two refreshes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="keep the figures there")
     options = parser.parse_args()
