@@ -253,18 +253,21 @@ def _embedded(
     folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
 ) -> NDArray[np.float32]:
     """Features under a round's model, extracted unless they are stored."""
-    place = folder.round(round_)
-    found = _stored_features(place, len(images))
-    if found is None:
-        from reid_al_agents.vision.extraction import embed
-        from reid_al_agents.workspace.assembly import load_model
 
-        weights = None if round_ == 0 else str(place / "weights.safetensors")
-        model = load_model(config, device, weights)
-        bar = None if progress is None else lambda done, total: progress("embed", done, total)
-        found = embed(model, images, size=model.size, progress=bar)
-        write_arrays(place / FEATURES, {"features": found})
-    return found
+    def features_of(place: Path) -> NDArray[np.float32]:
+        found = _stored_features(place, len(images))
+        if found is None:
+            from reid_al_agents.vision.extraction import embed
+            from reid_al_agents.workspace.assembly import load_model
+
+            weights = None if place == folder.path else str(place / "weights.safetensors")
+            model = load_model(config, device, weights)
+            bar = None if progress is None else lambda done, total: progress("embed", done, total)
+            found = embed(model, images, size=model.size, progress=bar)
+            write_arrays(place / FEATURES, {"features": found})
+        return found
+
+    return folder.read_round(round_, features_of)
 
 
 def _stored_features(place: Path, count: int) -> NDArray[np.float32] | None:

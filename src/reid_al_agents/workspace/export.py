@@ -206,7 +206,7 @@ def _features(folder: Folder, pool: ImageSet | FeatureSet, beliefs: Beliefs) -> 
     refreshes = sum(event.kind == "refresh" for event in beliefs.events.values())
     place = folder.round(refreshes)
     if (place / FEATURES).exists():
-        return read_features(place, len(pool))
+        return folder.read_round(refreshes, lambda place: read_features(place, len(pool)))
     _log.warning(
         "%s is missing, so only confirmed identities are exported; reid-al annotate makes it again",
         place / FEATURES,

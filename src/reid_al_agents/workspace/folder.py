@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.files import OWN_BACK, make_folder, read_json, write_arrays, write_json, write_text
+from reid_al_agents.files import (
+    OWN_BACK,
+    make_folder,
+    put_back,
+    read_json,
+    read_state,
+    state_before,
+    write_arrays,
+    write_state,
+    write_text,
+)
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 FORMAT = 2
 """Version of the layout; folders of version 0.1 of the program have none."""
@@ -77,7 +91,8 @@ class Folder:
     def holds(path: str | os.PathLike[str]) -> bool:
         """Whether a run or a session was begun in a folder, by this version or an earlier one."""
         folder = Path(path)
-        return (folder / CONFIG).is_file() or (folder / "annotate.json").is_file()
+        files = (folder / CONFIG, state_before(folder / CONFIG), folder / "annotate.json")
+        return any(file.is_file() for file in files)
 
     def round(self, number: int) -> Path:
         """The folder of the model after ``number`` refreshes; before the first, the folder itself."""
@@ -132,8 +147,10 @@ class Folder:
         self.start.unlink(missing_ok=True)
         shutil.rmtree(self.path / "rounds", ignore_errors=True)
         self.hashes.unlink(missing_ok=True)
+        for path in (self.hashes, self.pool, self.config):
+            state_before(path).unlink(missing_ok=True)
         self.keep_hashes(hashes)
-        write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
+        write_state(self.pool, {"names": [str(name) for name in names]}, indent=None)
         self.keep(kept)
 
     def keep(self, kept: Kept) -> None:
@@ -147,7 +164,7 @@ class Folder:
             "annotation": dict(kept.annotation),
             **kept.origin,
         }
-        write_json(self.config, content)
+        write_state(self.config, content)
 
     def kept(self) -> Kept:
         """What :meth:`keep` wrote; a folder of version 0.1 is brought up to date first.
@@ -200,7 +217,9 @@ class Folder:
         if not events and kept.store is None and (others := log.runs()):
             raise InputError(f"{self.events}: holds {', '.join(others)}, not {kept.run}; {OWN_BACK}")
         refreshes = sum(event.kind == "refresh" for event in events)
-        lines = self._count_metrics()
+        lines, damaged = self._count_metrics()
+        if damaged:
+            _log.warning("%s is damaged; it is written again from the log", self.metrics)
         if lines > refreshes:
             raise InputError(
                 f"{self.events}: holds {refreshes} refreshes, but {self.metrics.name} counts {lines}; "
@@ -208,10 +227,37 @@ class Folder:
             )
         return events
 
-    def _count_metrics(self) -> int:
-        """Whole lines of ``metrics.jsonl``; damaged ones are written again from the log."""
-        lines = self.metrics.read_bytes().splitlines() if self.metrics.is_file() else []
-        return sum(_is_metrics(line) for line in lines)
+    def _count_metrics(self) -> tuple[int, bool]:
+        """Whole lines of ``metrics.jsonl``, and whether there are others."""
+        if not self.metrics.is_file():
+            return 0, self.metrics.exists()
+        content = self.metrics.read_bytes()
+        whole = [_is_metrics(line) for line in content.splitlines()]
+        return sum(whole), not all(whole) or not content.endswith(b"\n")
+
+    def read_round(self, number: int, read: Callable[[Path], _T]) -> _T:
+        """Read of a round's model, or where that is damaged, of the model before it, which is said.
+
+        Args:
+            number: Number of refreshes that led to the model.
+            read: Reads from the folder of a round; raises :class:`InputError` where it cannot.
+
+        Raises:
+            InputError: Both are damaged.
+        """
+        try:
+            return read(self.round(number))
+        except InputError as error:
+            if number == 0:
+                raise
+            try:
+                found = read(self.round(number - 1))
+            except InputError:
+                raise error from None
+            _log.warning(
+                "%s; the model before it is used until the next refresh", str(error).partition("; ")[0]
+            )
+            return found
 
     def settings(self) -> RunConfig:
         """The settings that the run or session was begun with.
@@ -227,15 +273,13 @@ class Folder:
         Raises:
             InputError: They cannot be read.
         """
-        names = read_json(self.pool)
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InputError(f"{self.pool}: is no list of names; {OWN_BACK}")
+        names = read_state(self.pool, lambda path: _read_texts(path, "names"))
         return np.array(names, dtype=np.str_).reshape(-1)
 
     def keep_hashes(self, hashes: Sequence[str] | None) -> None:
         """Keep what each of the pool's images is, (N,); ``None`` keeps nothing."""
         if hashes is not None:
-            write_text(self.hashes, json.dumps(list(hashes)) + "\n")
+            write_state(self.hashes, {"hashes": list(hashes)}, indent=None)
 
     def content_hashes(self) -> list[str]:
         """What each of the pool's images was at the start, (N,); empty text where that was not kept.
@@ -246,10 +290,10 @@ class Folder:
         names = self.names()
         if not self.hashes.is_file():  # folders of runs, and of earlier versions
             return [""] * len(names)
-        hashes = read_json(self.hashes)
-        if not isinstance(hashes, list) or len(hashes) != len(names):
+        hashes = read_state(self.hashes, lambda path: _read_texts(path, "hashes"))
+        if len(hashes) != len(names):
             raise InputError(f"{self.hashes}: is no list of {len(names)} texts; {OWN_BACK}")
-        return [str(each) for each in hashes]
+        return hashes
 
     def check_names(self, names: NDArray[np.str_]) -> None:
         """See that the folder is about images of these names, in this order.
@@ -296,20 +340,35 @@ class Folder:
         write_arrays(self.groups, {"groups": groups})
 
     def drop_rounds_before(self, number: int) -> None:
-        """Delete the models of earlier rounds; nothing goes on from them."""
+        """Delete the models of earlier rounds than this one."""
         for folder in (self.path / "rounds").glob("*"):
             if folder.name.isdecimal() and int(folder.name) < number:
                 shutil.rmtree(folder)
 
     def _read(self) -> dict[str, Any]:
-        path = self.config if self.config.is_file() else self.path / "annotate.json"
-        if not path.is_file():
+        for state in (self.config, self.pool, self.hashes, self.split):
+            put_back(state)
+        path = self.config if self.config.exists() else self.path / "annotate.json"
+        if not path.exists():
             self.check_whole()
             raise InputError(f"{self.path}: holds no run and no session; name the folder of one")
-        content = read_json(path)
-        if not isinstance(content, dict):
-            raise InputError(f"{path}: is no JSON object; {OWN_BACK}")
-        return content
+        return read_state(path, _read_settings)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not content.keys() & {"format", "data"}:  # that of version 0.1
+        raise InputError(f"{path}: holds no settings of this program; {OWN_BACK} or begin a new one")
+    return content
+
+
+def _read_texts(path: Path, name: str) -> list[str]:
+    """A list of texts, which earlier versions kept without a name and a digest."""
+    content = read_json(path)
+    texts = content.get(name) if isinstance(content, dict) else content
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{path}: is no list of {name}; {OWN_BACK}")
+    return texts
 
 
 def _is_metrics(line: bytes) -> bool:
