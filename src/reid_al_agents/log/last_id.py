@@ -121,7 +121,9 @@ def _keep_damaged_log(database: Path) -> str:
     with suppress(OSError):
         if log.stat().st_size:
             shutil.copyfile(log, kept)
-    return f"{log.name} is damaged, a copy is {kept.name}" if kept.is_file() else f"{log.name} was lost"
+    if kept.is_file():
+        return f"{log.name} is damaged, a copy is {kept.name}"
+    return f"{log.name} was lost, or an older {database.name} put here"
 
 
 _DIGITS = 19  # of the largest id
