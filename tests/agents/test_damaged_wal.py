@@ -93,7 +93,11 @@ def test_an_older_database_put_in_place_of_the_present_one_is_refused(killed, tm
     assert "events 2 to 3 are missing" in events_or_refusal(tmp_path)[1]
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"9" * 30, b"\0" * 30, "shifted"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"garbage", b"9" * 30, b"\0" * 30, "shifted"],
+    ids=["empty", "garbage", "digits", "zeros", "shifted"],
+)
 def test_a_damaged_last_id_is_made_again_and_that_is_said(tmp_path, caplog, content):
     path = tmp_path / f"{NAME}-last"
     with EventStore(tmp_path / NAME) as store:
