@@ -67,8 +67,9 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             base = f"http://127.0.0.1:{port}"
             await wait_until_ready(base)
             people: list[Person] = []
+            closed: list[float] = []
             end = time.monotonic() + 60 * options.minutes
-            work = [live(base, options, number, end, people) for number in range(options.people)]
+            work = [live(base, options, number, end, people, closed) for number in range(options.people)]
             samples, *_ = await asyncio.gather(watch(server, options.every, end), *work)
         finally:
             server.terminate()
@@ -78,6 +79,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "data": DATA,
         "answers": sum(len(person.waits) for person in people),
         "errors": [error for person in people for error in person.errors],
+        "connections_closed_while_idle": len(closed),
         "refreshes": max(map(int, rounds), default=0),
         "exit_code": code,
         **verdict(samples),
@@ -85,7 +87,9 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-async def live(base: str, options: argparse.Namespace, number: int, end: float, people: list[Person]) -> None:
+async def live(
+    base: str, options: argparse.Namespace, number: int, end: float, people: list[Person], closed: list[float]
+) -> None:
     """One person who looks at each pair for a while."""
     rng = np.random.default_rng([options.seed, number])
     async with httpx.AsyncClient(base_url=base, timeout=60) as client:
@@ -94,10 +98,13 @@ async def live(base: str, options: argparse.Namespace, number: int, end: float, 
         await person.enter()
         while time.monotonic() < end:
             await asyncio.sleep(float(rng.exponential(options.think)))
-            if not person.hand:
-                await person.refill()
-            if person.hand:
-                await person.answer(look=True)
+            try:
+                if not person.hand:
+                    await person.refill()
+                if person.hand:
+                    await person.answer(look=True)
+            except httpx.ReadError:  # the server closes connections that were idle, maybe just now
+                closed.append(time.monotonic())
 
 
 async def watch(server: subprocess.Popen[bytes], every: float, end: float) -> dict[str, list[float]]:
