@@ -12,6 +12,7 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +75,11 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {"data": DATA, "alone": alone, "crowd": crowd}
 
 
-def serve(folder: Path, port: int, seed: int) -> subprocess.Popen[bytes]:
+def serve(
+    folder: Path, port: int, seed: int, refresh: Sequence[str] = ("--refresh", "none")
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "reid_al_agents.cli", "annotate", DATA, "--out", str(folder / "session")]
-    settings = [
-        "--backbone",
-        "small_cnn",
-        "--size",
-        "64x32",
-        "--refresh",
-        "none",
-        "--no-adapt",
-        "--gold-share",
-        "0",
-    ]
+    settings = ["--backbone", "small_cnn", "--size", "64x32", "--no-adapt", "--gold-share", "0", *refresh]
     where = ["--port", str(port), "--no-open", "--seed", str(seed)]
     return subprocess.Popen([*command, *settings, *where], stderr=subprocess.DEVNULL)
 

@@ -5,22 +5,25 @@ readers compare; files of other programs have none. ``.npz`` files have a checks
 """
 
 import hashlib
-import io
 import json
+import logging
 import os
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_env.array_files import read_npz
 from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 HEADER = "reid_al"
 """Name of the one metadata entry of our safetensors files."""
@@ -129,6 +132,66 @@ def read_json(path: str | os.PathLike[str], what: str = "", mend: str = OWN_BACK
     return content
 
 
+def write_state(path: str | os.PathLike[str], content: Mapping[str, Any], indent: int | None = 2) -> None:
+    """Write an object as :func:`write_json` does; what was there before stays beside it, for `read_state`.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    target, before = Path(path), state_before(path)
+    if target.is_file():
+        _copy(target, before)
+    write_json(target, content, indent)
+    if not before.is_file():  # the first state: damage to either of the two costs nothing
+        _copy(target, before)
+
+
+def put_back(path: str | os.PathLike[str]) -> None:
+    """Where a file that `write_state` wrote is missing, put its state before in its place, and say so."""
+    target, before = Path(path), state_before(path)
+    if not target.is_file() and before.is_file():
+        with suppress(OSError, InputError):  # a folder that cannot be written can be read
+            if target.exists():
+                os.replace(target, _damaged(target))
+            _copy(before, target)
+        _log.warning("%s was missing; the state before its last change is put back", target)
+
+
+def read_state(path: str | os.PathLike[str], read: Callable[[Path], _T]) -> _T:
+    """Read what :func:`write_state` wrote; where it is damaged, the state before is put in its place.
+
+    Args:
+        path: The file.
+        read: Reads it; raises :class:`InputError` where it cannot.
+
+    Raises:
+        InputError: The state before is damaged, too, or there is none; that of the last state.
+    """
+    target, before = Path(path), state_before(path)
+    try:
+        return read(target)
+    except InputError as error:
+        if not before.is_file():
+            raise
+        try:
+            found = read(before)
+        except InputError:
+            raise error from None
+        with suppress(OSError, InputError):  # as in `put_back`
+            if target.exists():
+                os.replace(target, _damaged(target))
+            _copy(before, target)
+        reason = str(error).partition("; ")[0]
+        kept = f" ({_damaged(target).name} is what was there)" if _damaged(target).exists() else ""
+        _log.warning("%s; the state before its last change is used%s", reason, kept)
+        return found
+
+
+def state_before(path: str | os.PathLike[str]) -> Path:
+    """Where the state before the last of a file is kept."""
+    return Path(path).with_name(f"{Path(path).name}.before")
+
+
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder, with those above it, where there is none.
 
@@ -193,18 +256,13 @@ def read_arrays(path: str | os.PathLike[str], mend: str = OWN_BACK) -> dict[str,
         mend: What to do about a damaged file, for a message.
 
     Raises:
-        InputError: It cannot be read or is damaged.
+        InputError: It cannot be read, is damaged, or inflates to more than :func:`.read_npz` allows.
     """
-    arrays = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                content = io.BytesIO(archive.read(member))  # compares the checksum
-                arrays[member.removesuffix(".npy")] = np.lib.format.read_array(content, allow_pickle=False)
+        return read_npz(path)
     except Exception as error:  # damage makes zipfile, zlib, ast and NumPy raise a dozen kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: is no undamaged .npz of plain arrays ({reason}); {mend}") from error
-    return arrays
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, "Tensor"], dict[str, str]]:
@@ -237,6 +295,16 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, "Tensor"], dic
     if said is not None and said != _digest_tensors(tensors, header):
         raise ValueError(f"it was changed since it was written: its {DIGEST} does not fit")
     return tensors, header
+
+
+def _damaged(path: Path) -> Path:
+    """Where a damaged file is moved."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_write(target) as file:
+        file.write(source.read_bytes())
 
 
 def _digest_json(content: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_env.array_files import read_npy, read_npz
 from reid_al_env.errors import InputError
 
 _ROWS_PER_CHECK = 65_536
@@ -154,12 +155,7 @@ def _rebuild(*columns: Any) -> FeatureSet:
 
 def _read_archive(file: Path) -> dict[str, Any]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{file}: holds a single array; expected an .npz with 'features'")
-            return {name: archive[name] for name in ("features", *_SIDECARS) if name in archive.files}
-    except InputError:
-        raise
+        return read_npz(file, ("features", *_SIDECARS))
     except Exception as error:  # numpy raises a dozen kinds for a damaged archive
         raise InputError(
             f"{file}: cannot be read as .npz without pickle ({error}); save with FeatureSet.save"
@@ -173,7 +169,7 @@ def _read_mapped(file: Path) -> dict[str, Any]:
         for name in _SIDECARS:
             beside = file.with_suffix(f".{name}.npy")
             if beside.is_file():
-                columns[name] = np.load(beside, allow_pickle=False)
+                columns[name] = read_npy(beside)
     except Exception as error:  # damage makes ast, tokenize and NumPy raise a dozen kinds
         raise InputError(f"{file}: cannot be read as .npy without pickle ({error})") from error
     return columns

@@ -109,7 +109,7 @@ def test_a_session_goes_on_only_with_the_same_images_and_settings(tmp_path):
         open_session(config(seed=1), AnnotationSettings(), folder),
     ):
         pass
-    names = json.loads((folder / "pool.json").read_text())
+    names = json.loads((folder / "pool.json").read_text())["names"]
     (folder / "pool.json").write_text(json.dumps(names[::-1]))
     with (
         pytest.raises(InputError, match="other images"),

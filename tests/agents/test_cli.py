@@ -187,6 +187,12 @@ class TestGoingOn:
     def test_a_damaged_folder(self, begun, text):
         folder, _ = begun
         (folder / "config.json").write_text(text)
+        code, _, told = call("run", folder)
+        recovers = "format" not in text
+        assert code == (0 if recovers else 2)
+        assert ("the state before its last change is used" in told) == recovers
+        (folder / "config.json").write_text(text)
+        (folder / "config.json.before").unlink()
         assert str(folder) in failed("run", folder)
 
     def test_a_setting_out_of_range(self, begun):
@@ -194,7 +200,13 @@ class TestGoingOn:
         kept = json.loads((folder / "config.json").read_text())
         kept["settings"]["k"] = 0
         (folder / "config.json").write_text(json.dumps(kept))
-        assert "config.json: was changed since it was written" in failed("run", folder)
+        code, _, told = call("run", folder)
+        assert code == 0
+        assert (
+            "config.json: was changed since it was written (its sha256 does not fit); the state before"
+            in told
+        )
+        assert json.loads((folder / "config.json.damaged").read_text()) == kept
         del kept["sha256"]  # as the message says, if the change was meant
         (folder / "config.json").write_text(json.dumps(kept))
         assert "config.json: cannot be read (k: 0 is out of range; expected at least 1)" in failed(

@@ -54,13 +54,16 @@ def test_help_imports_nothing_heavy(arguments):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("module", ["typer", "reid_al_env", "reid_al_agents.cli.run", "reid_al_agents.files"])
+@pytest.mark.parametrize(
+    "module",
+    ["typer", "reid_al_env", "reid_al_agents.cli.run", "reid_al_agents.files", "torch._tensor", "faiss"],
+)
 def test_a_signal_at_any_moment_is_one_line(tmp_path, name, module):
     """At the start, while the commands are read, and while a command imports what it needs."""
     code = STOPPED.format(module=module, signal=name)
     done = python(code, "run", "synthetic:tiny", "--backbone", "small_cnn", "--out", tmp_path / "out")
     assert done.returncode == 128 + getattr(signal, name), done.stderr
-    assert done.stderr == "reid-al: stopped; go on with --resume\n"
+    assert done.stderr == "reid-al: stopped; go on with the same command\n"
     assert done.stdout == ""
 
 

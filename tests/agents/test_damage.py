@@ -24,6 +24,10 @@ from damaging import (
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from reid_al_agents.files import read_json, read_state, write_state
+from reid_al_agents.training.pool import load_or_make_start
+from reid_al_env import InputError
+
 MAKE = {"features": features_run, "images": image_session}
 COMMANDS = {"features": ("run", "export"), "images": ("annotate", "export")}
 
@@ -133,3 +137,101 @@ def test_any_byte_of_any_file(worlds, tmp_path, world):
     flips()
     print(world, dict(tally))
     assert not tally.bad, "\n".join(tally.bad[:20])
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "a folder", "deleted"])
+@pytest.mark.parametrize("name", ["config.json", "pool.json", "split.json"])
+def test_the_state_before_is_used_and_that_is_said(worlds, tmp_path, name, kind):
+    folder, expected = worlds("features")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    content = (copy / name).read_bytes()
+    if kind == "deleted":
+        (copy / name).unlink()
+    elif not damage(copy / name, kind, sum(map(ord, name + kind))):
+        pytest.skip("nothing was changed")
+    outcome = judge("export", copy, name, expected)
+    assert outcome.word == "harmless", outcome.said
+    assert outcome.said.count("the state before its last change is ") == 1
+    assert (copy / name).read_bytes() == content
+    assert judge("export", copy, name, expected).said.count("the state before") == 0
+
+
+def test_of_a_setting_the_last_state_counts_and_the_one_before_is_used_after_damage(tmp_path):
+    path = tmp_path / "config.json"
+    for number in range(3):
+        write_state(path, {"number": number})
+    assert read_state(path, read_json) == {"number": 2}
+    path.write_bytes(path.read_bytes()[:-9])
+    assert read_state(path, read_json) == {"number": 1}
+    assert read_state(path, read_json) == {"number": 1}
+    assert (tmp_path / "config.json.damaged").is_file()
+    (tmp_path / "config.json.before").write_text("damaged, too")
+    assert read_state(path, read_json) == {"number": 1}
+    path.write_text("damaged")
+    with pytest.raises(InputError, match=r"config\.json: cannot be read"):
+        read_state(path, read_json)
+    assert path.read_text() == "damaged"
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_a_damaged_policy_state_gives_way_to_the_one_before(worlds, tmp_path, kind):
+    folder, expected = worlds("features")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert damage(copy / "rounds/003/dqn.npz", kind, 1000)
+    outcome = judge("run", copy, "rounds/003/dqn.npz", expected)
+    assert outcome.word == "harmless", outcome.said
+    assert "rounds/003/dqn.npz" in outcome.said
+    assert "the model before it is used" in outcome.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["annotate", "export"])
+def test_damaged_features_give_way_to_the_weights_and_these_to_the_model_before(worlds, tmp_path, what):
+    folder, expected = worlds("images")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    for name in ("features.npz", "weights.safetensors"):
+        assert damage(copy / "rounds/002" / name, "cut in half")
+    outcome = judge(what, copy, "rounds/002", expected)
+    assert outcome.word == "harmless", outcome.said
+    assert "the model before it is used until the next refresh" in outcome.said
+
+
+def test_damaged_metrics_are_written_again_and_that_is_said(worlds, tmp_path):
+    folder, expected = worlds("features")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    content = (copy / "metrics.jsonl").read_bytes()
+    (copy / "metrics.jsonl").write_bytes(content[: len(content) // 2])
+    outcome = judge("run", copy, "metrics.jsonl", expected)
+    assert outcome.word == "harmless", outcome.said
+    assert "metrics.jsonl is damaged; it is written again from the log" in outcome.said
+    assert (copy / "metrics.jsonl").read_bytes() == content
+
+
+class Start:
+    """A pool that notes what becomes of its start."""
+
+    def __init__(self):
+        self.did = []
+
+    def load_start(self, path):
+        if path.read_text() != "start":
+            raise InputError(f"{path}: is damaged; put it back")
+        self.did.append("load")
+
+    def adapt(self, seed):
+        self.did.append(f"adapt {seed}")
+        return {"train_loss": 1.0}
+
+    def save_start(self, path):
+        path.write_text("start")
+
+
+def test_a_damaged_label_free_start_is_made_again_and_that_is_said(tmp_path, caplog):
+    path, pool = tmp_path / "start.safetensors", Start()
+    assert load_or_make_start(pool, path, 3) == {"train_loss": 1.0}
+    assert load_or_make_start(pool, path, 3) == {}
+    path.write_text("star")
+    assert not caplog.text
+    assert load_or_make_start(pool, path, 3) == {"train_loss": 1.0}
+    assert f"{path}: is damaged; the label-free start is made again" in caplog.text
+    assert pool.did == ["adapt 3000", "load", "adapt 3000"]

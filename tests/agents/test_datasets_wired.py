@@ -125,7 +125,7 @@ def test_run_takes_its_pool_from_the_training_part(market, tmp_path):
     assert code == 0, told
     assert "scored on Market-1501's own test set: " in told
     split = load_split(tmp_path / "r" / "split.json")
-    pool = json.loads((tmp_path / "r" / "pool.json").read_text())
+    pool = json.loads((tmp_path / "r" / "pool.json").read_text())["names"]
     assert set(pool) == set(split.pool_images)
     assert {int(name[:4]) for name in pool} <= set(range(1, 7))
     assert {int(name[:4]) for name in split.test_queries} == {7, 8, 9}

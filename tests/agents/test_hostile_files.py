@@ -3,11 +3,13 @@
 import json
 import struct
 import tracemalloc
+import zipfile
 import zlib
 
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -15,12 +17,15 @@ from safetensors.torch import load_file, save_file
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.decoding import find_damage, image_size, open_image
+from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.policy_file import load_policy
+from reid_al_agents.dqn.replay import NStepDictReplay
 from reid_al_agents.dqn.selector import DQNSelector
 from reid_al_agents.dqn.settings import DQNSettings
-from reid_al_agents.files import read_tensors, write_tensors
+from reid_al_agents.files import read_arrays, read_tensors, write_tensors
 from reid_al_agents.vision import build_backbone, load_weights, save_weights
-from reid_al_env import FeatureSet, InputError
+from reid_al_agents.vision.own_features import read_features
+from reid_al_env import FeatureSet, InputError, array_files
 from reid_al_env.render.canvas import read_crop
 
 HEADER = {
@@ -231,4 +236,84 @@ def test_a_feature_file_with_a_hostile_header(tmp_path, header):
     text = header.encode()[:60_000]
     path = tmp_path / "f.npy"
     path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + np.zeros(8).tobytes())
+    refused(lambda: FeatureSet.load(path), str(path))
+
+
+def _npy(shape, content=b"", kind="<f4"):
+    """An ``.npy`` that claims a shape, whatever its content."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (118 - len(text) - 1) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
+
+
+def _npz(path, member, claimed=None):
+    """An archive of one array whose directory claims a size."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("features.npy", member)
+        info = archive.getinfo("features.npy")
+        if claimed is not None:  # the directory is written when the archive is closed
+            info.file_size = claimed
+    return path
+
+
+def _replay(path):
+    space = spaces.Dict({"obs": spaces.Box(0, 1, (2,))})
+    buffer = NStepDictReplay(16, space, spaces.Discrete(2), device="cpu")
+    model = MaskedDQN.__new__(MaskedDQN)  # no network is needed to see the file
+    model.replay_buffer = buffer
+    model.load_replay_buffer(path)
+
+
+NPZ_READERS = {
+    "FeatureSet": FeatureSet.load,
+    "own features": lambda path: read_features(path, ["a", "b"]),
+    "read_arrays": read_arrays,
+    "replay buffer": _replay,
+}
+
+
+@pytest.mark.parametrize("reader", NPZ_READERS)
+@pytest.mark.parametrize(
+    ("shape", "claimed", "expected"),
+    [
+        ((1_000_000_000,), 4_000_000_128, "would inflate to 4,000,000,128"),  # 4 GB from 20 KB
+        ((10_000_000_000, 512), None, "claims 20,480,000,000,000 bytes"),
+        ((10_000_000_000, 512), 4_000_000_128, "would inflate to 4,000,000,128"),
+        ((10,), None, "claims 40 bytes"),
+        ((-1, 512), None, "claims -2,048 bytes"),
+    ],
+    ids=["bomb", "header", "both", "too much", "negative"],
+)
+def test_archives_that_inflate_or_claim_too_much_take_no_memory(tmp_path, reader, shape, claimed, expected):
+    path = _npz(tmp_path / "f.npz", _npy(shape, b"\0" * (1 << 22)), claimed)
+    refused(lambda: NPZ_READERS[reader](path), str(path), expected)
+
+
+def test_an_archive_is_bounded_by_the_memory_of_the_machine(tmp_path, monkeypatch):
+    path = tmp_path / "f.npz"
+    np.savez(path, features=np.ones((1000, 8), np.float32))
+    monkeypatch.setattr(array_files, "_memory", lambda: 10_000)
+    refused(lambda: read_arrays(path), str(path), "more than this machine's memory")
+
+
+def test_what_compresses_well_and_is_small_is_read(tmp_path):
+    path = tmp_path / "f.npz"
+    zeros = np.zeros((1 << 20, 8), np.float32)
+    np.savez_compressed(path, features=zeros, names=np.array(["a", "b"]), order=np.asfortranarray(zeros[:9]))
+    assert zeros.nbytes > 500 * path.stat().st_size
+    found = read_arrays(path)
+    assert np.array_equal(found["features"], zeros)
+    assert found["names"].tolist() == ["a", "b"]
+    assert np.array_equal(found["order"], zeros[:9])
+
+
+@pytest.mark.parametrize("reader", ["features", "beside"])
+def test_an_npy_that_claims_more_than_it_holds(tmp_path, reader):
+    path = tmp_path / "f.npy"
+    if reader == "features":
+        path.write_bytes(_npy((10_000_000_000, 512), b"\0" * 64))
+        refused(lambda: read_features(path, ["a", "b"]), str(path), "claims 20,480,000,000,000 bytes")
+    else:
+        np.save(path, np.ones((2, 3), np.float32))
+        (tmp_path / "f.identities.npy").write_bytes(_npy((10_000_000_000,), b"\0" * 64, "<i8"))
     refused(lambda: FeatureSet.load(path), str(path))

@@ -72,9 +72,9 @@ def test_in_the_end_the_identities_are_found_with_far_fewer_answers_than_pairs(s
 
 
 def test_no_pair_goes_to_two_people_and_nobody_gets_their_own_again(store):
-    live = session(store, pool(20, 5))
+    live = session(store, pool(30, 5))
     given = {}
-    for _ in range(20):
+    for _ in range(30):
         for who in ("anna", "ben", "cleo"):
             for question in live.questions(who, 4).questions:
                 given.setdefault(frozenset((question.query, question.candidate)), set()).add(who)
@@ -82,7 +82,7 @@ def test_no_pair_goes_to_two_people_and_nobody_gets_their_own_again(store):
             live.answer(who, first.id, truth(live.state.features, first), f"{who}{len(live.state.keys):06d}")
     assert all(len(people) == 1 for people in given.values())
     answers = [event for event in live.counting() if event.kind == "answer"]
-    assert len({event.question for event in answers}) == 60
+    assert len({event.question for event in answers}) == 90
 
 
 def test_overlap_asks_as_many_people_as_it_says(store):
@@ -203,7 +203,7 @@ def test_a_bad_crop_leaves_the_pool(store):
     play(live, 20)
     question = live.questions("anna", 1).questions[0]
     live.answer("anna", question.id, "bad_candidate", "bad-crop")
-    asked = play(live, 100)
+    asked = play(live, 200)
     assert question.candidate not in {image for each in asked for image in (each.query, each.candidate)}
     sheet = live.identities()
     assert sheet.size(sheet.of_image(question.candidate)) == 1
@@ -394,7 +394,7 @@ def audited_until(live, features, answers):
 def test_what_the_audit_and_the_monitor_say_is_the_same_after_a_restart(store):
     features = pool(identities=20, images=6, noise=0.6)
     live = session(store, features)
-    audited_until(live, features, 90)
+    audited_until(live, features, 120)
     pairs = live.state.beliefs.audit.pairs()
     assert len(pairs) >= 3
     again = session(store, features)
@@ -468,7 +468,7 @@ def test_two_people_who_answer_one_audit_question_count_once(store):
 def test_known_questions_tell_the_careful_from_the_careless(store):
     live = session(store, pool(25, 5), gold_share=0.5)
     features, rng = live.state.features, np.random.default_rng(0)
-    for number in range(200):
+    for number in range(300):
         who = ("careful", "careless")[number % 2]
         served = live.questions(who, 1).questions
         if not served:
@@ -519,7 +519,7 @@ def test_the_same_seed_and_answers_ask_the_same_questions(tmp_path):
     asked = []
     for name in ("a", "b"):
         with EventStore(tmp_path / name) as store:
-            asked.append([(q.query, q.candidate, q.kind) for q in play(session(store, clock=Clock()), 50)])
+            asked.append([(q.query, q.candidate, q.kind) for q in play(session(store, clock=Clock()), 80)])
     assert asked[0] == asked[1]
 
 

@@ -173,7 +173,8 @@ def test_a_session_keeps_its_answers_and_its_questions(tmp_path: Path) -> None:
     with EventStore(folder.events) as log:
         before = log.events(name)
     content = {name: settings.as_dict()[name] for name in SETTINGS}
-    folder.config.unlink()
+    for path in folder.path.glob("config.json*"):
+        path.unlink()
     (folder.path / "annotate.json").write_text(json.dumps(content))
     with sqlite3.connect(folder.events) as log_file:
         for table in ("events", "questions"):

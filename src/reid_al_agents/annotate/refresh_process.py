@@ -19,7 +19,7 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.training.image_pool import ImagePool
-from reid_al_agents.training.pool import known_beforehand
+from reid_al_agents.training.pool import known_beforehand, load_or_make_start
 from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.workspace.assembly import assemble
 from reid_al_agents.workspace.features import read_features
@@ -59,16 +59,12 @@ def refresh(work: Work) -> dict[str, Any]:
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")
     figures: dict[str, Any] = {}
     if config.adapts:
-        if folder.start.is_file():
-            pool.load_start(folder.start)
-        else:
-            figures |= pool.adapt(config.seed * 1000)
-            pool.save_start(folder.start)
+        figures |= load_or_make_start(pool, folder.start, config.seed)
     if work.last_event:
         last = folder.round(work.number - 1)
         if config.warm and (last / "weights.safetensors").is_file() and work.number > 1:
-            pool.load(last / "weights.safetensors")
-        figures |= _learn(pool, work, kept.run, last, folder)
+            folder.read_round(work.number - 1, lambda place: pool.load(place / "weights.safetensors"))
+        figures |= _learn(pool, work, kept.run, folder)
     features, scores = pool.features(), pool.scores()
     out = folder.round(work.number)
     pool.save(out / "weights.safetensors")
@@ -76,7 +72,7 @@ def refresh(work: Work) -> dict[str, Any]:
     return {**figures, **scores}
 
 
-def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) -> dict[str, Any]:
+def _learn(pool: ImagePool, work: Work, run: str, folder: Folder) -> dict[str, Any]:
     settings = folder.settings()
     asking = settings.grouping()
     with EventStore(work.store) as log:
@@ -87,9 +83,8 @@ def _learn(pool: ImagePool, work: Work, run: str, last: Path, folder: Folder) ->
         asking.error_rate,
         pool.gone.nonzero()[0].tolist(),
     )
-    seen = FeatureSet(
-        read_features(last, len(pool)), pool.identities, pool.cameras, pool.names, source=settings.data
-    )
+    features = folder.read_round(work.number - 1, lambda place: read_features(place, len(pool)))
+    seen = FeatureSet(features, pool.identities, pool.cameras, pool.names, source=settings.data)
     return refresh_model(
         pool,
         beliefs,

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from reid_al_agents.cli.stopping import Stopped, Stops
+from reid_al_agents.cli.stopping import Stops
 
 DEBUG = "REID_AL_DEBUG"
 """Environment variable with which an unexpected error shows its traceback."""
@@ -25,14 +25,10 @@ def main() -> None:
     stops.install()
     try:
         _run(stops)
-    except Stopped:
-        stops.leave()
     except BaseException as error:
-        if stops.signal is not None:  # what a library made of the interrupt
-            stops.leave()
-        if isinstance(error, SystemExit):
-            raise
-        _fail_unexpectedly(error)
+        if stops.signal is not None or isinstance(error, KeyboardInterrupt):
+            stops.leave()  # whatever a library made of it; or the Ctrl-C of a person at the terminal
+        _exit_for(error)
 
 
 def _run(stops: Stops) -> None:
@@ -46,36 +42,40 @@ def _run(stops: Stops) -> None:
         import typer
 
         from reid_al_agents.cli.app import app
-        from reid_al_env.errors import InputError
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("reid_al"):
             raise
         _fail(f'{error.name} is not installed; pip install "reid-active-learning[agents]"')
     _show_notes()
-    usage_error: Any = typer.BadParameter.__bases__[
-        0
-    ]  # of which a missing option or a wrong word is one, too
     command = typer.main.get_command(app)
-    try:
-        with command.make_context("reid-al", sys.argv[1:] or ["--help"]) as context:
-            stops.clean_up_from_now_on()
-            command.invoke(context)
-    except typer.Exit as ended:
-        sys.exit(ended.exit_code)
-    except usage_error as error:
+    with command.make_context("reid-al", sys.argv[1:] or ["--help"]) as context:
+        stops.call(lambda: command.invoke(context))
+    sys.exit(0)
+
+
+def _exit_for(error: BaseException) -> NoReturn:
+    """Say in one line what went wrong, and exit with the code for it."""
+    if isinstance(error, SystemExit):
+        raise error
+    import typer
+
+    from reid_al_env.errors import InputError
+
+    usage_error: Any = typer.BadParameter.__bases__[0]  # of which a missing option is one, too
+    if isinstance(error, typer.Exit):
+        sys.exit(error.exit_code)
+    if isinstance(error, usage_error):
         _fail(f"{error.format_message()} (see reid-al --help)")
-    except InputError as error:
+    if isinstance(error, InputError):
         _fail(str(error))
-    except BrokenPipeError:  # the reader of the output has closed it
+    if isinstance(error, BrokenPipeError):  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
+    if isinstance(error, OSError):
         _fail(f"{error.filename or 'system'}: {error.strerror or error}")
-    except MemoryError as error:
+    if isinstance(error, MemoryError):
         _fail(f"not enough memory ({error}); choose a smaller --pool-size, --size or data set")
-    except KeyboardInterrupt:  # not a signal: the q of a person at the terminal
-        stops.leave()
-    sys.exit(0)
+    _fail_unexpectedly(error)
 
 
 def _fail(message: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -15,6 +16,7 @@ from reid_al_agents.files import write_text
 from .pixels import Progress, in_threads
 
 _CHUNK = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 class DigestCache:
@@ -72,6 +74,7 @@ def _read_known(path: Path) -> dict[str, tuple[int, int, str]]:
             for file, (size, changed, digest) in content.items()
         }
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        _log.warning("%s is damaged and made again", path)
         return {}
 
 

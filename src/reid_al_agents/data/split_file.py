@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from reid_al_agents.files import read_json, write_json
+from reid_al_agents.files import read_json, read_state, write_state
 from reid_al_env.errors import InputError
 
 from .split import IDENTITY_SETS, Split
@@ -22,11 +22,15 @@ def load_split(path: str | Path) -> Split:
             identities are whole numbers (or text of digits), images are names.
 
     Returns:
-        The split.
+        The split; where :func:`save_split` wrote the file and it was damaged, its state before.
 
     Raises:
         InputError: The file is missing or is not such an object.
     """
+    return read_state(path, _read_split)
+
+
+def _read_split(path: Path) -> Split:
     content = read_json(path, " as a split", "expected a JSON object")
     if not isinstance(content, dict):
         raise InputError(
@@ -77,4 +81,4 @@ def save_split(split: Split, path: str | Path) -> None:
         InputError: The file cannot be written.
     """
     content = {key: value for key, value in asdict(split).items() if value or key not in (*_OWN, "protocol")}
-    write_json(path, content, indent=1)
+    write_state(path, content, indent=1)

@@ -29,6 +29,7 @@ from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
 from reid_al_agents.dqn.replay import NStepDictReplay, Transitions
 from reid_al_agents.files import atomic_write, make_folder
 from reid_al_agents.selection import RandomSelector
+from reid_al_env.array_files import read_npz
 from reid_al_env.errors import InputError
 
 
@@ -201,8 +202,7 @@ class MaskedDQN(DQN):
             InputError: The file is missing, is no saved buffer, or does not fit the model's.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                self._own_buffer().load_arrays(dict(file))
+            self._own_buffer().load_arrays(read_npz(path))
         except (OSError, EOFError, KeyError, ValueError, BadZipFile, ZlibError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from reid_al_agents.log.events import TAKING_BACK, Event, counting
 from reid_al_agents.log.memory import EventLog, MemoryLog
 from reid_al_agents.log.tables import LABELS
 from reid_al_agents.selection import Selector
-from reid_al_agents.training.pool import Pool, Progress, known_beforehand
+from reid_al_agents.training.pool import Pool, Progress, known_beforehand, load_or_make_start
 from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig, boundaries
@@ -191,17 +192,19 @@ class Loop:
 
     def resume(self, folder: Folder) -> None:
         """Go on from what :meth:`keep` wrote, or a session's refresh, after the last round."""
-        place = folder.round(len(self.rounds))
         last = self.rounds[-1] if self.rounds else {}
         self.questions.resume({} if self._altered else last)
-        if self.config.adapts and folder.start.is_file():
-            self.pool.load_start(folder.start)
-        if (place / "weights.safetensors").is_file():
-            self.pool.load(place / "weights.safetensors")
+        if self.config.adapts and folder.start.exists():
+            load_or_make_start(self.pool, folder.start, self.config.seed)
+        folder.read_round(len(self.rounds), self._load_weights)
         if isinstance(self.selector, LearnedSelector) and "drawn" in last:
-            self.selector.load_checkpoint(place)
+            folder.read_round(len(self.rounds), self.selector.load_checkpoint)
         if not self.over or self.config.nodes == "groups":
             self._see(len(self.rounds))
+
+    def _load_weights(self, place: Path) -> None:
+        if (place / "weights.safetensors").exists():
+            self.pool.load(place / "weights.safetensors")
 
     def _make_questions(self) -> Questions:
         config = self.config

@@ -82,6 +82,7 @@ def run(
             if loop.rounds:
                 loop.resume(folder)
                 folder.write_metrics(loop.rounds)
+                folder.drop_rounds_before(len(loop.rounds) - 1)
             else:
                 keeper.keep(loop.begin())
             while not loop.over:
@@ -214,7 +215,7 @@ class _Keeper:
         done = Event(f"refresh/{number}", self.run, "refresh", "", time.time(), round=number, payload=metrics)
         self.log.append(done)
         self.folder.write_metrics(self.loop.rounds)
-        self.folder.drop_rounds_before(number)
+        self.folder.drop_rounds_before(number - 1)  # the one before is used where the last is damaged
         if self.on_round is not None:
             self.on_round(metrics)
 

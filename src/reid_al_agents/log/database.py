@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from reid_al_agents.log import schema as store_schema
 from reid_al_agents.log.address import Address, read_address
 from reid_al_agents.log.group_sync import GroupSync
+from reid_al_agents.log.last_id import LastId
 from reid_al_env.errors import InputError
 
 WAIT_FOR_LOCK_SECONDS = 30.0
@@ -51,10 +52,14 @@ class Database:
         self._turn = threading.Lock() if self._is_sqlite else nullcontext()
         self._closed = False
         self._group: GroupSync | None = None  # where a commit need not wait by itself
+        self._last: LastId | None = None  # where the database itself does not tell that it lost something
+        self._stored = 0  # id of the last event committed here
         with self._reporting("cannot be opened as an event store"):
             self._engine = _sqlite(self._address.url) if self._is_sqlite else _postgresql(self._address.url)
             self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
             self._passing_writer = self._writer.execution_options(synchronous="NORMAL")
+            if self._is_sqlite:
+                self._last = LastId(Path(str(self._address.url.database)))
         try:
             self._prepare()
         except BaseException:
@@ -108,6 +113,20 @@ class Database:
         if later and self._group is not None:
             self._group.wrote()
 
+    def stored(self, last: int, *, synced_later: bool = False) -> None:
+        """Note that events were committed.
+
+        Args:
+            last: The highest of their ids.
+            synced_later: As it was for `writing`.
+
+        Raises:
+            InputError: The disk refuses.
+        """
+        self._stored = max(self._stored, last)
+        if self._last is not None and not (synced_later and self._group is not None):
+            self._last.rise_to(last)
+
     def sync(self) -> None:
         """Return once all that was written before is on disk.
 
@@ -116,31 +135,43 @@ class Database:
         """
         if self._group is None:
             return
+        stored = self._stored
         try:
             self._group.wait()
         except OSError as error:
             raise InputError(
                 f"{self.where}: cannot be written ({error.strerror}); see to the disk"
             ) from error
+        if self._last is not None:
+            self._last.rise_to(stored)
 
     def close(self) -> None:
         """Close all connections; closing twice is harmless."""
         self._closed = True
         self._engine.dispose()
+        if self._last is not None:
+            self._last.close()
 
     def _prepare(self) -> None:
         # Check the database before writing anything, so that opening a foreign one by mistake leaves every
         # byte of it alone.
         what = "cannot be opened as an event store"
+        acknowledged = 0 if self._last is None else self._last.read()
         with self._reporting(what), self._engine.begin() as connection:
             if self._is_sqlite:
                 self._check_integrity(connection)
-            if not store_schema.is_blank(connection):
+            blank = store_schema.is_blank(connection)
+            if not blank:
                 store_schema.stored_version(connection, self.where)
+            if self._last is not None:
+                self._last.check(acknowledged, 0 if blank else store_schema.last_event(connection))
         with self.writing([_OPENING], what) as connection:
             if store_schema.is_blank(connection):  # otherwise another process may have made it since
                 store_schema.create_tables(connection)
             store_schema.migrate(connection, store_schema.stored_version(connection, self.where))
+            found = store_schema.last_event(connection)
+        if self._last is not None:
+            self._last.begin(found)
         if self._is_sqlite:
             with self._reporting(what), self._turn:
                 if _use_write_ahead_log(self._engine):

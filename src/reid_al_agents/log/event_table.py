@@ -17,6 +17,7 @@ from reid_al_agents.log.events import (
     NothingToUndo,
 )
 from reid_al_agents.log.schema import events as table
+from reid_al_agents.log.schema import last_event
 from reid_al_agents.log.validation import event_row, load_json
 from reid_al_env.errors import InputError
 
@@ -49,7 +50,9 @@ class EventTable:
         """See `EventStore.append`."""
         row = event_row(event)
         with self._database.writing([event.run], _NOT_STORED, synced_later=not wait) as connection:
-            return self._insert(connection, row)
+            stored, new = self._insert(connection, row)
+        self._database.stored(stored.id, synced_later=not wait)
+        return stored, new
 
     def append_many(self, events: Sequence[Event]) -> int:
         """See `EventStore.append_many`."""
@@ -65,7 +68,9 @@ class EventTable:
                         self._insert(connection, row)
                 else:
                     _insert_all(connection, self._inserting(), list(part))
-            return _count(connection, runs) - before
+            new, last = _count(connection, runs) - before, last_event(connection)
+        self._database.stored(last)
+        return new
 
     def runs(self) -> list[str]:
         """See `EventStore.runs`."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    func,
     insert,
     inspect,
     select,
@@ -119,6 +120,11 @@ MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_checksums}
 def is_blank(connection: Connection) -> bool:
     """Whether the database (of PostgreSQL: its current schema) holds no table at all."""
     return not inspect(connection).get_table_names()
+
+
+def last_event(connection: Connection) -> int:
+    """The highest id of an event; 0 where there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(events.c.id), 0))).scalar_one())
 
 
 def create_tables(connection: Connection) -> None:

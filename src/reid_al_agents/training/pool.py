@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet
-from reid_al_env import ConstraintGraph, FeatureSet
+from reid_al_env import ConstraintGraph, FeatureSet, InputError
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)``."""
@@ -138,6 +141,28 @@ class Pool(Protocol):
     def fingerprint(self) -> str:
         """A digest of the pool's images and the start weights, to tell whether a resumed run is the same."""
         ...
+
+
+def load_or_make_start(pool: Pool, path: Path, seed: int) -> dict[str, Any]:
+    """Load the label-free start, or make it where there is none, or it is damaged, which is said.
+
+    Args:
+        pool: The pool, at the start weights.
+        path: Where the start is kept.
+        seed: Seed of the run.
+
+    Returns:
+        Metrics of the training; empty where the start was there.
+    """
+    if path.exists():
+        try:
+            pool.load_start(path)
+            return {}
+        except InputError as error:
+            _log.warning("%s; the label-free start is made again", str(error).partition("; ")[0])
+    figures = pool.adapt(seed * 1000)
+    pool.save_start(path)
+    return figures
 
 
 def known_beforehand(

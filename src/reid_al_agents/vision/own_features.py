@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.files import read_arrays
+from reid_al_env.array_files import read_npy
 from reid_al_env.errors import InputError
 
 FEATURE_NAMES = ("features", "feature", "embeddings", "embedding", "vectors", "vector")
@@ -73,7 +74,7 @@ def _read_npz(path: Path) -> tuple[NDArray[Any], list[str] | None]:
 
 def _read_npy(path: Path) -> tuple[NDArray[Any], None]:
     try:
-        return np.load(path, allow_pickle=False), None
+        return read_npy(path), None
     except Exception as error:  # damage makes ast, tokenize and NumPy raise a dozen kinds
         raise InputError(f"{path}: is not a readable .npy of numbers ({error})") from error
 

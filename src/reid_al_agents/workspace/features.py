@@ -65,22 +65,25 @@ def pool_features(
     Raises:
         InputError: The model cannot be loaded, or an image does not decode.
     """
-    place = folder.round(round_)
-    stored = _stored(place / FEATURES, len(folder.names()))
-    if stored is not None and len(stored) == len(images):
-        return stored
-    from reid_al_agents.vision.extraction import embed
-    from reid_al_agents.workspace.assembly import load_model
 
-    model = load_model(config, device, None if round_ == 0 else str(place / "weights.safetensors"))
-    bar = None if progress is None else lambda done, total: progress("embed", done, total)
-    known = 0 if stored is None else len(stored)
-    rows = np.arange(known, len(images))
-    features = embed(model, images.subset(rows), size=model.size, progress=bar)
-    if stored is not None:
-        features = np.concatenate([stored, features])
-    write_arrays(place / FEATURES, {"features": features})
-    return features
+    def features_of(place: Path) -> NDArray[np.float32]:
+        stored = _stored(place / FEATURES, len(folder.names()))
+        if stored is not None and len(stored) == len(images):
+            return stored
+        from reid_al_agents.vision.extraction import embed
+        from reid_al_agents.workspace.assembly import load_model
+
+        weights = None if place == folder.path else str(place / "weights.safetensors")
+        model = load_model(config, device, weights)
+        bar = None if progress is None else lambda done, total: progress("embed", done, total)
+        rows = np.arange(0 if stored is None else len(stored), len(images))
+        features = embed(model, images.subset(rows), size=model.size, progress=bar)
+        if stored is not None:
+            features = np.concatenate([stored, features])
+        write_arrays(place / FEATURES, {"features": features})
+        return features
+
+    return folder.read_round(round_, features_of)
 
 
 def stored_features(
@@ -96,9 +99,10 @@ def stored_features(
     own = folder.settings().features
     if own is not None:
         return read_own_features(folder.path, own, pool.names)
-    place = folder.round(sum(event.kind == "refresh" for event in beliefs.events.values()))
+    refreshes = sum(event.kind == "refresh" for event in beliefs.events.values())
+    place = folder.round(refreshes)
     if (place / FEATURES).exists():
-        return read_features(place, len(pool))
+        return folder.read_round(refreshes, lambda place: read_features(place, len(pool)))
     _log.warning(
         "%s is missing, so only confirmed identities are known; reid-al annotate makes it again",
         place / FEATURES,

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.files import OWN_BACK, make_folder, read_json, write_arrays, write_json, write_text
+from reid_al_agents.files import (
+    OWN_BACK,
+    make_folder,
+    put_back,
+    read_json,
+    read_state,
+    state_before,
+    write_arrays,
+    write_state,
+    write_text,
+)
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.pool_changes import PoolChanges, read_changes, write_changes
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 FORMAT = 2
 """Version of the layout; folders of version 0.1 of the program have none."""
@@ -81,7 +95,8 @@ class Folder:
     def holds(path: str | os.PathLike[str]) -> bool:
         """Whether a run or a session was begun in a folder, by this version or an earlier one."""
         folder = Path(path)
-        return (folder / CONFIG).is_file() or (folder / "annotate.json").is_file()
+        files = (folder / CONFIG, state_before(folder / CONFIG), folder / "annotate.json")
+        return any(file.is_file() for file in files)
 
     def round(self, number: int) -> Path:
         """The folder of the model after ``number`` refreshes; before the first, the folder itself."""
@@ -139,10 +154,12 @@ class Folder:
         """
         make_folder(self.path)
         self._delete_caches()
+        for path in (self.hashes, self.identities, self.pool, self.config):
+            state_before(path).unlink(missing_ok=True)
         self.keep_hashes(hashes)
         if identities is not None:
-            write_text(self.identities, json.dumps(list(identities)) + "\n")
-        write_text(self.pool, json.dumps([str(name) for name in names]) + "\n")
+            write_state(self.identities, {"identities": list(identities)}, indent=None)
+        write_state(self.pool, {"names": [str(name) for name in names]}, indent=None)
         self.keep(kept)
 
     def is_unused(self, kept: Kept) -> bool:
@@ -174,7 +191,7 @@ class Folder:
             "annotation": dict(kept.annotation),
             **kept.origin,
         }
-        write_json(self.config, content)
+        write_state(self.config, content)
 
     def kept(self) -> Kept:
         """What :meth:`keep` wrote; a folder of version 0.1 is brought up to date first.
@@ -227,7 +244,9 @@ class Folder:
         if not events and kept.store is None and (others := log.runs()):
             raise InputError(f"{self.events}: holds {', '.join(others)}, not {kept.run}; {OWN_BACK}")
         refreshes = sum(event.kind == "refresh" for event in events)
-        lines = self._count_metrics()
+        lines, damaged = self._count_metrics()
+        if damaged:
+            _log.warning("%s is damaged; it is written again from the log", self.metrics)
         if lines > refreshes:
             raise InputError(
                 f"{self.events}: holds {refreshes} refreshes, but {self.metrics.name} counts {lines}; "
@@ -235,10 +254,37 @@ class Folder:
             )
         return events
 
-    def _count_metrics(self) -> int:
-        """Whole lines of ``metrics.jsonl``; damaged ones are written again from the log."""
-        lines = self.metrics.read_bytes().splitlines() if self.metrics.is_file() else []
-        return sum(_is_metrics(line) for line in lines)
+    def _count_metrics(self) -> tuple[int, bool]:
+        """Whole lines of ``metrics.jsonl``, and whether there are others."""
+        if not self.metrics.is_file():
+            return 0, self.metrics.exists()
+        content = self.metrics.read_bytes()
+        whole = [_is_metrics(line) for line in content.splitlines()]
+        return sum(whole), not all(whole) or not content.endswith(b"\n")
+
+    def read_round(self, number: int, read: Callable[[Path], _T]) -> _T:
+        """Read of a round's model, or where that is damaged, of the model before it, which is said.
+
+        Args:
+            number: Number of refreshes that led to the model.
+            read: Reads from the folder of a round; raises :class:`InputError` where it cannot.
+
+        Raises:
+            InputError: Both are damaged.
+        """
+        try:
+            return read(self.round(number))
+        except InputError as error:
+            if number == 0:
+                raise
+            try:
+                found = read(self.round(number - 1))
+            except InputError:
+                raise error from None
+            _log.warning(
+                "%s; the model before it is used until the next refresh", str(error).partition("; ")[0]
+            )
+            return found
 
     def settings(self) -> RunConfig:
         """The settings that the run or session was begun with.
@@ -256,17 +302,21 @@ class Folder:
         Raises:
             InputError: They cannot be read.
         """
-        return np.array([*_texts(self.pool), *self.pool_changes().names], dtype=np.str_).reshape(-1)
+        names = [*self._first_names(), *self.pool_changes().names]
+        return np.array(names, dtype=np.str_).reshape(-1)
+
+    def _first_names(self) -> list[str]:
+        return read_state(self.pool, lambda path: _read_texts(path, "names"))
 
     def keep_hashes(self, hashes: Sequence[str] | None) -> None:
         """Keep what each image of the start is, (n,); ``None`` keeps nothing."""
         if hashes is not None:
-            write_text(self.hashes, json.dumps(list(hashes)) + "\n")
+            write_state(self.hashes, {"hashes": list(hashes)}, indent=None)
 
     def complete_hashes(self, hashes: Sequence[str] | None) -> None:
         """Keep what each of the pool's images is, (N,), if an earlier version did not; ``None``: nothing."""
         if hashes is not None and not self.hashes.is_file():
-            self.keep_hashes(hashes[: len(_texts(self.pool))])
+            self.keep_hashes(hashes[: len(self._first_names())])
 
     def content_hashes(self) -> list[str]:
         """What each of the pool's images was when it came, (N,); empty text where that was not kept.
@@ -274,10 +324,10 @@ class Folder:
         Raises:
             InputError: They were kept and cannot be read.
         """
-        first = _texts(self.pool)
+        first = self._first_names()
         hashes = [""] * len(first)
         if self.hashes.is_file():  # not in folders of earlier versions
-            hashes = _texts(self.hashes)
+            hashes = read_state(self.hashes, lambda path: _read_texts(path, "hashes"))
         if len(hashes) != len(first):
             raise InputError(f"{self.hashes}: is no list of {len(first)} texts; {OWN_BACK}")
         return [*hashes, *self.pool_changes().hashes]
@@ -288,7 +338,9 @@ class Folder:
         Raises:
             InputError: They were kept and cannot be read.
         """
-        return _texts(self.identities) if self.identities.is_file() else None
+        if not self.identities.is_file():
+            return None
+        return read_state(self.identities, lambda path: _read_texts(path, "identities"))
 
     def pool_changes(self) -> PoolChanges:
         """The images that came and went since the start.
@@ -347,26 +399,34 @@ class Folder:
         write_arrays(self.groups, {"groups": groups})
 
     def drop_rounds_before(self, number: int) -> None:
-        """Delete the models of earlier rounds; nothing goes on from them."""
+        """Delete the models of earlier rounds than this one."""
         for folder in (self.path / "rounds").glob("*"):
             if folder.name.isdecimal() and int(folder.name) < number:
                 shutil.rmtree(folder)
 
     def _read(self) -> dict[str, Any]:
-        path = self.config if self.config.is_file() else self.path / "annotate.json"
-        if not path.is_file():
+        for state in (self.config, self.pool, self.hashes, self.split):
+            put_back(state)
+        path = self.config if self.config.exists() else self.path / "annotate.json"
+        if not path.exists():
             self.check_whole()
             raise InputError(f"{self.path}: holds no run and no session; name the folder of one")
-        content = read_json(path)
-        if not isinstance(content, dict):
-            raise InputError(f"{path}: is no JSON object; {OWN_BACK}")
-        return content
+        return read_state(path, _read_settings)
 
 
-def _texts(path: Path) -> list[str]:
-    texts = read_json(path)
-    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
-        raise InputError(f"{path}: is no list of texts; {OWN_BACK}")
+def _read_settings(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not content.keys() & {"format", "data"}:  # that of version 0.1
+        raise InputError(f"{path}: holds no settings of this program; {OWN_BACK} or begin a new one")
+    return content
+
+
+def _read_texts(path: Path, name: str) -> list[str]:
+    """A list of texts, which earlier versions kept without a name and a digest."""
+    content = read_json(path)
+    texts = content.get(name) if isinstance(content, dict) else content
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{path}: is no list of {name}; {OWN_BACK}")
     return texts
 
 
