@@ -154,7 +154,7 @@ def test_a_run_that_was_killed_goes_on_and_asks_nothing_twice(tmp_path: Path, da
     assert [line["answers"] for line in result.rounds] == [0, 15, 30]
     after = asked(events_of(tmp_path / "run"))
     assert after[:kept] == [(e.round, e.query, e.candidate, e.answer, e.probability) for e in before]
-    # Version 0.1 chose other questions: answers of the round it left unfinished stay, whether asked again or not
+    # Version 0.1 chose other questions: all answers of the round that it left unfinished stay.
     assert 30 <= len(after) <= 30 + kept
     repeated = [pair[1:3] for pair in after]
     assert len(set(repeated)) == len(repeated)
