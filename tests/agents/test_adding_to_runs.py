@@ -60,7 +60,7 @@ def parts_of(out):
 
 
 def names_of(parts, out, part):
-    numbered = json.loads((out / "identities.json").read_text())
+    numbered = json.loads((out / "identities.json").read_text())["identities"]
     return [numbered[number] for number in parts[part]]
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reid_al_agents.asking.settings import GroupSettings
-from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_env import InputError
 from reid_al_env.synthetic import synthetic_features
 
@@ -37,16 +35,13 @@ def test_every_script_can_be_imported(name):
 
 
 refresh = script("refresh_ablation")
-asking = script("asking_ablation")
+worth = script("worth")
 audit = script("audit_coverage")
 
 
 @pytest.fixture(scope="module")
 def pool():
-    features = synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.6, seed=3)
-    settings = GroupSettings()
-    visual = compare_visually(features.features, features.cameras, settings.k1, settings.k2)
-    return asking.Pool(features, visual)
+    return synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.6, seed=3)
 
 
 def as_sets(labels):
@@ -78,57 +73,49 @@ def test_small_groups_do_not_train_and_left_out_images_are_judged_alone():
     }  # fmt: skip
 
 
-BUDGETS = 40, 200
-
-
-def rows(pool, variant, budgets=BUDGETS, seed=0):
-    return list(asking.measure(variant, pool, budgets, seed))
-
-
 @pytest.fixture(scope="module")
 def measured(pool):
-    return {variant.name: rows(pool, variant) for variant in asking._variants([0.2])}
+    rows = (row for row in worth.ROWS if row.name in ("gain", "label-seeing", "gain-v1", "nearest"))
+    return [
+        {"set": "pool", "row": row.name, "seed": 0, "noise": 0.0, "images": len(pool), **line}
+        for row in rows
+        for line in worth.asked(pool, row, 0, 0.0)
+    ]
 
 
-def test_every_variant_gives_the_answers_it_was_asked_for(measured):
-    for name, found in measured.items():
-        assert [row["answers"] for row in found] == list(BUDGETS), name
+def test_every_row_gives_the_answers_of_its_budget(pool, measured):
+    budgets = [0, *(round(budget * len(pool)) for budget in worth.BUDGETS)]
+    for row in ("gain", "gain-v1", "nearest"):
+        assert [line["answers"] for line in measured if line["row"] == row] == budgets
 
 
 def test_same_seed_same_figures(pool, measured):
-    assert rows(pool, next(iter(asking._variants([])))) == measured["default"]
+    again = list(worth.asked(pool, worth.ROWS[0], 0, 0.0))
+    assert again == [{key: line[key] for key in again[0]} for line in measured if line["row"] == "gain"]
 
 
-def test_what_is_changed_makes_a_difference(measured):
-    def figures(name):
-        return {key: value for key, value in measured[name][-1].items() if key != "variant"}
-
-    usual = figures("default")
-    assert usual["contradictions"] == 0
-    for name in measured:
-        if name not in ("default", "no label-free start"):  # that one differs in its features alone
-            assert figures(name) != usual, name
-    assert usual["match_rate"] > figures("random")["match_rate"] + 0.1
-    assert usual["pairwise_f1"] > figures("images, no closure")["pairwise_f1"]
+def test_nearest_scores_0_and_label_seeing_1(measured):
+    found = {line["row"]: line["score"] for line in worth.scores(measured)}
+    assert found["nearest"] == 0
+    assert found["label-seeing"] == 1
 
 
-def test_first_guess_learns_nothing():
-    model = asking.FirstGuess()
-    rng = np.random.default_rng(0)
-    described = rng.normal(size=(400, 10))
-    before = model.probabilities(described)
-    for row in described:
-        model.add(row, 0.5, 1 if row[0] > 0 else -1)
-    model.fit()
-    assert np.array_equal(model.probabilities(described), before)
+def test_the_mean_over_sets_is_paired_by_seed():
+    lines = [
+        {"set": name, "row": row, "seed": seed, "noise": 0.0, "budget": 0.1, "bcubed_f1": value + 0.1 * seed}
+        for name, seed in (("a", 0), ("a", 1), ("b", 0))
+        for row, value in (("gain", 0.5), ("gain-v1", 0.3 if name == "a" else 0.4))
+    ]
+    (line,) = (line for line in worth.mean_over_sets(lines) if line["row"] == "gain")
+    assert line["above gain-v1"] == pytest.approx(0.15)
+    assert "above nearest" not in line
 
 
-def test_means_are_over_seeds(pool):
-    variant = next(iter(asking._variants([])))
-    both = [row for seed in (0, 1) for row in rows(pool, variant, budgets=(40,), seed=seed)]
-    (line,) = asking.summarise(both)
-    assert line["seeds"] == [0, 1]
-    assert line["pairwise_f1"]["mean"] == pytest.approx(np.mean([row["pairwise_f1"] for row in both]))
+def test_a_part_of_the_identities_is_drawn_whole(pool):
+    part = worth.some_identities(pool, 3, 0.5, 100)
+    assert len(part) == 8 * (100 // 8)
+    assert set(np.bincount(part.identities).tolist()) <= {0, 8}
+    assert worth.some_identities(pool, 3, 0.5, 1000).names.tolist() != part.names.tolist()
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):
@@ -146,8 +133,7 @@ def test_a_row_that_does_not_exist_is_named():
 
 
 def test_the_audit_is_compared_with_the_quality_it_estimates(pool):
-    features = pool.features
-    found = list(audit.simulate(features, (100, 300), share=0.2, noise=0.0, seed=0))
+    found = list(audit.simulate(pool, (100, 300), share=0.2, noise=0.0, seed=0))
     assert [row["answers"] for row in found] == [100, 300]
     groups = np.array([0, 0, 0, 1])
     near = np.array([[0, 1, 3], [1, 0, 2], [2, 0, 1], [3, 2, 0]])

@@ -77,7 +77,8 @@ def test_no_pair_goes_to_two_people_and_nobody_gets_their_own_again(store):
     for _ in range(30):
         for who in ("anna", "ben", "cleo"):
             for question in live.questions(who, 4).questions:
-                given.setdefault(frozenset((question.query, question.candidate)), set()).add(who)
+                if question.kind != "audit":  # which is asked again where answers contradict it
+                    given.setdefault(frozenset((question.query, question.candidate)), set()).add(who)
             first = live.questions(who, 4).questions[0]
             live.answer(who, first.id, truth(live.state.features, first), f"{who}{len(live.state.keys):06d}")
     assert all(len(people) == 1 for people in given.values())
@@ -448,7 +449,7 @@ def test_two_people_who_answer_one_audit_question_count_once(store):
     features = pool(identities=20, images=6, noise=0.6)
     live = session(store, features, overlap=2.0)
     guessed = {}
-    for number in range(200):
+    for number in range(300):
         served = live.questions(("anna", "ben")[number % 2], 1).questions
         if served:
             who = ("anna", "ben")[number % 2]
@@ -599,7 +600,7 @@ def test_a_plan_that_fails_is_told_and_no_answer_is_lost(store, monkeypatch, cap
 
 def test_whether_answers_still_change_anything_outlives_a_restart(store):
     live = session(store, pool(25, 5))
-    play(live, 60)
+    play(live, 100)
     again = session(store, pool(25, 5))
     told = [e for e in live.state.beliefs.events.values() if e.question_kind in ("policy", "audit", "repeat")]
     assert {e.question_kind for e in told} == {"policy", "audit", "repeat"}

@@ -152,7 +152,7 @@ def test_highest_unmasked_takes_negative_scores_and_bool_masks():
 
 def test_unknown_name_is_one_line_with_the_known_ones():
     with pytest.raises(
-        InputError, match=r"'closest'.*random, nearest, farthest, entropy, gain, greedy"
+        InputError, match=r"'closest'.*random, nearest, farthest, entropy, gain, gain-v1, greedy"
     ) as caught:
         make_selector("closest")
     assert "\n" not in str(caught.value)

@@ -24,7 +24,7 @@ def refresh_model(
     assume: Thresholds | None = None,
     seen: FeatureSet | None = None,
     visual: VisualSimilarity | None = None,
-    neighbours: tuple[int, int] = (20, 4),
+    neighbours: tuple[int, int] = (14, 4),
 ) -> dict[str, Any]:
     """Train the pool's model on the beliefs, without the excluded images.
 
