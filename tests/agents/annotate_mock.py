@@ -113,7 +113,11 @@ class AnnotateMock:
             "size": len(members),
             "confirmed": len(members) - len(members) // 3,
             "images": [
-                {**self.image(index), "confirmed": place % 3 != 2}
+                {
+                    **self.image(index),
+                    "confirmed": place % 3 != 2,
+                    "probability": None if place % 3 != 2 else 0.78,
+                }
                 for place, index in enumerate(members[:most])
             ],
             "cameras": sorted({int(self.cameras[index]) for index in members}),

@@ -995,7 +995,7 @@ def test_confirmed_and_suggested_pictures_are_told_apart(visit, mock):
     boxes = page.locator(".images li:has(.suggested) input")
     marked = boxes.evaluate_all("all => all.map(box => box.ariaLabel)")
     assert len(marked) == sum(not image["confirmed"] for image in members) > 0
-    assert all("suggested" in label for label in marked)
+    assert all("suggested, 78%" in label for label in marked)
 
 
 # -- reading aloud and the keyboard ------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """One folder: a run goes on by hand, a session goes on with labels, and one process has it at a time."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -171,3 +173,22 @@ def test_a_folder_that_has_lost_a_part_is_refused_in_one_line(tmp_path, lost):
     if lost != "pool.json":
         with pytest.raises(InputError, match="put the folder's own back"):
             open_session(replace(CONFIG, answers=6, rounds=1), ASKED, tmp_path)
+
+
+def test_the_export_of_a_folder_says_how_sure_it_is_as_the_page_does(tmp_path):
+    folder = tmp_path / "session"
+    with open_session(CONFIG, ASKED, folder) as opened:
+        anna_answers(opened, 24)
+        on_the_page = opened.session.export().make("identities.csv")[0]
+    counts = export_folder(folder, tmp_path / "out")
+    rows = list(csv.DictReader((tmp_path / "out" / "identities.csv").open()))
+    for row, page in zip(rows, csv.DictReader(io.StringIO(on_the_page)), strict=True):
+        assert row["confirmed"] == page["confirmed"]
+        assert (row["probability"] == "") == (page["probability"] == "")
+        assert row["probability"] == "" or 0 <= float(row["probability"]) <= 1
+    assert sum(row["confirmed"] == "1" for row in rows) == counts["confirmed_images"] > 0
+    export_folder(folder, tmp_path / "sure", confirmed_only=True)
+    sure = list(csv.DictReader((tmp_path / "sure" / "identities.csv").open()))
+    assert {row["name"] for row in sure if row["group_size"] != "1"} == {
+        row["name"] for row in rows if row["confirmed"] == "1"
+    }

@@ -26,6 +26,7 @@ class IdentityList:
         changes: State of the session that it was made from.
         edited: Images whose identity was edited, the latest last.
         confirmed: (N,) whether matches join an image to its group; ``None`` for the groups of a batch.
+        probabilities: (N,) see :func:`.membership_probabilities`; likewise.
     """
 
     def __init__(
@@ -35,13 +36,16 @@ class IdentityList:
         changes: int,
         edited: Iterable[int] = (),
         confirmed: NDArray[np.bool_] | None = None,
+        probabilities: NDArray[np.float64] | None = None,
     ) -> None:
         self._groups = groups
         self._by_typical = {int(image): group for group, image in enumerate(groups.typical)}
         self._names = names_of_groups(names, groups.labels)
         self._edited_last = {int(groups.labels[image]): place for place, image in enumerate(edited)}
         self.changes = changes
-        self.confirmed = np.zeros(len(groups.labels), dtype=bool) if confirmed is None else confirmed
+        count = len(groups.labels)
+        self.confirmed = np.zeros(count, dtype=bool) if confirmed is None else confirmed
+        self.probabilities = np.full(count, np.nan) if probabilities is None else probabilities
 
     @classmethod
     def of_batch(cls, batch: Batch, names: Mapping[int, str], changes: int) -> IdentityList:
@@ -53,12 +57,14 @@ class IdentityList:
         cls,
         features: FeatureSet,
         identities: Identities,
+        probabilities: NDArray[np.float64],
         names: Mapping[int, str],
         changes: int,
         edited: Iterable[int] = (),
     ) -> IdentityList:
         """The predicted identities, as they would be delivered."""
-        return cls(Groups(features, identities.groups), names, changes, edited, identities.confirmed)
+        groups = Groups(features, identities.groups)
+        return cls(groups, names, changes, edited, identities.confirmed, probabilities)
 
     def __len__(self) -> int:
         return len(self._groups)

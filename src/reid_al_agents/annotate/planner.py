@@ -172,8 +172,10 @@ class Planner:
         names, edited, changes = dict(beliefs.names), tuple(beliefs.edited), beliefs.changes
 
         def list_identities(engine: Engine) -> IdentityList:
-            identities = engine.deliver(known).identities
-            return IdentityList.of_identities(engine.features, identities, names, changes, edited)
+            found = engine.deliver(known)
+            return IdentityList.of_identities(
+                engine.features, found.identities, found.probabilities, names, changes, edited
+            )
 
         return list_identities
 

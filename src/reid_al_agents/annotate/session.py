@@ -312,6 +312,7 @@ class AnnotationSession:
                 list(state.beliefs.events.values()),
                 identities.labels,
                 identities.confirmed,
+                identities.probabilities,
                 identities.names,
             )
 

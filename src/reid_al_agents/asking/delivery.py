@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from reid_al_agents.asking.candidates import Candidates
-from reid_al_agents.asking.joins import Joins, probabilities_of_images
+from reid_al_agents.asking.joins import Joins
+from reid_al_agents.asking.membership import membership_probabilities
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.clustering.forming import FormedGroups
@@ -69,7 +70,7 @@ class Delivered(NamedTuple):
     Attributes:
         identities: The identities.
         probabilities: (N,) probability that an image shows its identity, see
-            :func:`.probabilities_of_images`.
+            :func:`.membership_probabilities`.
     """
 
     identities: Identities
@@ -95,15 +96,19 @@ def deliver(
         excluded: (N,) bool, images left out of all questions.
     """
     grouping = group_images(features, visual, constraints, settings, excluded)
+    fitted = copy.copy(model)
     view = Candidates(
         grouping.features,
         grouping.similarities,
         grouping.formed,
         constraints,
-        copy.copy(model),
+        fitted,
         settings.neighbours,
         excluded,
         grouping.sides,
     )
     identities = Joins(view, grouping.formed, constraints).identities(constraints.groups())
-    return Delivered(identities, probabilities_of_images(view, identities.groups))
+    likely = membership_probabilities(
+        grouping.features.features, grouping.similarities, identities, features.cameras, fitted
+    )
+    return Delivered(identities, likely)

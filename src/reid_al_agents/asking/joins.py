@@ -145,24 +145,3 @@ class Joins:
         weights = self._view.pair_probabilities[found] * sizes[pairs[:, 0]] * sizes[pairs[:, 1]]
         a, b = pairs[int(weights.argmax())].tolist()
         return a, b
-
-
-def probabilities_of_images(view: Candidates, groups: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probability that each image shows the identity that it is delivered with, (N,).
-
-    It is the average match probability of the image's group with the other groups of the identity, over
-    their images; 1 for a group that is an identity alone.
-
-    Args:
-        view: The groups and their match probabilities.
-        groups: (N,) delivered identity of each image; every group lies in one.
-    """
-    of_group, sizes = groups[view.groups.typical], view.groups.sizes
-    a, b = view.pairs.T
-    inside = of_group[a] == of_group[b]
-    a, b, p = a[inside], b[inside], view.pair_probabilities[inside]
-    total: NDArray[np.float64] = np.zeros(len(sizes))
-    np.add.at(total, a, p * sizes[b])
-    np.add.at(total, b, p * sizes[a])
-    others = np.bincount(of_group, weights=sizes)[of_group] - sizes
-    return np.where(others > 0, total / np.maximum(others, 1), 1.0)[view.groups.labels]

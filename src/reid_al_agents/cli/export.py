@@ -40,6 +40,9 @@ def export(
             "TEXT",
         ),
     ] = None,
+    confirmed_only: Annotated[
+        bool, opt.flag("--confirmed-only", "Leave images that are only suggested out of identities", "Output")
+    ] = False,
     json: opt.Json = False,
 ) -> None:
     """Write answers and identities as tables, and for Label Studio and wildlife-datasets."""
@@ -47,7 +50,14 @@ def export(
     from reid_al_agents.workspace.export import export_folder
 
     prefix = LOCAL_FILES if image_prefix is None else image_prefix
-    result = export_folder(folder, out, store=store, market1501=market1501, image_prefix=prefix)
+    result = export_folder(
+        folder,
+        out,
+        store=store,
+        market1501=market1501,
+        image_prefix=prefix,
+        confirmed_only=confirmed_only,
+    )
     if json:
         emit_json(result)
     else:

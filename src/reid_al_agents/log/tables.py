@@ -53,6 +53,7 @@ def identities_csv(
     labels: Mapping[int, str] | None = None,
     *,
     confirmed: NDArray[np.bool_] | None = None,
+    probabilities: NDArray[np.float64] | None = None,
 ) -> str:
     """Write which identity each image was found to have as CSV.
 
@@ -61,11 +62,11 @@ def identities_csv(
         groups: (N,) int64 group of each image.
         labels: Names that annotators gave to groups, by group.
         confirmed: (N,) whether answers join an image to its identity; ``None`` leaves the columns out.
+        probabilities: (N,) that an image belongs to its identity, NaN where unknown; ``None`` likewise.
 
     Returns:
         The table: `name`, `identity` (the group), `group_size` (1 where nothing is known of the image),
-        `label` (the group's name, empty where it has none), `confirmed` (1 where answers join the image to
-        the identity, 0 where that is predicted), and `n_confirmed` (confirmed images of the identity).
+        `label` (the group's name, empty where it has none), and the columns of :func:`_certainty`.
 
     Raises:
         InputError: `names` and `groups` differ in length.
@@ -77,12 +78,8 @@ def identities_csv(
         [str(name), group, sizes[group], given.get(group, "")]
         for name, group in zip(names, groups.tolist(), strict=True)
     ]
-    if confirmed is not None:
-        counts = Counter(groups[confirmed].tolist())
-        header += ["confirmed", "n_confirmed"]
-        for row, group, sure in zip(rows, groups.tolist(), confirmed.tolist(), strict=True):
-            row += [int(sure), counts[group]]
-    return csv_text(header, rows)
+    more, cells = _certainty(groups, confirmed, probabilities)
+    return csv_text((*header, *more), [(*row, *cell) for row, cell in zip(rows, cells, strict=True)])
 
 
 IMAGE_NAMES = "image_names"
@@ -116,6 +113,8 @@ def wildlife_csv(
     labels: Mapping[int, str] | None = None,
     cameras: NDArray[np.int64] | None = None,
     paths: Sequence[str] | NDArray[np.str_] | None = None,
+    confirmed: NDArray[np.bool_] | None = None,
+    probabilities: NDArray[np.float64] | None = None,
 ) -> str:
     """Write the images as the metadata table of a wildlife-datasets data set.
 
@@ -125,10 +124,12 @@ def wildlife_csv(
         labels: Names people gave to groups, by group; the identity is called so.
         cameras: (N,) cameras; a column of that name where they are known.
         paths: (N,) files; written relative to the folder they share. None: the names are relative paths.
+        confirmed: As in :func:`identities_csv`.
+        probabilities: Likewise.
 
     Returns:
         The table: `image_id` (the dataset index), `identity` (`unknown` for images that stand alone without a
-        name), `path` and, where cameras are known, `camera`.
+        name), `path`, where cameras are known `camera`, and the columns of :func:`_certainty`.
 
     Raises:
         InputError: `names` and `groups` differ in length.
@@ -136,11 +137,12 @@ def wildlife_csv(
     sizes = group_sizes(names, groups)
     identities = _identity_names(sizes, labels or {})
     files = [str(name) for name in names] if paths is None else _relative(paths)
-    header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)))
+    more, cells = _certainty(groups, confirmed, probabilities)
+    header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more)
     rows = []
-    for index, (group, file) in enumerate(zip(groups.tolist(), files, strict=True)):
+    for index, (group, file, cell) in enumerate(zip(groups.tolist(), files, cells, strict=True)):
         camera = () if cameras is None else (int(cameras[index]),)
-        rows.append((index, identities[group], file, *camera))
+        rows.append((index, identities[group], file, *camera, *cell))
     return csv_text(header, rows)
 
 
@@ -154,6 +156,34 @@ def group_sizes(names: Sequence[str] | NDArray[np.str_], groups: NDArray[np.int6
     if len(names) != len(groups):
         raise InputError(f"{len(names)} names but {len(groups)} groups; expected one group for each image")
     return Counter(groups.tolist())
+
+
+def _certainty(
+    groups: NDArray[np.int64], confirmed: NDArray[np.bool_] | None, probabilities: NDArray[np.float64] | None
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """How sure the identity of each image is: names of the columns, and the cells of each image.
+
+    `confirmed` is 1 where answers join the image to its identity and 0 where that is predicted; `n_confirmed`
+    counts the confirmed images of the identity; `probability` is that of the prediction, and empty for images
+    that are confirmed or stand alone.
+    """
+    header: tuple[str, ...] = ()
+    rows: list[tuple[object, ...]] = [() for _ in groups]
+    if confirmed is None:
+        return header, rows
+    counts = Counter(groups[confirmed].tolist())
+    header = ("confirmed", "n_confirmed")
+    rows = [
+        (int(sure), counts[group]) for group, sure in zip(groups.tolist(), confirmed.tolist(), strict=True)
+    ]
+    if probabilities is not None:
+        header = (*header, "probability")
+        blank = confirmed | np.isnan(probabilities)
+        likely = [
+            "" if none else round(float(value), 4) for value, none in zip(probabilities, blank, strict=True)
+        ]
+        rows = [(*row, value) for row, value in zip(rows, likely, strict=True)]
+    return header, rows
 
 
 def _identity_names(sizes: Mapping[int, int], labels: Mapping[int, str]) -> dict[int, str]:

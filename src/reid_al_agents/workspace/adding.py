@@ -144,7 +144,7 @@ def _proposals(
     """What is proposed for the images behind those of before, by answers and by trusted identities."""
     count, config = len(folder.names()), kept.settings
     before = pool.subset(np.arange(count))
-    known, _ = identities_of_folder(before, features[:count], believe(before, events, config), config)
+    known, *_ = identities_of_folder(before, features[:count], believe(before, events, config), config)
     trust = kept.annotation.get("trust")
     told: list[Event] = []
     if trust is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,7 @@ class Export:
         counting: Those that count.
         groups: (N,) predicted identity of each image.
         confirmed: (N,) whether matches join an image to its identity.
+        probabilities: (N,) that an image belongs to its identity, NaN where unknown.
         names: Name of each identity that was given one.
         image_prefix: Put before each image's name to make its address in Label Studio.
     """
@@ -65,6 +66,7 @@ class Export:
     counting: Sequence[Event]
     groups: NDArray[np.int64]
     confirmed: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
     names: Mapping[int, str]
     image_prefix: str = LOCAL_FILES
 
@@ -73,16 +75,32 @@ class Export:
         makers: dict[str, Callable[[], str]] = {
             "pairs.csv": lambda: pairs_csv(self.counting),
             "identities.csv": lambda: identities_csv(
-                self.images, self.groups, self.names, confirmed=self.confirmed
+                self.images,
+                self.groups,
+                self.names,
+                confirmed=self.confirmed,
+                probabilities=self.probabilities,
             ),
             "events.jsonl": lambda: events_jsonl(self.events, self.images),
             "labelstudio.json": lambda: label_studio_json(self.counting, prefix=self.image_prefix),
             "labelstudio.xml": lambda: LABEL_STUDIO_CONFIG,
             "wildlife.csv": lambda: wildlife_csv(
-                self.images, self.groups, labels=self.names, cameras=self.cameras
+                self.images,
+                self.groups,
+                labels=self.names,
+                cameras=self.cameras,
+                confirmed=self.confirmed,
+                probabilities=self.probabilities,
             ),
         }
         return makers[what](), EXPORTS[what]
+
+    def confirmed_only(self) -> Export:
+        """The same without suggestions: an image that is only suggested for an identity stands alone."""
+        alone = ~self.confirmed & (np.bincount(self.groups)[self.groups] > 1)
+        groups = self.groups.copy()
+        groups[alone] = len(groups) + np.arange(np.count_nonzero(alone))
+        return replace(self, groups=groups)
 
 
 def export_folder(
@@ -92,6 +110,7 @@ def export_folder(
     store: str | None = None,
     market1501: Path | None = None,
     image_prefix: str = LOCAL_FILES,
+    confirmed_only: bool = False,
 ) -> dict[str, object]:
     """Write all exports of a run or session; it may be open in another process.
 
@@ -101,6 +120,7 @@ def export_folder(
         store: Address of its database; ``None`` is the one that it was begun with.
         market1501: Folder to make in Market-1501's layout; ``None`` makes none.
         image_prefix: Put before each image's name to make its address in Label Studio.
+        confirmed_only: Leave suggested images out of the identities.
 
     Returns:
         What was written.
@@ -115,7 +135,7 @@ def export_folder(
         events = folder.read_log(log, kept)
     beliefs = believe(pool, events, kept.settings)
     features = stored_features(folder, pool, beliefs)
-    groups, confirmed = identities_of_folder(pool, features, beliefs, kept.settings)
+    groups, confirmed, likely = identities_of_folder(pool, features, beliefs, kept.settings)
     export = Export(
         pool.names,
         pool.cameras,
@@ -123,13 +143,15 @@ def export_folder(
         list(beliefs.events.values()),
         groups,
         confirmed,
+        likely,
         names_of_groups(beliefs.names, groups),
         image_prefix,
     )
+    export = export.confirmed_only() if confirmed_only else export
     target = make_folder(path if target is None else target)
     for what in EXPORTS:
         write_text(target / what, export.make(what)[0])
-    sizes = np.bincount(groups)
+    sizes = np.bincount(export.groups)
     written: dict[str, object] = {
         "files": [str(target / what) for what in EXPORTS],
         "answers": beliefs.answers,
@@ -142,5 +164,5 @@ def export_folder(
         if not isinstance(pool, ImageSet):
             raise InputError(f"--market1501: {folder.settings().data} has features only, and no images")
         written["market1501"] = str(market1501)
-        written["images"] = write_market1501(market1501, pool, groups)
+        written["images"] = write_market1501(market1501, pool, export.groups)
     return written

@@ -54,8 +54,10 @@ def excluded_from(pool: ImageSet | FeatureSet, beliefs: Beliefs) -> NDArray[np.b
 
 def identities_of_folder(
     pool: ImageSet | FeatureSet, features: NDArray[np.float32] | None, beliefs: Beliefs, config: RunConfig
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Predicted identities of a pool, and which images are confirmed, both (N,).
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Predicted identities of a pool, which images are confirmed, and their probabilities, each (N,).
+
+    The probabilities are those of :class:`.Delivered`; NaN where features are not known.
 
     Args:
         pool: The images.
@@ -66,12 +68,12 @@ def identities_of_folder(
     """
     if config.nodes == "images" or features is None:
         groups = beliefs.constraints.groups()
-        return groups, np.bincount(groups)[groups] > 1
+        return groups, np.bincount(groups)[groups] > 1, np.full(len(groups), np.nan)
     found = deliver(
         *compare(pool, features, config),
         beliefs.constraints,
         beliefs.model,
         config.grouping(),
         excluded_from(pool, beliefs),
-    ).identities
-    return found.groups, found.confirmed
+    )
+    return found.identities.groups, found.identities.confirmed, found.probabilities

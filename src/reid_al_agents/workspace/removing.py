@@ -59,7 +59,7 @@ def remove_images(
             if pool.gone[np.setdiff1d(np.arange(len(pool)), sorted(removed))].all():
                 raise InputError(f"{folder.path}: no image of its pool would be left; keep one")
             beliefs = believe(pool, events, config)
-            groups, _ = identities_of_folder(pool, stored_features(folder, pool, beliefs), beliefs, config)
+            groups, *_ = identities_of_folder(pool, stored_features(folder, pool, beliefs), beliefs, config)
             log.append_many(_names_that_stay(kept.run, beliefs.names, groups, removed))
         last = max((event.id for event in log.events(kept.run)), default=0)
         differ = sorted(removed ^ set(changes.removed))

@@ -125,10 +125,16 @@ class Responses:
             "id": key,
             "size": len(members),
             "confirmed": int(confirmed[members].sum()),
-            "images": [{**self.image(each), "confirmed": bool(confirmed[each])} for each in members[:count]],
+            "images": [self._member(each, groups, confirmed) for each in members[:count]],
             "cameras": seen,
             "name": name,
         }
+
+    def _member(self, image: int, groups: IdentityList | None, confirmed: NDArray[np.bool_]) -> Json:
+        """An image of a group; one that is only suggested has a probability, where it is known."""
+        sure = bool(confirmed[image])
+        likely = None if sure or groups is None else _known(groups.probabilities[image])
+        return {**self.image(image), "confirmed": sure, "probability": likely}
 
     def question(self, question: StoredQuestion) -> Json:
         """A question; gold questions are not marked as such, which would reveal their answers."""
@@ -296,6 +302,11 @@ def _shares(line: Json) -> Json:
     """Metrics of a refresh, with rank-1 and mAP as fractions instead of percentages."""
     scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
     return {**line, **scores}
+
+
+def _known(value: float) -> float | None:
+    """A number for JSON, which knows no NaN."""
+    return None if np.isnan(value) else round(float(value), 4)
 
 
 def _camera(cameras: NDArray[np.int64] | None, image: int) -> int | None:

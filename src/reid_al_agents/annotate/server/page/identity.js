@@ -5,7 +5,7 @@ import { button, h, icon, redraw } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { nameField } from "./name_field.js";
 import { fill, head } from "./page.js";
-import { imageWords, sizeWords, tile } from "./pictures.js";
+import { imageWords, sizeWords, suggestedWords, tile } from "./pictures.js";
 
 export class IdentityPage {
   /**
@@ -56,5 +56,5 @@ export class IdentityPage {
 }
 
 function captionOf(image) {
-  return image.confirmed ? imageWords(image) : `${imageWords(image)} · ${t("group.suggested_one")}`;
+  return image.confirmed ? imageWords(image) : `${imageWords(image)} · ${suggestedWords(image)}`;
 }

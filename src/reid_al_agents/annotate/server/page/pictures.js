@@ -1,7 +1,7 @@
 // Pictures, loaded and decoded before they are shown.
 
 import { h } from "./dom.js";
-import { t } from "./i18n.js";
+import { percent, t } from "./i18n.js";
 
 const MOST_KEPT = 400;
 const kept = new Map(); // url to an image element that keeps the browser's copy alive; oldest first
@@ -62,8 +62,14 @@ export function tile(image, options = {}) {
 function mark(box, image) {
   if (image.confirmed !== false) return box;
   box.classList.add("suggested");
-  box.append(h("span.guess", { text: "?", title: t("group.suggested_one"), "aria-hidden": "true" }));
+  box.append(h("span.guess", { text: "?", title: suggestedWords(image), "aria-hidden": "true" }));
   return box;
+}
+
+/** That only the model puts a picture where it is, and how sure it is, where that is known. */
+export function suggestedWords(image) {
+  const share = image.probability;
+  return typeof share === "number" ? t("group.suggested_with", { share: percent(share) }) : t("group.suggested_one");
 }
 
 /** How many pictures a group has, and how many of them only the model puts there. @param {object} group */
@@ -78,7 +84,7 @@ export function sizeWords(group) {
 export function thumbnail(image, options = {}) {
   const { lazy, ...rest } = options;
   const words = imageWords(image);
-  const alt = image.confirmed === false ? `${words}, ${t("group.suggested_one")}` : words;
+  const alt = image.confirmed === false ? `${words}, ${suggestedWords(image)}` : words;
   const size = { width: image.width || 64, height: image.height || 128 };
   const on = { error: ({ target }) => ((target.closest(".tile") || target).hidden = true) };
   return h("img", { src: image.small, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", on, ...rest });
