@@ -91,10 +91,11 @@ class Identities:
 
 
 def names_of_groups(names: Mapping[int, str], groups: NDArray[np.int64]) -> dict[int, str]:
-    """Name of each group, by the latest name that one of its images was given.
+    """Name of each group that has one: the latest that one of its images was given.
 
     Args:
-        names: Name by image, the latest last.
+        names: Name by image, the latest last; empty where a name was taken away.
         groups: (N,) group of each image.
     """
-    return {int(groups[image]): name for image, name in names.items()}
+    given = {int(groups[image]): name for image, name in names.items()}
+    return {group: name for group, name in given.items() if name}

@@ -101,6 +101,7 @@ class AnnotateMock:
             "original": f"/api/images/{index}",
             "name": self.names[index],
             "camera": int(self.cameras[index]),
+            "side": None,
             "time": hour if index % 3 else None,
             "width": self.width,
             "height": self.height,
@@ -190,6 +191,8 @@ class AnnotateMock:
             "version": "0.1.0",
             "overlap": 1,
             "lease_seconds": 120,
+            "cameras": [{"id": int(each), "name": str(each)} for each in np.unique(self.cameras)],
+            "sides": [],
         }
 
     def status(self) -> dict:
@@ -258,10 +261,11 @@ class AnnotateMock:
             self.log.remove(entry)
             question = self.known[entry["question"]]
             self.held.insert(0, question)
-            done = {"undone": {"kind": "answer", "answer": entry["answer"]}, "question": question}
+            undone = {"kind": "answer", "answer": entry["answer"], "count": 1}
+            done = {"undone": undone, "question": question}
         else:
             self.groups, self.titles = before
-            done = {"undone": {"kind": kind, "answer": None}, "question": None}
+            done = {"undone": {"kind": kind, "answer": None, "count": 1}, "question": None}
         self.keys[body["key"]] = done
         return {**done, "status": self.status()}
 
@@ -292,11 +296,14 @@ class AnnotateMock:
         order = sorted(self.groups, key=lambda gid: -len(self.groups[gid]))
         if sort == "name":
             order.sort(key=lambda gid: self.titles.get(gid, "~"))
-        items = [self.group(gid, 8) for gid in order[offset : offset + limit]]
+        items = [self._listed(gid, 8) for gid in order[offset : offset + limit]]
         return {"total": len(order), "items": items}
 
     def identity(self, gid: str) -> dict:
-        return self.group(self._present(gid), 10_000)
+        return self._listed(self._present(gid), 10_000)
+
+    def _listed(self, gid: str, most: int) -> dict:
+        return {**self.group(gid, most), "hidden": False}
 
     def _present(self, gid: str) -> str:
         if gid not in self.groups:
@@ -304,9 +311,10 @@ class AnnotateMock:
         return gid
 
     def merge(self, body: dict) -> dict:
-        first, second = self._present(body["a"]), self._present(body["b"])
+        first, *others = (self._present(gid) for gid in body["identities"])
         self._keep("merge")
-        self.groups[first] = self.groups[first] + self.groups.pop(second)
+        for other in others:
+            self.groups[first] = self.groups[first] + self.groups.pop(other)
         return self._edited("merge", body)
 
     def split(self, body: dict) -> dict:

@@ -129,7 +129,7 @@ def test_a_team_s_session_lives_in_postgresql_and_goes_on_there(tmp_path, postgr
             pass
         (question,) = given
         live.answer("ben", question.id, truth(live.state.features, question), "ben-00000001")
-        live.undo("ben", "ben-00000002")
+        live.history.undo("ben", "ben-00000002")
         assert list(live.state.beliefs.constraints.must_links) == before
     assert not list(folder.glob("*.sqlite"))
     assert "store" in json.loads((folder / "config.json").read_text())

@@ -212,9 +212,9 @@ def test_what_people_edit_is_heard_also_of_the_pairs_of_the_audit(tmp_path):
             assert heard.relation(*pair) == 0
             if word == "same":
                 payload = {"a": pair[0], "b": pair[1], "images": []}
-                live.edit("merge", "anna", "merge", payload)
+                live.acts.edit("merge", "anna", "merge", payload)
             else:
-                live.edit("split", "anna", "split", {"images": [pair[0]], "rest": pair[1]})
+                live.acts.edit("split", "anna", "split", {"images": [pair[0]], "rest": pair[1]})
             assert heard.relation(*pair) == (1 if word == "same" else -1)
         again = session(store, features, grouping=GroupSettings(audit_share=0.45)).state.beliefs.heard
         assert np.array_equal(again.groups(), heard.groups())
@@ -257,7 +257,7 @@ def test_what_the_audit_heard_follows_from_the_events_whatever_people_do(tmp_pat
                     live.answer(who, question.id, str(word), f"key-{step}")
                     done.add((question.kind, str(word)))
             elif luck < 0.93 and any(event.annotator == who for event in live.counting()):
-                live.undo(who, f"key-{step}")
+                live.history.undo(who, f"key-{step}")
             elif luck < 0.96:
                 live = session(store, features, **made)
             elif luck >= 0.96:
@@ -375,5 +375,5 @@ def test_in_a_live_session_a_slip_against_the_groups_is_outvoted_also_after_a_re
         assert again.state.beliefs.audit.pairs() == trail.pairs()
         before = len(trail)
         last = next(event for event in reversed(live.counting()) if event.question_kind == "audit")
-        live.retract("anna", "taken-back", last.id)
+        live.history.retract("anna", "taken-back", last.id)
         assert len(live.state.beliefs.audit) <= before

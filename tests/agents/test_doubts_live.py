@@ -62,7 +62,7 @@ def test_an_answer_that_was_taken_back_leaves_no_doubt(store):
     pair = question.query, question.candidate
     live.answer("anna", question.id, "same", "key-slip")
     assert [answer for first, _, answer in told(live) if first == pair] == [1]
-    live.undo("anna", "undo-slip")
+    live.history.undo("anna", "undo-slip")
     assert pair not in {first for first, _, _ in told(live)}
     live.answer("anna", question.id, "different", "key-right")
     assert [answer for first, _, answer in told(live) if first == pair] == [-1]

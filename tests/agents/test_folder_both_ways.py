@@ -127,7 +127,7 @@ def test_an_answer_that_is_taken_back_by_hand_is_not_used_by_the_run(tmp_path):
         labels_answer(folder, rounds=1)
     with open_session(CONFIG, ASKED, folder) as opened:
         last = [event for event in opened.session.counting() if event.kind == "answer"][-1]
-        opened.session.retract("anna", "taken-back", last.id)
+        opened.session.history.retract("anna", "taken-back", last.id)
     again = labels_answer(folder, resume=True)
     assert again.rounds[-1]["answers"] == 24
     assert sum(event.kind == "answer" for event in events(folder)) == 25

@@ -140,15 +140,17 @@ def test_undo_goes_back_any_number_of_steps_also_after_a_restart(store):
     more = play(live, 5)
     live = session(store)
     for number, question in enumerate(reversed(more)):
-        undone = live.undo("anna", f"undo-{number}")
+        undone = live.history.undo("anna", f"undo-{number}")
         assert undone.question.id == question.id
         assert live.questions("anna", 1).questions[0].id == question.id
-    assert live.undo("anna", "undo-0").question.id == more[-1].id  # a repeated request takes no more back
+    assert (
+        live.history.undo("anna", "undo-0").question.id == more[-1].id
+    )  # a repeated request takes no more back
     assert live.state.beliefs.answers == 12
     assert np.array_equal(live.state.beliefs.constraints.groups(), before)
     assert sum(event.kind != "audit" for event in store.events("run")) == 12 + 5 + 5
     with pytest.raises(Conflict, match="nothing to take back"):
-        live.undo("ben", "undo-ben")
+        live.history.undo("ben", "undo-ben")
     live.answer("anna", more[0].id, "same", "after-undo")
     assert live.state.beliefs.answers == 13
     assert asked[0].id not in {question.id for question in live.questions("anna", 20).questions}
@@ -158,7 +160,7 @@ def test_after_an_undo_the_match_probability_still_knows_what_pairs_there_are(st
     live = session(store)
     play(live, 12)
     before = live.state.beliefs.model
-    live.undo("anna", "undo")
+    live.history.undo("anna", "undo")
     after = live.state.beliefs.model
     described = np.array(before.described)
     fresh = MatchModel(after.described, after.matched, after.predicted)
@@ -224,7 +226,7 @@ def considered(key, query, candidate, answer):
 def test_only_what_is_contradicted_can_be_settled(store):
     live = session(store)
     with pytest.raises(Conflict, match="nothing is contradicted"):
-        live.settle("anna", "key", 0, 1, "same")
+        live.acts.settle("anna", "key", 0, 1, "same")
     assert live.state.beliefs.answers == 0
 
 
@@ -237,7 +239,7 @@ def test_a_contradiction_is_shown_with_its_chain_and_settled_for_good(store):
     found = live.contradictions()
     assert [(item.i, item.j) for item in found[0].same] == [(0, 1), (1, 2), (2, 3)]
     assert [(item.i, item.j) for item in found[0].different] == [(0, 3)]
-    live.retract(
+    live.history.retract(
         "ben", "retract-c", next(e.id for e in live.state.beliefs.events.values() if e.key == "weak-c")
     )
     assert live.contradictions() == []
@@ -251,7 +253,7 @@ def test_people_who_disagree_are_shown_and_a_considered_answer_settles_it(store)
     live.answer("ben", question.id, "different", "key-ben")
     found = live.contradictions()
     assert [item.kind for item in found] == ["people"]
-    live.settle("cleo", "settled", question.query, question.candidate, "different")
+    live.acts.settle("cleo", "settled", question.query, question.candidate, "different")
     assert live.contradictions() == []
     assert live.state.beliefs.constraints.relation(question.query, question.candidate) == -1
 
@@ -263,19 +265,19 @@ def test_identities_can_be_merged_split_and_named_and_each_edit_taken_back(store
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a, 1)[0], sheet.images(b, 1)[0]
     shown = [*sheet.images(a)[1:], *sheet.images(b)[1:]]
-    live.edit("merge", "anna", "merge-1", {"a": first, "b": second, "images": shown})
+    live.acts.edit("merge", "anna", "merge-1", {"a": first, "b": second, "images": shown})
     merged = live.identities()
     assert merged.of_image(first) == merged.of_image(second)
     assert merged.size(merged.of_image(first)) >= sheet.size(a) + sheet.size(b)
-    live.undo("anna", "undo-merge")
+    live.history.undo("anna", "undo-merge")
     assert live.identities().of_image(first) != live.identities().of_image(second)
 
     members = live.identities().images(live.identities().of_image(first))
-    live.edit("split", "anna", "split-1", {"images": members[:2], "rest": members[2]})
+    live.acts.edit("split", "anna", "split-1", {"images": members[:2], "rest": members[2]})
     parted = live.identities()
     assert parted.of_image(members[0]) == parted.of_image(members[1]) != parted.of_image(members[2])
 
-    live.edit("name", "anna", "name-1", {"image": members[0], "name": "Ada"})
+    live.acts.edit("name", "anna", "name-1", {"image": members[0], "name": "Ada"})
     assert live.identities().name(live.identities().of_image(members[1])) == "Ada"
     assert live.identities().ordered("name")[0] == live.identities().of_image(members[0])
     again = session(store, features)
@@ -290,12 +292,12 @@ def test_a_split_says_that_these_are_not_those_and_nothing_else(store, merged):
     if merged:
         shown = [*listed.images(a)[1:], *listed.images(b)[1:]]
         pair = {"a": listed.images(a)[0], "b": listed.images(b)[0]}
-        live.edit("merge", "anna", "merge", {**pair, "images": shown})
+        live.acts.edit("merge", "anna", "merge", {**pair, "images": shown})
     listed = live.identities()
     members = listed.images(listed.of_image(listed.images(listed.ordered("size")[0])[0]))
     chosen, rest = [members[1], members[-1]], [members[0], *members[2:-1]]
     before = live.state.beliefs.constraints.relation(*rest[:2])
-    live.edit("split", "anna", "split", {"images": chosen, "rest": rest[0], "kept": rest[1:]})
+    live.acts.edit("split", "anna", "split", {"images": chosen, "rest": rest[0], "kept": rest[1:]})
     parted, known = live.identities(), live.state.beliefs.constraints
     of = {image: parted.of_image(image) for image in members}
     assert not {of[image] for image in chosen} & {of[image] for image in rest}
@@ -311,7 +313,7 @@ def test_an_identity_can_be_split_again_and_again(store):
     for number in range(3):
         chosen, *rest = members[number:]
         payload = {"images": [chosen], "rest": rest[0], "kept": rest[1:]}
-        live.edit("split", "anna", f"split-{number}", payload)
+        live.acts.edit("split", "anna", f"split-{number}", payload)
         parted = live.identities()
         assert parted.of_image(chosen) not in {parted.of_image(image) for image in rest}
     known = live.state.beliefs.constraints
@@ -323,13 +325,13 @@ def test_an_identity_can_be_split_again_and_again(store):
 def test_a_name_stays_with_the_larger_part_of_a_split(store, named):
     live = session(store, pool(identities=20, images=6, noise=0.2))
     members = live.identities().images(live.identities().ordered("size")[0])
-    live.edit("name", "anna", "name", {"image": members[named], "name": "Limpy"})
+    live.acts.edit("name", "anna", "name", {"image": members[named], "name": "Limpy"})
     payload = {"images": [members[0]], "rest": members[1], "kept": members[2:]}
-    live.edit("split", "anna", "split", payload)
+    live.acts.edit("split", "anna", "split", payload)
     parted = live.identities()
     assert parted.name(parted.of_image(members[1])) == "Limpy"
     assert parted.name(parted.of_image(members[0])) is None
-    live.undo("anna", "undo")
+    live.history.undo("anna", "undo")
     assert live.identities().name(live.identities().of_image(members[0])) == "Limpy"
 
 
@@ -337,7 +339,7 @@ def test_a_split_outweighs_all_answers_that_joined_what_it_parts(store):
     live = session(store)
     for number in range(30):
         live.take_in([considered(f"same-{number}", 0, 1, "same")])
-    live.edit("split", "anna", "split", {"images": [0], "rest": 1})
+    live.acts.edit("split", "anna", "split", {"images": [0], "rest": 1})
     assert live.state.beliefs.constraints.relation(0, 1) == -1
 
 
@@ -347,10 +349,10 @@ def test_after_an_undo_the_groups_beside_a_pair_are_those_of_now(store):
     sheet = live.planner.groups
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a)[0], sheet.images(b)[0]
-    live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
+    live.acts.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
     live.planner.plan()
     assert live.planner.groups.of_image(first) == live.planner.groups.of_image(second)
-    live.undo("anna", "undo")
+    live.history.undo("anna", "undo")
     live.questions("anna", 4)
     assert live.planner.groups.of_image(first) != live.planner.groups.of_image(second)
 
@@ -374,9 +376,9 @@ def test_what_is_undone_while_a_batch_is_planned_is_planned_anew(store):
     sheet = live.planner.groups
     a, b = sheet.ordered("size")[:2]
     first, second = sheet.images(a)[0], sheet.images(b)[0]
-    live.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
+    live.acts.edit("merge", "anna", "merge", {"a": first, "b": second, "images": []})
     live.planner.plan()
-    live.undo("anna", "undo")
+    live.history.undo("anna", "undo")
     later.run()
     assert live.planner.groups.of_image(first) == live.planner.groups.of_image(second)
     live.questions("anna", 4)
@@ -433,7 +435,7 @@ def session_twins(live, features):
         if question.kind == "audit":
             slip = "same" if said == "different" else "different"
             live.answer("anna", question.id, slip, f"slip-{number:04d}")
-            live.undo("anna", f"undo-{number:04d}")
+            live.history.undo("anna", f"undo-{number:04d}")
             note = question.detail["audit"]
             if note["together"] is not None:  # else it asks again
                 drawn = note["design"], note["stratum"]

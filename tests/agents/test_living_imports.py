@@ -49,12 +49,12 @@ def world(tmp_path_factory):
     with begin(table, folder, folder / "out") as opened:
         anna_answers(opened, ANSWERS)
         session = opened.session
-        session.undo("anna", "undo-1")
+        session.history.undo("anna", "undo-1")
         limpy, tom = (np.flatnonzero(table.identities == row).tolist() for row in table.identities[:2])
-        session.edit("merge", "ben", "m", {"a": limpy[0], "b": limpy[1], "images": []})
-        session.edit("merge", "ben", "m2", {"a": tom[0], "b": tom[1], "images": []})
-        session.edit("split", "ben", "s", {"images": [limpy[0]], "rest": tom[0], "kept": [tom[1]]})
-        session.edit("name", "ben", "n", {"image": limpy[0], "name": "Limpy the Great"})
+        session.acts.edit("merge", "ben", "m", {"a": limpy[0], "b": limpy[1], "images": []})
+        session.acts.edit("merge", "ben", "m2", {"a": tom[0], "b": tom[1], "images": []})
+        session.acts.edit("split", "ben", "s", {"images": [limpy[0]], "rest": tom[0], "kept": [tom[1]]})
+        session.acts.edit("name", "ben", "n", {"image": limpy[0], "name": "Limpy the Great"})
     exported = succeeded(
         "export", folder / "out", "--out", folder / "files", "--market1501", folder / "market"
     )

@@ -141,9 +141,9 @@ def test_what_a_session_cannot_log_is_not_believed_and_can_be_said_again(
             patch.setattr(store, "append", full)
             for say in (
                 lambda: live.answer("anna", question.id, truth(features, question), "key-3"),
-                lambda: live.undo("anna", "undo"),
-                lambda: live.edit("merge", "anna", "merge", {"a": 0, "b": 1, "images": []}),
-                lambda: live.edit("name", "anna", "name", {"image": 0, "name": "Ada"}),
+                lambda: live.history.undo("anna", "undo"),
+                lambda: live.acts.edit("merge", "anna", "merge", {"a": 0, "b": 1, "images": []}),
+                lambda: live.acts.edit("name", "anna", "name", {"image": 0, "name": "Ada"}),
             ):
                 with pytest.raises(InputError, match="disk is full"):
                     say()

@@ -184,7 +184,7 @@ def test_a_session_keeps_its_answers_and_its_questions(tmp_path: Path) -> None:
     log_file.close()
     with open_session(settings, AnnotationSettings(), folder.path) as made:
         assert made.session.state.beliefs.answers == 5
-        assert made.session.undo("anna", "undo").question is not None
+        assert made.session.history.undo("anna", "undo").question is not None
     with EventStore(folder.events) as log:
         assert log.events("annotate")[: len(before)] == [replace(event, run="annotate") for event in before]
     assert export_folder(folder.path, tmp_path / "out")["answers"] == 4

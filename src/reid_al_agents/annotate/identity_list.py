@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.annotate.messages import Unknown
+from reid_al_agents.annotate.messages import Conflict, Unknown
 from reid_al_agents.asking.batch import Batch
 from reid_al_agents.identities import Identities, names_of_groups
 from reid_al_env import FeatureSet
@@ -94,6 +94,22 @@ class IdentityList:
         if group is None:
             raise Unknown(f"identity {identity!r}: is not there (any more); load the page again")
         return group
+
+    def present(self, identity: str) -> int:
+        """As :meth:`find`, for an edit of what a page shows.
+
+        Raises:
+            Conflict: There is no such identity any more: the page that sent it is out of date.
+        """
+        try:
+            return self.find(identity)
+        except Unknown as error:
+            raise Conflict(str(error)) from None
+
+    def named(self, name: str) -> int | None:
+        """The group of this name, in any case."""
+        wanted = name.strip().casefold()
+        return next((group for group, given in self._names.items() if given.casefold() == wanted), None)
 
     def key(self, group: int) -> str:
         """What a page calls the group."""

@@ -76,11 +76,13 @@ class Undone:
 
     Attributes:
         event: The event that no longer counts.
-        question: The question to show again; ``None`` if the event was not an answer.
+        question: The question to show again; ``None`` if the event was not an answer to one.
+        count: Number of events that no longer count.
     """
 
     event: Event
     question: StoredQuestion | None
+    count: int = 1
 
 
 Json = dict[str, Any]

@@ -25,6 +25,11 @@ def answers_per_minute(times: list[float], now: float) -> float | None:
     return 60.0 * (len(recent) - 2) / worked if worked > 0 else None
 
 
+def times_of_single(answers: Iterable[Event]) -> list[float]:
+    """Times of answers to single questions: the many of one screen are given at once."""
+    return [event.at for event in answers if event.question_kind != "screen"]
+
+
 def answered_today(events: Iterable[Event], now: float) -> int:
     """Answers since midnight, local time."""
     start = datetime.fromtimestamp(now).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -55,7 +60,7 @@ def _line(
     return {
         "name": annotator,
         "answers": len(answers),
-        "per_minute": answers_per_minute([event.at for event in answers], now),
+        "per_minute": answers_per_minute(times_of_single(answers), now),
         "median_seconds": float(np.median(seconds)) if seconds else None,
         "hidden": {"asked": len(hidden), "right": sum(answer == truth for answer, truth in hidden)},
         "agreement": _agreement(annotator, by_annotator),

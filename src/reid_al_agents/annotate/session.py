@@ -6,11 +6,12 @@ import copy
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from typing import Any
 
+from reid_al_agents.annotate.acts import Acts
 from reid_al_agents.annotate.dispatch import Dispatch
+from reid_al_agents.annotate.history import History
 from reid_al_agents.annotate.identity_list import IdentityList
-from reid_al_agents.annotate.messages import Answered, Conflict, PendingQuestion, Served, Undone, Unknown
+from reid_al_agents.annotate.messages import Answered, Conflict, PendingQuestion, Served, Unknown
 from reid_al_agents.annotate.planner import Planner
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.annotate.state import State
@@ -20,7 +21,7 @@ from reid_al_agents.beliefs.audit import AuditEstimate
 from reid_al_agents.beliefs.beliefs import Known
 from reid_al_agents.beliefs.contradictions import Contradiction, find_contradictions
 from reid_al_agents.clustering.sides import Sides
-from reid_al_agents.log.events import ANSWERS, RETRACTABLE, UNDOABLE, Event, StoredQuestion
+from reid_al_agents.log.events import ANSWERS, Event, StoredQuestion
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.workspace.export import Export
@@ -57,6 +58,8 @@ class AnnotationSession:
         state: State shared by the parts of the session; read it under its lock.
         planner: Plans batches of questions; likewise.
         dispatch: Leases questions; likewise.
+        acts: Merges, splits, confirms, names and hides identities, and settles contradictions.
+        history: Lists what annotators did, and takes it back.
         episode: See above.
 
     Raises:
@@ -97,6 +100,8 @@ class AnnotationSession:
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")
         self.planner = Planner(self.state, selector, self.episode, executor, seed)
         self.dispatch = Dispatch(self.state, self.planner, selector_name, seed)
+        self.acts = Acts(self.state, self.dispatch, self.contradictions)
+        self.history = History(self.state, self.dispatch)
 
     def questions(self, annotator: str, count: int) -> Served:
         """Lease up to ``count`` questions to an annotator; those leased already come first."""
@@ -163,87 +168,6 @@ class AnnotationSession:
     def save(self) -> None:
         """Return once all answers before this call are on disk; several threads wait for one sync."""
         self.state.store.sync()
-
-    def undo(self, annotator: str, key: str) -> Undone:
-        """Take back the annotator's latest event that still counts.
-
-        Raises:
-            Conflict: There is nothing to take back.
-        """
-        state = self.state
-        with state.lock:
-            before = state.keys.get(key)
-            if before is not None:
-                taken = next((event for event in state.keys.values() if event.id == before.target), None)
-                if before.kind != "undo" or before.annotator != annotator or taken is None:
-                    raise Conflict(f"key {key!r}: was used for something else; make a new one")
-                record = None if taken.question is None else state.store.question(taken.question)
-                return Undone(taken, record)
-            mine = (
-                event
-                for event in reversed(state.beliefs.events.values())
-                if event.annotator == annotator and event.kind in UNDOABLE
-            )
-            last = next(mine, None)
-            if last is None:
-                raise Conflict("undo: there is nothing to take back")
-            self._take_back("undo", annotator, key, last)
-            if last.question is None:
-                return Undone(last, None)
-            return Undone(last, self.dispatch.put_back(last.question, annotator))
-
-    def retract(self, annotator: str, key: str, event: int) -> Event:
-        """Take back an event of any annotator; it stays in the log but no longer counts.
-
-        Raises:
-            Unknown: There is no such event, or it does not count any more.
-        """
-        state = self.state
-        with state.lock:
-            before = state.keys.get(key)
-            if before is not None and before.kind == "retract" and before.target == event:
-                return next(each for each in state.keys.values() if each.id == event)
-            target = state.beliefs.events.get(event)
-            if target is None or target.kind not in RETRACTABLE:
-                raise Unknown(f"event {event}: is none that counts")
-            self._take_back("retract", annotator, key, target)
-            if target.question is not None:
-                self.dispatch.put_back(target.question, None)
-            return target
-
-    def edit(self, kind: str, annotator: str, key: str, payload: dict[str, Any]) -> Answered:
-        """Store a ``merge``, ``split`` or ``name`` and apply it; see :mod:`.beliefs.evidence`."""
-        state = self.state
-        event = Event(key, state.run, kind, annotator, state.clock(), payload=payload, round=state.round)
-        return self._log(event)
-
-    def settle(self, annotator: str, key: str, query: int, candidate: int, answer: str) -> Answered:
-        """Take the answer that settles a contradiction; it weighs as much as several.
-
-        Raises:
-            Conflict: Nothing is contradicted about the pair.
-        """
-        state, names = self.state, self.state.features.names
-        event = Event(
-            key,
-            state.run,
-            "answer",
-            annotator,
-            state.clock(),
-            query=query,
-            candidate=candidate,
-            query_name=str(names[query]),
-            candidate_name=str(names[candidate]),
-            answer=answer,
-            question_kind="dispute",
-            round=state.round,
-            payload={"settles": True},
-        )
-        with state.lock:
-            open_ = {frozenset(item.ask) for item in self.contradictions()}
-            if key not in state.keys and frozenset((query, candidate)) not in open_:
-                raise Conflict("settle: nothing is contradicted about these two images; load the list again")
-            return self._log(event)
 
     def contradictions(self) -> list[Contradiction]:
         """The contradictions that no annotator has settled."""
@@ -351,26 +275,3 @@ class AnnotationSession:
             step=state.beliefs.answers,
             payload={name: record.detail[name] for name in _KEPT if name in record.detail},
         )
-
-    def _log(self, event: Event) -> Answered:
-        state = self.state
-        with state.lock:
-            if (before := state.keys.get(event.key)) is not None:
-                if (before.kind, before.annotator, before.answer) != (
-                    event.kind,
-                    event.annotator,
-                    event.answer,
-                ):
-                    raise Conflict(f"key {event.key!r}: was used for something else; make a new one")
-                return Answered(before, counted=False)
-            stored, _, new = state.log(event)
-            if new:
-                self.dispatch.changed(counts=False)
-            return Answered(stored, new)
-
-    def _take_back(self, kind: str, annotator: str, key: str, target: Event) -> None:
-        state = self.state
-        event = Event(key, state.run, kind, annotator, state.clock(), target=target.id, round=state.round)
-        _, _, new = state.log(event)
-        if new:
-            self.dispatch.changed(counts=False)

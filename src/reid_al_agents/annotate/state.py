@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.beliefs import Beliefs, Known
 from reid_al_agents.clustering.sides import Sides
-from reid_al_agents.log.events import Event
+from reid_al_agents.log.events import TAKING_BACK, Event
 from reid_al_agents.log.store import EventStore
 from reid_al_env import FeatureSet
 
@@ -83,6 +83,23 @@ class State:
             self.keys[stored.key] = stored
             closes = self.beliefs.apply(stored)
         return stored, closes, new
+
+    def log_all(self, events: Iterable[Event]) -> list[Event]:
+        """Store several events, all or none, and apply them.
+
+        Returns:
+            The events that are new, as stored.
+        """
+        last = max((event.id for event in self.keys.values()), default=0)
+        self.store.append_many(events)
+        stored = self.store.events(self.run, after=last)
+        self.keys |= {event.key: event for event in stored}
+        if any(event.kind in TAKING_BACK for event in stored):
+            self.beliefs.restart(self.keys.values())  # once for all of them
+        else:
+            for event in stored:
+                self.beliefs.apply(event)
+        return stored
 
     def announce(self, round_: int, payload: dict[str, Any], probability: float | None) -> None:
         """Store an audit event and apply it to the beliefs; see :data:`.Announce`."""

@@ -70,7 +70,7 @@ def answer_here(
             return
         if pressed in _BACK:
             try:
-                undone = session.undo(annotator, uuid.uuid4().hex)
+                undone = session.history.undo(annotator, uuid.uuid4().hex)
                 console.print(f"[yellow]taken back: {undone.event.answer or undone.event.kind}[/]")
             except Conflict as error:
                 console.print(f"[yellow]{error}[/]")

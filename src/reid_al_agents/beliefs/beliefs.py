@@ -72,7 +72,8 @@ class Beliefs:
         suspected: Suspected errors that were not rechecked, by pair, the oldest first.
         excluded: Images that left the pool.
         names: Name given to the identity of an image, the latest last.
-        edited: When the identity of an image was last merged, split or named, the latest last.
+        edited: When the identity of an image was last merged, split, named or hidden, the latest last.
+        hidden: Images whose identities are hidden from lists.
         annotators: Names of the annotators.
         answered: Names of the annotators that answered, by question.
         answers: Number of answers that count.
@@ -165,6 +166,7 @@ class Beliefs:
         self.suspected: dict[Pair, SuspectedError] = {}
         self.names: dict[int, str] = {}
         self.edited: dict[int, float] = {}
+        self.hidden: set[int] = set()
         self.annotators: set[str] = set()
         self.answered: dict[str, set[str]] = {}
         self.answers = self.matches = self.policy_answers = 0
@@ -207,8 +209,14 @@ class Beliefs:
             self.edited.pop(image, None)
             self.edited[image] = event.at
         if event.kind == "name":
-            self.names.pop(image := int(event.payload["image"]), None)
+            image = int(event.payload["image"])
+            for each in (image, *map(int, event.payload.get("images", ()))):
+                self.names.pop(each, None)
             self.names[image] = str(event.payload["name"])
+        if event.kind == "hide" and event.payload["hidden"]:
+            self.hidden.add(int(event.payload["image"]))
+        elif event.kind == "hide":
+            self.hidden -= {int(event.payload["image"]), *map(int, event.payload.get("images", ()))}
         if event.kind == "split":
             self._keep_names(*split_parts(event))
         if event.kind == "identity" and event.payload.get("name"):

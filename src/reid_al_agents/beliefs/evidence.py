@@ -95,7 +95,7 @@ def edited_images(event: Event) -> tuple[int, ...]:
         return (int(payload["a"]),)
     if event.kind == "split":
         return int(payload["rest"]), int(payload["images"][0])
-    return (int(payload["image"]),) if event.kind == "name" else ()
+    return (int(payload["image"]),) if event.kind in ("name", "hide") else ()
 
 
 def excluded_image(event: Event) -> int | None:

@@ -28,6 +28,7 @@ _NEEDED = {
     "merge": ("a", "b"),
     "split": ("images", "rest"),
     "name": ("image", "name"),
+    "hide": ("image", "hidden"),
     "identity": ("images", "trust", "source"),
 }
 

@@ -12,16 +12,19 @@ ANSWERS = ("same", "different", "cannot_tell", "incomparable", "bad_query", "bad
 SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 """Answers as the oracle protocol has them; those that take an image out of the pool have no sign."""
 
-KINDS = ("answer", "undo", "retract", "merge", "split", "name", "import", "identity", "refresh", "audit")
+KINDS = (
+    *("answer", "undo", "retract", "merge", "split", "name", "hide"),
+    *("import", "identity", "refresh", "audit"),
+)
 """Kinds of event; "audit" keeps what the questions of the audit are drawn from, "identity" what was known."""
 
-QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden")
-"""Why a pair is asked about."""
+QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden", "screen")
+"""Why a pair is asked about; "screen": it was not, the answer is one of many about an identity as a whole."""
 
 TAKING_BACK = ("undo", "retract")
-UNDOABLE = ("answer", "merge", "split", "name")
+UNDOABLE = ("answer", "merge", "split", "name", "hide")
 RETRACTABLE = (*UNDOABLE, "import", "identity")
-ABOUT_IDENTITIES = ("merge", "split", "name", "identity")
+ABOUT_IDENTITIES = ("merge", "split", "name", "hide", "identity")
 """Kinds whose payload holds dataset indices, under :data:`IMAGE_FIELDS`."""
 
 IMAGE_FIELDS = ("a", "b", "image", "images", "rest", "kept")

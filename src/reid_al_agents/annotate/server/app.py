@@ -19,10 +19,15 @@ from reid_al_agents.annotate.server.access import Access
 from reid_al_agents.annotate.server.dependencies import Annotator
 from reid_al_agents.annotate.server.errors import handle_errors
 from reid_al_agents.annotate.server.middleware import protect
+from reid_al_agents.annotate.server.page_responses import PageResponses
 from reid_al_agents.annotate.server.rate_limit import RateLimit
 from reid_al_agents.annotate.server.responses import Responses
 from reid_al_agents.annotate.server.routes.answering import answering_routes
-from reid_al_agents.annotate.server.routes.editing import contradiction_routes, identity_routes
+from reid_al_agents.annotate.server.routes.editing import (
+    contradiction_routes,
+    history_routes,
+    identity_routes,
+)
 from reid_al_agents.annotate.server.routes.images import image_routes
 from reid_al_agents.annotate.server.routes.progress import progress_routes
 from reid_al_agents.annotate.server.routes.sign_in import sign_in_routes
@@ -63,9 +68,9 @@ def create_app(
     responses = Responses(session, refreshing, pictures, access.session_id)
     app.include_router(sign_in_routes(access, responses, data, PAGE))
     app.include_router(answering_routes(session, refreshing, responses))
-    app.include_router(contradiction_routes(session, refreshing, responses))
-    app.include_router(identity_routes(session, refreshing, responses))
-    app.include_router(progress_routes(session, refreshing, responses))
+    pages = PageResponses(session, refreshing, pictures, responses)
+    for routes in (contradiction_routes, identity_routes, history_routes, progress_routes):
+        app.include_router(routes(session, refreshing, responses, pages))
     app.include_router(image_routes(pictures, responses))
 
     @app.get("/openapi.json", include_in_schema=False)

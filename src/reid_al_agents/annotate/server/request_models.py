@@ -13,6 +13,9 @@ Key = Annotated[
 QuestionId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 ImageId = Annotated[int, Field(ge=0, lt=2**31, description="Index of an image in the pool.")]
 IdentityId = Annotated[str, Field(max_length=16, pattern=r"^g[0-9]+$")]
+EventId = Annotated[int, Field(ge=1, lt=2**63)]
+NameText = Annotated[str, Field(max_length=100)]
+Seconds = Annotated[float, Field(ge=0, le=86_400, description="Seconds that it was looked at.")]
 Layout = Literal["pair", "row"]
 
 
@@ -42,9 +45,7 @@ class Answer(RequestModel):
     question: QuestionId
     answer: Literal["same", "different", "cannot_tell", "incomparable", "bad_query", "bad_candidate"]
     key: Key
-    seconds: (
-        Annotated[float, Field(ge=0, le=86_400, description="Seconds that the pair was looked at.")] | None
-    ) = None
+    seconds: Seconds | None = None
     want: Annotated[int, Field(ge=0, le=50, description="Questions that the page wants to hold.")] = 0
     have: Annotated[list[QuestionId], Field(max_length=100, description="Questions that it holds.")] = []
     layout: Layout = "pair"
@@ -65,19 +66,27 @@ class Settle(RequestModel):
     answer: Literal["same", "different"]
 
 
-class Retract(RequestModel):
-    """Take back one event of any annotator."""
+class Undo(RequestModel):
+    """Take back one's latest act, or all of one's acts from an event on."""
 
     key: Key
-    event: Annotated[int, Field(ge=1, lt=2**63)]
+    back_to: EventId | None = None
+
+
+class Retract(RequestModel):
+    """Take back one event of any annotator, or the whole act that it belongs to."""
+
+    key: Key
+    event: EventId
+    whole: bool = False
 
 
 class Merge(RequestModel):
-    """Merge two identities."""
+    """Merge identities; a name is needed where several of them have different ones."""
 
     key: Key
-    a: IdentityId
-    b: IdentityId
+    identities: Annotated[list[IdentityId], Field(min_length=2, max_length=200)]
+    name: NameText | None = None
 
 
 class Split(RequestModel):
@@ -88,9 +97,27 @@ class Split(RequestModel):
     images: Annotated[list[ImageId], Field(min_length=1, max_length=5000)]
 
 
+class Confirm(RequestModel):
+    """Confirm images of an identity as one individual, and split others off them."""
+
+    key: Key
+    identity: IdentityId
+    same: Annotated[list[ImageId], Field(min_length=1, max_length=5000)]
+    different: Annotated[list[ImageId], Field(max_length=5000)] = []
+    seconds: Seconds | None = None
+
+
 class Name(RequestModel):
     """Name an identity; an empty name removes the name."""
 
     key: Key
     identity: IdentityId
-    name: Annotated[str, Field(max_length=100)]
+    name: NameText
+
+
+class Hide(RequestModel):
+    """Hide an identity from lists, or show it again."""
+
+    key: Key
+    identity: IdentityId
+    hidden: bool

@@ -1,36 +1,30 @@
-"""Build the JSON of replies from the session.
+"""Build the JSON of images, groups, questions and figures.
 
-No other module of the server reads the session's internals; routes call its public methods.
+This module and :mod:`.page_responses` alone read the session's internals; routes call its public methods.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotate.candidate_rows import ROW
-from reid_al_agents.annotate.identity_list import IdentityList, Order
+from reid_al_agents.annotate.identity_list import IdentityList
 from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
-from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, table
+from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, times_of_single
 from reid_al_agents.annotate.session import AnnotationSession
-from reid_al_agents.beliefs.contradictions import Contradiction
-from reid_al_agents.beliefs.evidence import Evidence
 from reid_al_agents.log.events import StoredQuestion
 
 GROUP_IMAGES = 6
 """Number of typical images of a group shown beside a question."""
 
-LISTED_IMAGES = 8
-"""Number of images of an identity shown in the list of identities."""
-
-_RETURNS = 500
 _TOTALS_EVERY = 1.0  # seconds between two counts over the whole pool
 
 
@@ -65,6 +59,8 @@ class Responses:
             "noun": state.settings.noun,
             "overlap": state.settings.overlap,
             "lease_seconds": state.settings.lease_seconds,
+            "cameras": _choices(state.features.cameras, self._pictures.images.camera_names),
+            "sides": _choices(self._pictures.images.sides, self._pictures.images.side_names),
         }
 
     def check_images(self, images: Iterable[int]) -> None:
@@ -96,10 +92,17 @@ class Responses:
             "original": url if self._pictures.is_reduced(image, "large") else None,
             "name": str(features.names[image]),
             "camera": _camera(features.cameras, image),
+            "side": self._side(image),
             "time": self._pictures.taken(image),
             "width": width,
             "height": height,
         }
+
+    def _side(self, image: int) -> str | None:
+        images = self._pictures.images
+        if images.sides is None or images.sides[image] < 0:
+            return None
+        return _name(int(images.sides[image]), images.side_names)
 
     def group(
         self, groups: IdentityList | None, image: int, confirmed: NDArray[np.bool_], count: int | None = None
@@ -175,7 +178,7 @@ class Responses:
             beliefs = session.state.beliefs
             answers = beliefs.answers
             mine = beliefs.answers_of(annotator)
-            speed = answers_per_minute([event.at for event in mine], now)
+            speed = answers_per_minute(times_of_single(mine), now)
             totals = self._count()
             goal = session.state.settings.answers
             if goal is None and session.state.settings.refresh_every is not None:
@@ -195,53 +198,6 @@ class Responses:
             "stop_chance": beliefs.monitor.chance_of_change if beliefs.monitor.answers else None,
             "annotators": len(beliefs.annotators),
         }
-
-    def contradictions(self) -> Json:
-        """All contradictions between answers, with the answers on both sides."""
-        return {"items": [self._contradiction(item) for item in self._session.contradictions()]}
-
-    def progress(self) -> Json:
-        """Quality of the groups, the stop rule, the rounds, and each annotator's figures."""
-        session = self._session
-        with session.state.lock:
-            events = list(session.state.beliefs.events.values())
-            monitor = session.state.beliefs.monitor
-            returns = session.planner.engine.report.returns[-_RETURNS:]
-            now = session.state.clock()
-        estimate = session.audit()
-        people = table(events, now)
-        matches = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
-        answers = sum(line["answers"] for line in people)
-        audit = estimate and {
-            "precision": None if estimate.precision is None else list(estimate.precision),
-            "recall": None if estimate.recall is None else list(estimate.recall),
-            "answers": estimate.answers,
-        }
-        return {
-            "audit": audit,
-            "stop_chance": monitor.chance_of_change if monitor.answers else None,
-            "changed": {"changed": monitor.changes, "asked": monitor.answers},
-            "rounds": [_shares(line) for line in self._refreshing.rounds],
-            "annotators": people,
-            "match_rate": sum(matches) / answers if answers else None,
-            "returns": [round(value, 4) for value in returns],
-            "calibration_error": session.state.beliefs.audit.calibration_error(),
-            "refresh": self._refreshing.state,
-        }
-
-    def identities(self, offset: int, limit: int, order: Order) -> Json:
-        """A page of the list of identities."""
-        found = self._session.identities()
-        wanted = found.ordered(order)[offset : offset + limit]
-        items = [
-            self.group(found, found.images(group, 1)[0], found.confirmed, LISTED_IMAGES) for group in wanted
-        ]
-        return {"total": len(found), "items": items}
-
-    def identity(self, identity: str) -> Json:
-        """One identity with all its images."""
-        found = self._session.identities()
-        return self.group(found, found.images(found.find(identity), 1)[0], found.confirmed)
 
     def _count(self) -> Json:
         """Totals over the pool; recounted after changes, at most once a second."""
@@ -273,40 +229,20 @@ class Responses:
         self._totals = (state, time.monotonic(), totals)
         return totals
 
-    def _contradiction(self, item: Contradiction) -> Json:
-        query, candidate = item.ask
-        return {
-            "id": f"{item.kind[0]}:{query}:{candidate}",
-            "kind": item.kind,
-            "ask": {"query": self.image(query), "candidate": self.image(candidate)},
-            "same": self._links(item.same),
-            "different": self._links(item.different),
-        }
-
-    def _links(self, links: Iterable[Evidence]) -> list[Json]:
-        return [
-            {
-                "event": None if link.event is None else link.event.id,
-                "query": self.image(link.i),
-                "candidate": self.image(link.j),
-                "answer": "same" if link.sign > 0 else "different",
-                "annotator": "" if link.event is None else link.event.annotator,
-                "at": None if link.event is None else link.event.at,
-                "weight": round(link.weight, 2),
-            }
-            for link in links
-        ]
-
-
-def _shares(line: Json) -> Json:
-    """Metrics of a refresh, with rank-1 and mAP as fractions instead of percentages."""
-    scores = {name: None if line.get(name) is None else line[name] / 100 for name in ("map", "rank1")}
-    return {**line, **scores}
-
 
 def _known(value: float) -> float | None:
     """A number for JSON, which knows no NaN."""
     return None if np.isnan(value) else round(float(value), 4)
+
+
+def _choices(numbers: NDArray[np.int64] | None, names: Sequence[str] | None) -> list[Json]:
+    """The cameras or sides that a list can be filtered by."""
+    known = [] if numbers is None else sorted({int(number) for number in numbers if number >= 0})
+    return [{"id": number, "name": _name(number, names)} for number in known]
+
+
+def _name(number: int, names: Sequence[str] | None) -> str:
+    return str(number) if names is None else names[number]
 
 
 def _camera(cameras: NDArray[np.int64] | None, image: int) -> int | None:

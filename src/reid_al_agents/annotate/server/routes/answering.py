@@ -51,10 +51,15 @@ def answering_routes(session: AnnotationSession, refreshing: Refreshes, response
         }
 
     @routes.post("/api/undo")
-    def undo(annotator: VerifiedAnnotator, body: models.Once) -> Json:
-        done = session.undo(annotator, body.key)
+    def undo(annotator: VerifiedAnnotator, body: models.Undo) -> Json:
+        done = session.history.undo(annotator, body.key, body.back_to)
+        many = done.event.question_kind == "screen"
         return {
-            "undone": {"kind": done.event.kind, "answer": done.event.answer},
+            "undone": {
+                "kind": "confirm" if many else done.event.kind,
+                "answer": None if many else done.event.answer,
+                "count": done.count,
+            },
             "question": None if done.question is None else responses.question(done.question),
             "status": responses.status(annotator),
         }

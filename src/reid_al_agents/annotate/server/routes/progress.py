@@ -9,18 +9,21 @@ from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.server import request_models as models
 from reid_al_agents.annotate.server.dependencies import Annotator, VerifiedAnnotator
+from reid_al_agents.annotate.server.page_responses import PageResponses
 from reid_al_agents.annotate.server.responses import Responses
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.workspace.export import EXPORTS
 
 
-def progress_routes(session: AnnotationSession, refreshing: Refreshes, responses: Responses) -> APIRouter:
+def progress_routes(
+    session: AnnotationSession, refreshing: Refreshes, responses: Responses, pages: PageResponses
+) -> APIRouter:
     """Make the routes."""
     routes = APIRouter()
 
     @routes.get("/api/progress")
     def progress(annotator: Annotator) -> Json:
-        return responses.progress()
+        return pages.progress()
 
     @routes.post("/api/refresh")
     def refresh(annotator: VerifiedAnnotator, body: models.Once) -> Json:

@@ -1,0 +1,170 @@
+"""The history of a session: its acts, the latest first, and taking them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reid_al_agents.annotate.dispatch import Dispatch
+from reid_al_agents.annotate.messages import Conflict, Undone, Unknown
+from reid_al_agents.annotate.state import State
+from reid_al_agents.log.events import (
+    RETRACTABLE,
+    TAKING_BACK,
+    UNDOABLE,
+    Event,
+    StoredQuestion,
+    payload_images,
+)
+
+
+@dataclass(frozen=True)
+class Act:
+    """What an annotator did at once.
+
+    Attributes:
+        events: Its events, in order.
+        counts: Whether it still counts.
+        taken_back_by: Who took it back; ``None`` while it counts.
+    """
+
+    events: tuple[Event, ...]
+    counts: bool
+    taken_back_by: str | None
+
+    @property
+    def kind(self) -> str:
+        """Kind of its event; ``confirm`` for the answers of one screen."""
+        first = self.events[0]
+        return "confirm" if first.question_kind == "screen" else first.kind
+
+    @property
+    def images(self) -> list[int]:
+        """Images that it is about, in order, each once."""
+        pairs = [image for event in self.events for image in (event.query, event.candidate)]
+        about = [*pairs, *(image for event in self.events for image in payload_images(event))]
+        return list(dict.fromkeys(image for image in about if image is not None))
+
+
+class History:
+    """Lists acts and takes them back.
+
+    Args:
+        state: State shared by the parts of the session.
+        dispatch: Asks questions again whose answers were taken back.
+    """
+
+    def __init__(self, state: State, dispatch: Dispatch) -> None:
+        self._state, self._dispatch = state, dispatch
+
+    def acts(self, annotator: str | None = None) -> list[Act]:
+        """All acts of annotators, or of one, the latest first; those taken back are marked."""
+        with self._state.lock:
+            events = list(self._state.keys.values())
+        gone = {event.target: event.annotator for event in events if event.kind in TAKING_BACK}
+        acts: dict[str, list[Event]] = {}
+        for event in events:
+            if event.kind in UNDOABLE and annotator in (None, event.annotator):
+                acts.setdefault(_act_of(event), []).append(event)
+        return [
+            Act(tuple(part), part[0].id not in gone, gone.get(part[0].id)) for part in reversed(acts.values())
+        ]
+
+    def undo(self, annotator: str, key: str, back_to: int | None = None) -> Undone:
+        """Take back the annotator's latest act that still counts, or all from one of their events on.
+
+        Args:
+            annotator: The annotator.
+            key: Idempotency key.
+            back_to: Id of the first event to take back; ``None`` for the latest act.
+
+        Raises:
+            Conflict: There is nothing to take back.
+        """
+        state = self._state
+        with state.lock:
+            if key in state.keys:
+                return self._undone_before(annotator, key)
+            mine = [
+                event
+                for event in state.beliefs.events.values()
+                if event.annotator == annotator and event.kind in UNDOABLE
+            ]
+            if back_to is not None:
+                mine = [event for event in mine if event.id >= back_to]
+            elif mine:
+                mine = [event for event in mine if _act_of(event) == _act_of(mine[-1])]
+            if not mine:
+                raise Conflict("undo: there is nothing to take back")
+            self._take_back("undo", annotator, key, mine[::-1])
+            for event in reversed(mine[1:]):
+                self._ask_again(event, annotator)
+            first = mine[0]
+            return Undone(
+                mine[-1] if back_to is None else first, self._ask_again(first, annotator), len(mine)
+            )
+
+    def retract(self, annotator: str, key: str, event: int) -> Event:
+        """Take back an act of any annotator by one of its events; it stays in the log but no longer counts.
+
+        Of an act that was confirmed on one screen, the event alone is taken back where it is an answer.
+
+        Raises:
+            Unknown: There is no such event, or it does not count any more.
+        """
+        state = self._state
+        with state.lock:
+            before = state.keys.get(key)
+            if before is not None and before.kind == "retract" and before.target == event:
+                return next(each for each in state.keys.values() if each.id == event)
+            target = state.beliefs.events.get(event)
+            if target is None or target.kind not in RETRACTABLE:
+                raise Unknown(f"event {event}: is none that counts")
+            self._take_back("retract", annotator, key, [target])
+            if target.question is not None:
+                self._dispatch.put_back(target.question, None)
+            return target
+
+    def retract_act(self, annotator: str, key: str, event: int) -> Event:
+        """Take back all events of an act by one of them; as :meth:`retract` otherwise."""
+        state = self._state
+        with state.lock:
+            target = state.beliefs.events.get(event)
+            if key in state.keys or target is None or "act" not in target.payload:
+                return self.retract(annotator, key, event)
+            parts = [each for each in state.beliefs.events.values() if _act_of(each) == _act_of(target)]
+            self._take_back("retract", annotator, key, parts[::-1])
+            return target
+
+    def _undone_before(self, annotator: str, key: str) -> Undone:
+        state = self._state
+        before = state.keys[key]
+        taken = next((event for event in state.keys.values() if event.id == before.target), None)
+        if before.kind != "undo" or before.annotator != annotator or taken is None:
+            raise Conflict(f"key {key!r}: was used for something else; make a new one")
+        record = None if taken.question is None else state.store.question(taken.question)
+        return Undone(taken, record, 1)
+
+    def _ask_again(self, event: Event, annotator: str) -> StoredQuestion | None:
+        return None if event.question is None else self._dispatch.put_back(event.question, annotator)
+
+    def _take_back(self, kind: str, annotator: str, key: str, targets: Iterable[Event]) -> None:
+        state = self._state
+        now = state.clock()
+        state.log_all(
+            Event(
+                key if not place else f"{key}.{place}",
+                state.run,
+                kind,
+                annotator,
+                now,
+                target=target.id,
+                round=state.round,
+            )
+            for place, target in enumerate(targets)
+        )
+        self._dispatch.changed(counts=False)
+
+
+def _act_of(event: Event) -> str:
+    return str(event.payload.get("act", event.key))
