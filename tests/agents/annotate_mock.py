@@ -193,6 +193,7 @@ class AnnotateMock:
             "lease_seconds": 120,
             "cameras": [{"id": int(each), "name": str(each)} for each in np.unique(self.cameras)],
             "sides": [],
+            "dated": True,
         }
 
     def status(self) -> dict:

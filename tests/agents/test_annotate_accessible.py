@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,28 +13,15 @@ if CHROMIUM is None:
     pytest.skip("chromium is not installed", allow_module_level=True)
 
 from annotate_mock import AnnotateMock, serve  # noqa: E402
+from axe_core import axe_source, broken_rules  # noqa: E402
 
 pytestmark = pytest.mark.slow
-AXE = "axe-core@4.14.1"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SIZES = {"desk": (1280, 800), "upright": (390, 844), "sideways": (844, 390)}
-RUN = """async tags => (await axe.run(document, {runOnly: tags})).violations.flatMap(
-    rule => rule.nodes.map(node => `${rule.id}: ${node.target} (${node.failureSummary})`))"""
 
 
 @pytest.fixture(scope="module")
 def axe(request) -> str:
-    """The source of axe-core, fetched by npm once and kept in pytest's cache."""
-    folder = Path(request.config.cache.mkdir("axe-core"))
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.is_file():
-        if shutil.which("npm") is None:
-            pytest.skip("npm is not installed, and axe-core comes from there")
-        command = ["npm", "install", "--no-save", "--prefix", str(folder), AXE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            pytest.skip(f"npm cannot fetch {AXE}: {done.stderr.strip()[-200:]}")
-    return source.read_text("utf-8")
+    return axe_source(request.config)
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +118,7 @@ def test_no_rule_is_broken(browser, url, axe, theme, size):
         page.goto(url)
         page.wait_for_selector(".pane-picture img")
         show(page)
-        page.evaluate(axe)
-        broken[name] = page.evaluate(RUN, TAGS)
+        broken[name] = broken_rules(page, axe)
         page.close()
     context.close()
     assert not any(broken.values()), broken
@@ -146,6 +130,5 @@ def test_the_gate_breaks_no_rule(browser, gated, axe, theme):
     page = context.new_page()
     page.goto(f"{gated}/?token=wrong")
     page.wait_for_selector("#gate input")
-    page.evaluate(axe)
-    assert page.evaluate(RUN, TAGS) == []
+    assert broken_rules(page, axe) == []
     context.close()

@@ -415,7 +415,7 @@ def test_identities_undo_their_own_edits_and_no_answer(visit, mock):
     before = len(mock.groups)
     page.click("nav >> text=Identities")
     page.wait_for_selector(".sheet")
-    undo = page.locator(".page-tools button")
+    undo = page.locator(".page-tools [data-do=undo]")
     assert undo.is_disabled()
     field = page.locator("input.name").first
     field.fill("Anna")

@@ -99,10 +99,7 @@ class History:
             self._take_back("undo", annotator, key, mine[::-1])
             for event in reversed(mine[1:]):
                 self._ask_again(event, annotator)
-            first = mine[0]
-            return Undone(
-                mine[-1] if back_to is None else first, self._ask_again(first, annotator), len(mine)
-            )
+            return Undone(mine[0], self._ask_again(mine[0], annotator), len(mine))
 
     def retract(self, annotator: str, key: str, event: int) -> Event:
         """Take back an act of any annotator by one of its events; it stays in the log but no longer counts.

@@ -108,6 +108,11 @@ class Pictures:
         """
         return self._header(image)[0]
 
+    @property
+    def may_know_times(self) -> bool:
+        """Whether images may have a time of exposure: the data give them, or files may."""
+        return self.images.times is not None or self.images.files is not None
+
     def taken(self, image: int) -> str | None:
         """Time of exposure, of the data or by EXIF, as ISO 8601 without a zone; ``None`` if unknown.
 

@@ -61,6 +61,7 @@ class Responses:
             "lease_seconds": state.settings.lease_seconds,
             "cameras": _choices(state.features.cameras, self._pictures.images.camera_names),
             "sides": _choices(self._pictures.images.sides, self._pictures.images.side_names),
+            "dated": self._pictures.may_know_times,
         }
 
     def check_images(self, images: Iterable[int]) -> None:

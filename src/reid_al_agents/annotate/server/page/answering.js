@@ -139,6 +139,12 @@ export class Answering {
     this.#history.push({ edit: kind });
   }
 
+  /** Steps were taken back on another page: which is the latest one the server knows. */
+  forget() {
+    this.#history = [];
+    this.feed.refill(true);
+  }
+
   /** What the latest step of this visit was where that is an edit of another page, else null. */
   get latestEdit() {
     return this.#history.at(-1)?.edit ?? null;

@@ -4,12 +4,14 @@ import { get, onLost, openSession, signIn } from "./api.js";
 import { Answering } from "./answering.js";
 import { Contradictions } from "./contradictions.js";
 import { button, h, icon } from "./dom.js";
+import { History } from "./history.js";
 import { openHelp } from "./help.js";
 import { currentLanguage, preferredLanguage, t, useLanguage, useNoun } from "./i18n.js";
 import { Identities } from "./identities.js";
 import { listen } from "./keys.js";
 import { errorWords, notice } from "./notices.js";
 import { Progress } from "./progress.js";
+import { Review } from "./review.js";
 import { askName, lostView, nameView, tokenView } from "./sign_in.js";
 import { SavedMark, StatusPanel } from "./status.js";
 import { theme, turnTheme } from "./theme.js";
@@ -144,7 +146,9 @@ function build(session) {
     answer: answering,
     contradictions: new Contradictions(at("view-contradictions"), shared),
     progress: new Progress(at("view-progress"), shared),
-    identities: new Identities(at("view-identities"), { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),
+    review: new Review(at("view-review"), shared),
+    history: new History(at("view-history"), { ...shared, onJump: () => answering.forget() }),
+    identities: new Identities(at("view-identities"), session, { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),
   };
   listen(() => (route().name === "answer" && at("gate").hidden ? answering.feed.layout : null), (action) => answering.act(action));
   window.addEventListener("hashchange", () => showView());

@@ -2,7 +2,7 @@
 
 import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
-import { fillAround, imageWords, shapeOf, sizeWords, tile, timeWords } from "./pictures.js";
+import { fillAround, groupWords, imageWords, shapeOf, tile, timeWords } from "./pictures.js";
 
 const THUMBNAILS = { pair: 5, row: 3 };
 
@@ -56,9 +56,7 @@ function caption(label, image) {
 
 /** The other typical images of a group, with its name, size and cameras. */
 function groupStrip(group, layout, beside) {
-  const words = [group.name, sizeWords(group)];
-  if (group.cameras?.length) words.push(t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }));
-  const text = words.filter(Boolean).join(" · ");
+  const text = [group.name, groupWords(group)].filter(Boolean).join(" · ");
   const images = (group.images || []).filter((image) => image.id !== beside).slice(0, THUMBNAILS[layout]);
   return h("div.strip", {}, h("p", { text, title: text }), h("div.thumbs", {}, ...images.map((image) => tile(image))));
 }

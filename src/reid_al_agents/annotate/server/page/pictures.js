@@ -80,6 +80,12 @@ export function sizeWords(group) {
   return t("group.some_suggested", { n: group.size, suggested });
 }
 
+/** Size and cameras of a group. @param {object} group */
+export function groupWords(group) {
+  const cameras = group.cameras?.length ? t("group.cameras", { n: group.cameras.length, list: group.cameras.join(", ") }) : "";
+  return [sizeWords(group), cameras].filter(Boolean).join(" · ");
+}
+
 /** A small picture with its caption as a title; one that cannot be loaded is left out. */
 export function thumbnail(image, options = {}) {
   const { lazy, ...rest } = options;

@@ -1,0 +1,73 @@
+// All pictures of one identity on one screen: those that do not belong are ticked, the others confirmed at once.
+
+import { button, h } from "./dom.js";
+import { number, t } from "./i18n.js";
+import { imageWords, suggestedWords, tile } from "./pictures.js";
+import { Stopwatch } from "./stopwatch.js";
+
+export class GroupScreen {
+  #ticked = new Set();
+  #watch = new Stopwatch();
+
+  /**
+   * @param {object} group with all its pictures, in the order in which they are shown
+   * @param {(path: string, body: object, words: string) => Promise<boolean>} change sends an edit
+   * @param {(path: string) => void} onDone what was sent
+   */
+  constructor(group, change, onDone) {
+    Object.assign(this, { group, change, onDone });
+    this.bar = h("div.screen-buttons", { role: "group", "aria-label": t("screen.bar") });
+    this.list = h("ul.images", {}, ...group.images.map((image) => this.#cell(image)));
+    this.#watch.restart();
+    this.#drawBar();
+  }
+
+  #cell(image) {
+    const onChange = (event) => {
+      if (event.target.checked) this.#ticked.add(image.id);
+      else this.#ticked.delete(image.id);
+      this.#drawBar();
+    };
+    const words = captionOf(image);
+    const box = h("input", { type: "checkbox", "aria-label": [...new Set([words, image.name])].join(", "), on: { change: onChange } });
+    return h("li", {}, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: words, title: image.name })));
+  }
+
+  #drawBar() {
+    const all = this.group.images.length;
+    const out = this.#ticked.size;
+    const n = all - out;
+    const confirm = (different, label) =>
+      button({ class: out ? "secondary" : "primary", disabled: n < (different ? 1 : 2), data: { do: different ? "both" : "confirm" }, text: label, on: { click: () => this.#confirm(different) } });
+    const split = () =>
+      button({ class: "primary", disabled: !n, data: { do: "split" }, text: t("identities.split", { n: out }), on: { click: () => this.#split() } });
+    const buttons = out
+      ? [split(), confirm(true, t("screen.both", { n, out })), confirm(false, t("screen.confirm_rest", { n }))]
+      : [confirm(false, t("screen.confirm_all", { n }))];
+    this.bar.replaceChildren(...buttons);
+  }
+
+  async #split() {
+    const words = t("identities.was_split", { n: number(this.#ticked.size) });
+    await this.#send("split", { images: [...this.#ticked] }, words);
+  }
+
+  async #confirm(different) {
+    const ids = this.group.images.map((image) => image.id);
+    const same = ids.filter((id) => !this.#ticked.has(id));
+    const seconds = Math.round(this.#watch.seconds * 1000) / 1000;
+    const words = t("screen.confirmed", { n: same.length });
+    await this.#send("confirm", { same, different: different ? [...this.#ticked] : [], seconds }, words);
+  }
+
+  async #send(kind, body, words) {
+    this.bar.inert = true;
+    const done = await this.change(`/api/identities/${kind}`, { identity: this.group.id, ...body }, words);
+    this.bar.inert = false;
+    if (done) this.onDone(kind);
+  }
+}
+
+function captionOf(image) {
+  return image.confirmed ? imageWords(image) : `${imageWords(image)} · ${suggestedWords(image)}`;
+}

@@ -1,0 +1,259 @@
+"""The pages of identities, the review and the history in a real browser, at the real server."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("chromium is not installed", allow_module_level=True)
+
+from axe_core import axe_source, broken_rules  # noqa: E402
+from page_server import serving  # noqa: E402
+
+pytestmark = pytest.mark.slow
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
+expect = sync_api.expect
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served(tmp_path):
+    with serving(tmp_path) as (world, url):
+        yield world, url
+
+
+@pytest.fixture
+def world(served):
+    return served[0]
+
+
+@pytest.fixture
+def page(browser, served) -> Iterator[object]:
+    """The page of one person; no script, policy or request may have failed in the end."""
+    failures = []
+    context = browser.new_context(**DESK)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(served[1])
+    page.wait_for_selector(".pane-picture img")
+    yield page
+    context.close()
+    assert failures == []
+
+
+def go(page, view, ready):
+    page.evaluate(f"location.hash = '#/{view}'")
+    page.wait_for_selector(f"#view-{view.partition('/')[0]}:not([hidden]) {ready}")
+
+
+def largest(world, count=1):
+    found = world.session.identities()
+    return [found.key(group) for group in found.ordered("size")[:count]]
+
+
+def answers(world):
+    return [event for event in world.session.counting() if event.kind == "answer"]
+
+
+def saved(page, words):
+    expect(page.locator(".notice", has_text=words).first).to_be_visible()
+
+
+def test_a_suggested_identity_is_confirmed_by_the_keyboard_and_undone(page, world):
+    (identity,) = largest(world)
+    go(page, f"identities/{identity}", ".images")
+    size = page.locator(".images li").count()
+    page.focus("[data-do=confirm]")
+    page.keyboard.press("Enter")
+    saved(page, f"Confirmed: {size} pictures.")
+    page.wait_for_selector(".sheet")
+    assert len(answers(world)) == size - 1
+    assert {event.question_kind for event in answers(world)} == {"screen"}
+    undo = page.locator("[data-do=undo]").last
+    expect(undo).to_have_text("Undo the confirmation")
+    undo.click()
+    saved(page, "Taken back: a confirmed identity")
+    assert answers(world) == []
+
+
+def test_the_review_shows_what_fits_least_splits_it_off_and_goes_on(page, world):
+    go(page, "review", ".images")
+    first = page.locator(".identity-bar").get_attribute("data-id")
+    total = int(page.locator(".left").inner_text().split()[0])
+    found = world.session.identities()
+    likely = found.probabilities
+    ids = found.images(found.find(first))
+    lowest = np.nanmin(likely[ids])
+    assert lowest == np.nanmin(likely)
+    label = page.locator(".images input").first.get_attribute("aria-label")
+    assert f"suggested, {round(100 * lowest)}%" in label
+    page.locator(".images input").first.check()
+    page.click("[data-do=both]")
+    expect(page.locator(".left")).to_have_text(f"{total - 1} left")
+    worst = ids[int(np.nanargmin(likely[ids]))]
+    after = world.session.identities()
+    rest = [image for image in ids if image != worst]
+    assert after.confirmed[rest].all()
+    assert len({after.of_image(image) for image in rest}) == 1
+    assert after.of_image(worst) != after.of_image(rest[0])
+    second = page.locator(".identity-bar").get_attribute("data-id")
+    page.click("[data-do=later]")
+    expect(page.locator(".identity-bar")).not_to_have_attribute("data-id", second)
+    page.select_option("select[data-name=part]", "confirmed")
+    page.wait_for_selector("text=Nothing left to look through")
+
+
+def test_a_name_that_is_taken_is_an_offer_to_merge(page, world):
+    go(page, "identities", ".sheet")
+    fields = page.locator("input.name")
+    before = page.locator(".sheet > li").count()
+    fields.nth(0).fill("Limpy")
+    fields.nth(0).press("Enter")
+    saved(page, "The name is saved.")
+    fields.nth(1).fill("limpy")
+    fields.nth(1).press("Enter")
+    page.wait_for_selector("#choice[open] >> text=Limpy is the name of another identity")
+    page.get_by_role("button", name="Choose another name").click()
+    expect(fields.nth(1)).to_have_value("")
+    fields.nth(1).fill("Limpy")
+    fields.nth(1).press("Enter")
+    page.click("#choice >> text=Merge the two")
+    expect(page.locator(".sheet > li")).to_have_count(before - 1)
+    assert list(world.session.identities().names.values()) == ["Limpy"]
+
+
+def test_several_are_merged_and_of_two_names_one_is_chosen(page, world):
+    found = world.session.identities()
+    for place, name in enumerate(("Limpy", "Anna")):
+        world.session.acts.name("ben", f"name-{place}", found, largest(world, 2)[place], name)
+    go(page, "identities", ".sheet")
+    before = page.locator(".sheet > li").count()
+    for place in range(3):
+        page.locator(".pick input").nth(place).check()
+    page.click("text=Merge all 3")
+    page.wait_for_selector("#choice[open] >> text=Which name stays?")
+    page.keyboard.press("Escape")
+    expect(page.locator(".sheet > li")).to_have_count(before)
+    page.click("text=Merge all 3")
+    page.click("#choice >> text=Anna")
+    saved(page, "The 3 are one identity now.")
+    expect(page.locator(".sheet > li")).to_have_count(before - 2)
+    assert list(world.session.identities().names.values()) == ["Anna"]
+    page.click("text=Undo the merge")
+    saved(page, "Taken back: a merge")
+    assert sorted(world.session.identities().names.values()) == ["Anna", "Limpy"]
+
+
+def test_the_list_is_searched_filtered_and_identities_are_hidden(page, world):
+    world.session.acts.name("ben", "name", world.session.identities(), *largest(world), "Limpy")
+    go(page, "identities", ".sheet")
+    cells = page.locator(".sheet > li")
+    everyone = cells.count()
+    page.fill("input[data-name=search]", "limp")
+    expect(cells).to_have_count(1)
+    page.fill("input[data-name=search]", "")
+    expect(cells).to_have_count(everyone)
+    page.select_option("select[data-name=show]", "unnamed")
+    expect(cells).to_have_count(everyone - 1)
+    page.select_option("select[data-name=show]", "conflicting")
+    page.wait_for_selector("text=Nothing found")
+    page.select_option("select[data-name=show]", "named")
+    expect(cells).to_have_count(1)
+    page.locator(".mosaic").click()
+    page.click("[data-do=hide]")
+    page.wait_for_selector("text=Nothing found")  # the filter still stands
+    page.select_option("select[data-name=show]", "hidden")
+    expect(cells).to_have_count(1)
+    page.locator(".mosaic").click()
+    page.click("text=Show again")
+    page.select_option("select[data-name=show]", "all")
+    expect(cells).to_have_count(everyone)
+
+
+def test_the_history_says_who_did_what_and_goes_back(page, world):
+    world.session.acts.name("ben", "name-1", world.session.identities(), *largest(world), "Limpy")
+    for key in ("y", "n", "Space"):
+        count = len(answers(world))
+        page.keyboard.press(key)
+        expect(page.locator("[data-figure=today] b")).to_have_text(str(count + 1))
+    go(page, "history", ".acts")
+    acts = page.locator(".acts > li")
+    expect(acts).to_have_count(3)
+    page.select_option("select[data-name=whose]", "all")
+    expect(acts).to_have_count(4)
+    assert "ben" in acts.last.inner_text()
+    assert acts.last.locator("[data-do=back]").count() == 0  # one's own only
+    acts.nth(1).locator("[data-do=back]").click()
+    saved(page, "Everything from there on is taken back.")
+    assert [event.answer for event in answers(world)] == ["same"]
+    expect(page.locator(".acts > li[data-counts=false]")).to_have_count(2)
+    acts.last.locator("[data-do=take]").click()
+    saved(page, "Taken back.")
+    assert world.session.identities().names == {}
+    assert "taken back by me" in acts.last.inner_text()
+    go(page, "answer", ".pane-picture img")
+    page.keyboard.press("Backspace")
+    saved(page, "Taken back: Same")
+    assert answers(world) == []
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}}
+
+
+def name_taken(page):
+    go(page, "identities", ".sheet")
+    page.locator("input.name").last.fill("Limpy")
+    page.locator("input.name").last.press("Enter")
+    page.wait_for_selector("#choice[open]")
+
+
+def ticked(page):
+    go(page, "review", ".images")
+    page.locator(".images input").first.check()
+    page.wait_for_selector("[data-do=both]")
+
+
+STATES = {
+    "review": ticked,
+    "list": lambda page: go(page, "identities", ".sheet"),
+    "history": lambda page: go(page, "history", ".acts"),
+    "choice": name_taken,
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("form", ["desk", "phone"])
+def test_no_rule_of_accessibility_is_broken(browser, served, request, theme, form):
+    axe = axe_source(request.config)
+    world, url = served
+    world.session.acts.name("me", "name", world.session.identities(), *largest(world), "Limpy")
+    shape = DESK if form == "desk" else PHONE
+    context = browser.new_context(**shape, color_scheme=theme, reduced_motion="reduce", bypass_csp=True)
+    broken = {}
+    for name, show in STATES.items():
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector(".pane-picture img")
+        show(page)
+        broken[name] = broken_rules(page, axe)
+        assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), name
+        page.close()
+    context.close()
+    assert not any(broken.values()), broken
