@@ -145,6 +145,7 @@ class AnnotateMock:
             "query_group": self.group_of(query),
             "candidate_group": self.group_of(candidate),
             "probability": round(0.35 + 0.1 * place, 2),
+            "alike": {"shared": 0.31, "place": 4},
         }
         self.known[question["id"]] = question
         return question
@@ -194,6 +195,7 @@ class AnnotateMock:
             "cameras": [{"id": int(each), "name": str(each)} for each in np.unique(self.cameras)],
             "sides": [],
             "dated": True,
+            "filters": ["side"],
         }
 
     def status(self) -> dict:
@@ -223,14 +225,20 @@ class AnnotateMock:
             return reply
         rows: list[dict] = []
         for question in reply.pop("questions"):
-            item = {
-                key: question[key] for key in ("id", "kind", "candidate", "candidate_group", "probability")
-            }
+            names = ("id", "kind", "candidate", "candidate_group", "probability", "alike")
+            item = {key: question[key] for key in names}
             if not rows or rows[-1]["query"]["id"] != question["query"]["id"] or len(rows[-1]["items"]) == 5:
                 head = {key: question[key] for key in ("query", "query_group")}
                 rows.append({**head, "items": []})
             rows[-1]["items"].append(item)
         return {"rows": rows, **reply}
+
+    def skip(self, body: dict) -> dict:
+        skipped = [question for question in self.held if question["id"] in body["questions"]]
+        self.held = [question for question in self.held if question not in skipped]
+        reply = self.questions(body["count"], body["layout"])
+        self.held += skipped
+        return reply
 
     def answer(self, body: dict) -> dict:
         if body["key"] in self.keys:
@@ -428,6 +436,7 @@ class AnnotateMock:
             "/api/sign-in": self.sign_in,
             "/api/questions": lambda wanted: self.questions(wanted["count"], wanted["layout"]),
             "/api/answers": self.answer,
+            "/api/skip": self.skip,
             "/api/undo": self.undo,
             "/api/contradictions/settle": self.settle,
             "/api/retract": self.retract,

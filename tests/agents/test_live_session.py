@@ -612,3 +612,21 @@ def test_whether_answers_still_change_anything_outlives_a_restart(store):
     assert again.state.beliefs.monitor.changes >= sum(event.answer == "same" for event in policy)
     assert vars(again.state.beliefs.monitor) == vars(live.state.beliefs.monitor)
     assert again.state.beliefs.monitor.rate < 1.0
+
+
+def test_what_is_put_off_goes_to_others_and_comes_back_last(store):
+    live = session(store, pool(20, 5), ready=8)
+    first = live.questions("anna", 1).questions[0]
+    live.skip("anna", [first.id, "unknown"])
+    assert first.id not in {question.id for question in live.questions("anna", 4).questions}
+    assert first.id in {question.id for question in live.questions("ben", 60).questions}
+    live.skip("ben", [first.id])
+    seen = []
+    while not seen or seen[-1] != first.id:
+        served = live.questions("anna", 1).questions
+        assert served, "it never came back"
+        seen.append(served[0].id)
+        if seen[-1] != first.id:
+            answer = truth(live.state.features, served[0])
+            live.answer("anna", served[0].id, answer, f"key-{len(seen):04d}")
+    assert len(seen) > 8

@@ -257,3 +257,51 @@ def test_no_rule_of_accessibility_is_broken(browser, served, request, theme, for
         page.close()
     context.close()
     assert not any(broken.values()), broken
+
+
+def seen(page):
+    return page.eval_on_selector_all(".pane-picture img", "all => all.map(img => img.getAttribute('src'))")
+
+
+def test_a_question_is_put_off_and_brought_back(page, world):
+    first = seen(page)
+    with page.expect_response("**/api/skip"):
+        page.keyboard.press("s")
+    assert seen(page) != first
+    assert answers(world) == []
+    page.keyboard.press("Backspace")
+    assert seen(page) == first
+
+
+def test_why_a_question_is_asked_is_told_on_demand(page, world):
+    panel = page.locator("#why")
+    expect(panel).to_be_hidden()
+    page.keyboard.press("w")
+    expect(panel).to_be_visible()
+    text = panel.inner_text()
+    question = world.session.questions("me", 1).questions[0]
+    assert f"{round(100 * question.probability)}%" in text
+    assert "Cameras" in text
+    visual = world.session.planner.engine.visual
+    assert f"{round(100 * visual.similarities[question.query, question.candidate])}%" in text
+    place = visual.near[question.query].tolist().index(question.candidate)
+    assert f"number {place}" in text
+    page.keyboard.press("n")
+    expect(panel).to_be_visible()  # it stays as one left it
+    page.get_by_role("button", name="Why this question?").click()
+    expect(panel).to_be_hidden()
+
+
+def test_a_question_about_a_named_identity_asks_for_it_by_name(page, world):
+    question = world.session.questions("me", 1).questions[0]
+    found = world.session.identities()
+    world.session.acts.name("ben", "one", found, found.key(found.of_image(question.query)), "Limpy")
+    page.reload()
+    named = world.session.state.beliefs.names
+    groups = world.session.planner.groups.labels
+    holds = any(groups[image] == groups[question.query] for image in named)
+    expect(page.locator("h1#answer-title")).to_have_text("Is this Limpy?" if holds else "Same person?")
+    world.session.acts.edit("name", "ben", "two", {"image": question.query, "name": "Limpy"})
+    world.session.acts.edit("name", "ben", "three", {"image": question.candidate, "name": "Anna"})
+    page.reload()
+    expect(page.locator("h1#answer-title")).to_have_text("Are Limpy and Anna the same?")

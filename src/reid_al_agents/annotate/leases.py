@@ -94,7 +94,7 @@ class Leases:
             The questions leased, by one transaction for each value of ``needed``.
         """
         free: list[PendingQuestion] = []
-        for pending in questions:
+        for pending in sorted(questions, key=lambda pending: annotator in pending.skipped):
             if len(free) >= count:
                 break
             having = self._having(pending, now)
@@ -121,6 +121,12 @@ class Leases:
             self._leases.setdefault(question, {})[annotator] = now + self._seconds
         return [pending for pending in questions if pending.record.id in given]
 
+    def skip(self, pending: PendingQuestion, annotator: str, now: float) -> None:
+        """Put a question off: its lease ends, and the annotator is given it again only after all others."""
+        pending.skipped.add(annotator)
+        if self._leases.get(pending.record.id, {}).pop(annotator, None) is not None:
+            self._store.lease([pending.record.id], annotator, now, 0.0, pending.needed)
+
     def may_answer(self, pending: PendingQuestion, annotator: str, now: float) -> bool:
         """Whether an annotator may answer a question.
 
@@ -139,7 +145,7 @@ class Leases:
         """Number of questions that an annotator may still be given."""
         return sum(
             pending.only in (None, annotator)
-            and annotator not in pending.answered
+            and annotator not in pending.answered | pending.skipped
             and len(pending.answered | self._having(pending, now)) < pending.needed
             for pending in self._pending.values()
         )

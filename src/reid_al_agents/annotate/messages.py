@@ -28,6 +28,7 @@ class PendingQuestion:
         needed: Number of annotators that are to answer.
         only: The only annotator that may answer; ``None`` for any.
         answered: Annotators that have answered, with any answer.
+        skipped: Annotators that put it off.
     """
 
     record: StoredQuestion
@@ -35,6 +36,7 @@ class PendingQuestion:
     needed: int = 1
     only: str | None = None
     answered: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
 
     @property
     def pair(self) -> tuple[int, int]:

@@ -100,6 +100,9 @@ class Planner:
         """Make an engine for the features of a round's model; slow, and needs no lock."""
         state, settings = self._state, self._state.grouping
         visual = compare_visually(features.features, features.cameras, settings.k1, settings.k2, state.sides)
+        _ = (
+            visual.near
+        )  # computed and kept here, where no lock is held: questions say how near their images are
         with state.lock:  # answers keep arriving
             snapshot = Snapshot.of(state.beliefs)
             answers = [event for event in state.beliefs.events.values() if event.kind == "answer"]

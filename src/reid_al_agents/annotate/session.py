@@ -165,6 +165,14 @@ class AnnotationSession:
                 self.dispatch.changed(counts=True)
             return Answered(stored, new)
 
+    def skip(self, annotator: str, questions: Iterable[str]) -> None:
+        """Put questions off; others may have them, and the annotator gets them again after all others."""
+        with self.state.lock:
+            found = (self.dispatch.leases.get(question) for question in questions)
+            for pending in found:
+                if pending is not None:
+                    self.dispatch.leases.skip(pending, annotator, self.state.clock())
+
     def save(self) -> None:
         """Return once all answers before this call are on disk; several threads wait for one sync."""
         self.state.store.sync()

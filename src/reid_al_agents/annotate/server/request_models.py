@@ -51,6 +51,14 @@ class Answer(RequestModel):
     layout: Layout = "pair"
 
 
+class Skip(RequestModel):
+    """Put questions off, and ask for others."""
+
+    questions: Annotated[list[QuestionId], Field(min_length=1, max_length=20)]
+    count: Annotated[int, Field(ge=1, le=50)] = 6
+    layout: Layout = "pair"
+
+
 class Once(RequestModel):
     """An act without further data."""
 

@@ -20,6 +20,7 @@ from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, times_of_single
 from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.identities import names_of_groups
 from reid_al_agents.log.events import StoredQuestion
 
 GROUP_IMAGES = 6
@@ -61,8 +62,19 @@ class Responses:
             "lease_seconds": state.settings.lease_seconds,
             "cameras": _choices(state.features.cameras, self._pictures.images.camera_names),
             "sides": _choices(self._pictures.images.sides, self._pictures.images.side_names),
+            "filters": self._filters(),
             "dated": self._pictures.may_know_times,
         }
+
+    def _filters(self) -> list[str]:
+        """What is never asked because the data rule it out."""
+        images = self._pictures.images
+        found = {
+            "side": self._session.state.sides is not None,
+            "sequence": images.tracklets is not None,
+            "photo": len(images.known_different) > 0,
+        }
+        return [name for name, holds in found.items() if holds]
 
     def check_images(self, images: Iterable[int]) -> None:
         """Raise :class:`Unknown` unless the pool has all the images."""
@@ -154,12 +166,22 @@ class Responses:
             "query_group": sides[0],
             "candidate_group": sides[1],
             "probability": question.probability,
+            "alike": self._alike(*pair),
+        }
+
+    def _alike(self, query: int, candidate: int) -> Json:
+        """How alike two images are: share of neighbours in common, and the candidate's place among them."""
+        visual = self._session.planner.engine.visual
+        place = np.flatnonzero(visual.near[query] == candidate)
+        return {
+            "shared": round(float(visual.similarities[query, candidate]), 4),
+            "place": int(place[0]) if len(place) else None,
         }
 
     def row(self, questions: list[StoredQuestion]) -> Json:
         """Questions that share their query."""
         asked = [self.question(question) for question in questions]
-        names = ("id", "kind", "candidate", "candidate_group", "probability")
+        names = ("id", "kind", "candidate", "candidate_group", "probability", "alike")
         return {
             "query": asked[0]["query"],
             "query_group": asked[0]["query_group"],
@@ -168,8 +190,12 @@ class Responses:
 
     def _group_asked(self, image: int) -> Json:
         """The group of a question's image; its confirmed images are those that matches join to this image."""
-        matched = self._session.state.beliefs.constraints.groups()
-        return self.group(self._session.planner.groups, image, matched == matched[image], count=GROUP_IMAGES)
+        beliefs, groups = self._session.state.beliefs, self._session.planner.groups
+        matched = beliefs.constraints.groups()
+        group = self.group(groups, image, matched == matched[image], count=GROUP_IMAGES)
+        if groups is not None:  # names are given while the batch lasts
+            group["name"] = names_of_groups(beliefs.names, groups.labels).get(groups.of_image(image))
+        return group
 
     def status(self, annotator: str) -> Json:
         """The figures of the status panel, for one annotator."""

@@ -22,7 +22,11 @@ export function answerBar(layout, act, marked, open) {
     { class: "answer minor", keepFocus: true, data: { do: "undo", name: "undo" }, "aria-keyshortcuts": "Backspace", on: { click: () => act({ do: "undo" }) } },
     icon("undo"), h("span", { text: t("answer.undo") }), h("kbd", { text: t("keys.backspace") }),
   );
-  const groups = [h("div.main-answers", {}, ...main), h("div.minor-answers", {}, ...rest, undo)];
+  const skip = button(
+    { class: "answer minor", keepFocus: true, data: { do: "skip", name: "skip" }, "aria-keyshortcuts": "S", on: { click: () => act({ do: "skip" }) } },
+    icon("more"), h("span", { text: t("answer.skip") }), h("kbd", { text: "S" }),
+  );
+  const groups = [h("div.main-answers", {}, ...main), h("div.minor-answers", {}, ...rest, skip, undo)];
   return h("div.answer-bar", { role: "group", "aria-label": t(row ? "answer.bar_row" : "answer.bar"), data: { layout } }, ...groups);
 }
 

@@ -12,6 +12,7 @@ import { Outbox } from "./outbox.js";
 import { Stopwatch } from "./stopwatch.js";
 import { swipeCard } from "./swipe.js";
 import { waitingView } from "./waiting_view.js";
+import { Why } from "./why.js";
 import { Zoom } from "./zoom.js";
 
 export class Answering {
@@ -42,7 +43,7 @@ export class Answering {
       onRefused: (entry, error) => this.#refused(entry, error),
       onChange: () => handlers.onSaved(this.outbox),
     });
-    this.#build();
+    this.#build(session.filters);
   }
 
   /** Send what an earlier visit left, then fetch questions. */
@@ -51,12 +52,15 @@ export class Answering {
     await this.feed.refill(true);
   }
 
-  #build() {
+  #build(filters) {
     this.title = h("h1", { id: "answer-title" });
     this.switch = button({ class: "secondary small", keepFocus: true, "aria-keyshortcuts": "L", on: { click: () => this.act({ do: "layout" }) } });
     this.stage = h("div.stage");
     this.below = h("div.below");
-    this.element.append(h("div.question-line", {}, this.title, this.switch), this.stage, this.below);
+    const panel = h("aside.why", { id: "why", hidden: true });
+    this.why = new Why(panel, filters);
+    const tools = h("div.question-tools", {}, this.why.button, this.switch);
+    this.element.append(h("div.question-line", {}, this.title, tools), panel, this.stage, this.below);
     const swipe = swipeCard(this.stage);
     this.zoom = new Zoom(this.stage, {
       onDrag: (dx, dy) => this.feed.layout === "pair" && swipe.drag(dx, dy),
@@ -68,6 +72,8 @@ export class Answering {
   act(action) {
     if (action.do === "help") this.handlers.onHelp();
     else if (action.do === "undo") this.undo();
+    else if (action.do === "skip") this.skip();
+    else if (action.do === "why") this.why.toggle();
     else if (action.do === "layout") this.useLayout(this.feed.layout === "pair" ? "row" : "pair");
     else if (action.do === "zoom") action.way === "reset" ? this.zoom.reset() : this.zoom.step(action.way === "in" ? 1 : -1);
     else if (action.do === "send") this.sendRow();
@@ -91,6 +97,14 @@ export class Answering {
     const card = this.feed.cards[0];
     if (this.feed.layout !== "row" || !card?.ready) return;
     this.#keep(card, card.items.map((item) => [item.question, markOf(item)]));
+  }
+
+  /** Put the question off and bring another; Backspace brings it back. */
+  skip() {
+    const card = this.feed.cards[0];
+    if (!card) return;
+    this.#history.push({ card, given: [], skipped: true });
+    this.feed.skip();
   }
 
   #keep(card, answers) {
@@ -186,7 +200,7 @@ export class Answering {
     if (entry.kind === "answer") {
       this.feed.acknowledge(entry.body.question);
       for (const past of this.#history) if (past.given) past.given = past.given.filter(([key]) => key !== entry.body.key);
-      this.#history = this.#history.filter((past) => past.edit || past.given.length);
+      this.#history = this.#history.filter((past) => past.edit || past.given.length || past.skipped);
     }
     if (entry.kind === "undo" && error.status === 409) notice(t("answer.nothing_to_undo"), { id: "undone", done: false });
     else if (error.status === 409) notice(t("answer.not_needed"), { id: "withdrawn", done: false });
@@ -230,7 +244,8 @@ export class Answering {
 
   #drawAround(card) {
     const row = this.feed.layout === "row";
-    this.title.textContent = t(row ? "answer.title_row" : "answer.title");
+    this.title.textContent = row ? t("answer.title_row") : titleOf(card);
+    this.why.draw(card);
     this.switch.replaceChildren(icon(row ? "pair" : "row"), h("span", { text: t(row ? "answer.layout_pair" : "answer.layout_row") }), h("kbd", { text: "L" }));
     const words = `${this.feed.layout} ${document.documentElement.lang} ${Boolean(card)} ${row ? marked(card) : card?.items[0].unseen}`;
     if (words === this.below.dataset.words) return;
@@ -254,6 +269,13 @@ export class Answering {
     const pressed = this.below.querySelector(`[data-answer="${value}"]`);
     pressed?.animate?.([{ filter: "brightness(1.25)", transform: "scale(0.97)" }, {}], { duration: 160 });
   }
+}
+
+/** The question, with the name of either side where it has one. */
+function titleOf(card) {
+  const [one, other] = card ? [card.query_group?.name, card.items[0].candidate_group?.name] : [];
+  if (one && other) return one === other ? t("answer.title_named", { name: one }) : t("answer.title_names", { one, other });
+  return one || other ? t("answer.title_named", { name: one || other }) : t("answer.title");
 }
 
 function marked(card) {

@@ -60,6 +60,23 @@ export class Feed {
     return this.cards.shift();
   }
 
+  /** The first card is put off: its questions come again after all others. */
+  async skip() {
+    const card = this.cards.shift();
+    const questions = card.items.map((item) => item.question);
+    for (const question of questions) this.#seen.delete(question);
+    this.handlers.onChange();
+    const stamp = this.stamp();
+    const held = this.cards.reduce((sum, one) => sum + one.items.length, 0);
+    try {
+      this.take(await post("/api/skip", { questions, count: Math.max(AHEAD[this.layout], held), layout: this.layout }), stamp);
+    } catch (error) {
+      this.error = error;
+    }
+    this.#askAgainLater();
+    this.handlers.onChange();
+  }
+
   /** The server has the answer to a question. */
   acknowledge(question) {
     this.#answered.set(question, ++this.#clock);
@@ -172,8 +189,8 @@ function cardOf({ query, query_group, ...item }) {
   return { query, query_group, items: [itemOf(item)] };
 }
 
-function itemOf({ id, candidate, candidate_group }) {
-  return { question: id, candidate, candidate_group };
+function itemOf({ id, candidate, candidate_group, kind, probability, alike }) {
+  return { question: id, candidate, candidate_group, kind, probability, alike };
 }
 
 /** One card for each question of a card; each needs a picture element of its own. */

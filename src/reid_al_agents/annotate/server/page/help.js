@@ -13,6 +13,8 @@ const ANSWERS = [
 ];
 const REST = [
   ["undo", ["keys.backspace"]],
+  ["skip", ["S"]],
+  ["why", ["W"]],
   ["zoom", ["+", "-", "0"]],
   ["layout", ["L"]],
   ["help", ["?"]],

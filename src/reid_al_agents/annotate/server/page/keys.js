@@ -7,7 +7,7 @@ const ZOOMS = { "+": "in", "=": "in", "-": "out", "_": "out", 0: "reset" };
 
 /**
  * @typedef {{do: "answer", value: string}|{do: "zoom", way: string}|{do: "toggle", place: number}|
- *   {do: "move", way: 1|-1}|{do: "undo"|"help"|"send"|"layout"}} Action
+ *   {do: "move", way: 1|-1}|{do: "undo"|"help"|"send"|"layout"|"skip"|"why"}} Action
  */
 
 /** @param {KeyboardEvent} event @param {"pair"|"row"} layout @returns {Action|null} */
@@ -16,6 +16,8 @@ export function actionOf(event, layout) {
   if (key === "?") return { do: "help" };
   if (key === "Backspace") return { do: "undo" };
   if (key === "l") return { do: "layout" };
+  if (key === "s") return { do: "skip" };
+  if (key === "w") return { do: "why" };
   if (key === "b" && event.shiftKey) return { do: "answer", value: "bad_query" };
   if (key in ANSWERS) return { do: "answer", value: ANSWERS[key] };
   if (layout === "row") {

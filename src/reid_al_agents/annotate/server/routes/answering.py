@@ -22,11 +22,19 @@ def answering_routes(session: AnnotationSession, refreshing: Refreshes, response
     """
     routes = APIRouter()
 
+    def given(annotator: str, count: int, layout: models.Layout) -> Json:
+        found = responses.questions(annotator, count, layout)
+        return {**found, "withdrawn": [], "status": responses.status(annotator)}
+
     @routes.post("/api/questions")
     def questions(annotator: VerifiedAnnotator, body: models.QuestionsWanted) -> Json:
         refreshing.start_if_due()
-        found = responses.questions(annotator, body.count, body.layout)
-        return {**found, "withdrawn": [], "status": responses.status(annotator)}
+        return given(annotator, body.count, body.layout)
+
+    @routes.post("/api/skip")
+    def skip(annotator: VerifiedAnnotator, body: models.Skip) -> Json:
+        session.skip(annotator, body.questions)
+        return given(annotator, body.count, body.layout)
 
     @routes.post("/api/answers")
     def answer(annotator: VerifiedAnnotator, body: models.Answer) -> Json:
