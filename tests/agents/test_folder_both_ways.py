@@ -5,7 +5,9 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from reid_al_agents.annotate.begin import open_session
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.experiment.run import run
 from reid_al_agents.log.store import EventStore
+from reid_al_agents.workspace.archives import ARCHIVES
 from reid_al_agents.workspace.assembly import assemble
 from reid_al_agents.workspace.export import export_folder
 from reid_al_agents.workspace.folder import Folder
@@ -187,7 +190,9 @@ def test_the_export_of_a_folder_says_how_sure_it_is_as_the_page_does(tmp_path):
         assert (row["probability"] == "") == (page["probability"] == "")
         assert row["probability"] == "" or 0 <= float(row["probability"]) <= 1
     assert sum(row["confirmed"] == "1" for row in rows) == counts["confirmed_images"] > 0
-    export_folder(folder, tmp_path / "sure", confirmed_only=True)
+    written = export_folder(folder, tmp_path / "sure", confirmed_only=True, archives=True)
+    assert [Path(each).name for each in written["archives"]] == list(ARCHIVES)
+    assert all(zipfile.is_zipfile(each) for each in written["archives"])
     sure = list(csv.DictReader((tmp_path / "sure" / "identities.csv").open()))
     assert {row["name"] for row in sure if row["group_size"] != "1"} == {
         row["name"] for row in rows if row["confirmed"] == "1"

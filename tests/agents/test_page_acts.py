@@ -305,3 +305,36 @@ def test_a_question_about_a_named_identity_asks_for_it_by_name(page, world):
     world.session.acts.edit("name", "ben", "three", {"image": question.candidate, "name": "Anna"})
     page.reload()
     expect(page.locator("h1#answer-title")).to_have_text("Are Limpy and Anna the same?")
+
+
+def test_files_are_downloaded_with_or_without_suggestions(page, world):
+    go(page, "progress", ".exports")
+    with page.expect_download() as download:
+        page.click("text=camtrapdp.zip")
+    assert download.value.suggested_filename == "camtrapdp.zip"
+    page.check("input[data-name=confirmed]")
+    page.wait_for_selector("a[href='/api/export/identities.csv?confirmed=true']")
+    with page.expect_download() as download:
+        page.click("text=identities.csv")
+    lines = download.value.path().read_text().splitlines()[1:]
+    assert len(lines) == len(world.session.state.features)
+    assert all(line.split(",")[2] == "1" for line in lines)  # nothing is confirmed yet
+
+
+def test_the_list_is_a_contact_sheet_on_paper(page, world):
+    world.session.acts.name("me", "name", world.session.identities(), *largest(world), "Limpy")
+    go(page, "identities", ".sheet")
+    page.evaluate("void (window.print = () => (window.printed = true))")
+    page.click("[data-do=print]")
+    page.wait_for_function("window.printed")
+    assert page.evaluate("[...document.querySelectorAll('.sheet img')].every(img => img.naturalWidth)")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.emulate_media(media="print")
+    for hidden in (".bar", ".status", ".filters", ".pager", ".pick"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    expect(page.locator("input.name").first).to_be_visible()
+    assert page.evaluate(
+        "document.querySelector('main').scrollHeight <= document.querySelector('main').clientHeight"
+    )
+    assert page.pdf().startswith(b"%PDF")

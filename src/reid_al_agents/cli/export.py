@@ -43,6 +43,14 @@ def export(
     confirmed_only: Annotated[
         bool, opt.flag("--confirmed-only", "Leave images that are only suggested out of identities", "Output")
     ] = False,
+    archives: Annotated[
+        bool,
+        opt.flag(
+            "--archives",
+            "Also write the images by identity (market1501.zip, identities.zip) and camtrapdp.zip",
+            "Output",
+        ),
+    ] = False,
     json: opt.Json = False,
 ) -> None:
     """Write answers and identities as tables, and for Label Studio and wildlife-datasets."""
@@ -57,6 +65,7 @@ def export(
         market1501=market1501,
         image_prefix=prefix,
         confirmed_only=confirmed_only,
+        archives=archives,
     )
     if json:
         emit_json(result)

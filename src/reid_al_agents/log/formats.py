@@ -1,5 +1,7 @@
 """Answers and identities for other programs, and answers from them: all formats in one place."""
 
+from reid_al_agents.log.camtrap_package import camtrap_tables
+from reid_al_agents.log.identity_folders import write_identity_folders
 from reid_al_agents.log.label_studio import (
     LABEL_STUDIO_CONFIG,
     LOCAL_FILES,
@@ -20,6 +22,7 @@ __all__ = [
     "LABEL_STUDIO_CONFIG",
     "LOCAL_FILES",
     "PAIR_COLUMNS",
+    "camtrap_tables",
     "events_jsonl",
     "identities_csv",
     "label_studio_json",
@@ -27,5 +30,6 @@ __all__ = [
     "read_import",
     "read_pairs_csv",
     "wildlife_csv",
+    "write_identity_folders",
     "write_market1501",
 ]

@@ -3,16 +3,15 @@
 import csv
 import io
 import os
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.layouts.named_files import MAP
-from reid_al_agents.files import make_folder, write_text
+from reid_al_agents.files import write_text
+from reid_al_agents.log.image_copies import copy_image, new_folder
 from reid_al_agents.log.tables import group_sizes
 from reid_al_env.errors import InputError
 
@@ -52,28 +51,14 @@ def write_market1501(
             enough, or `groups` does not fit the images.
     """
     numbers = _identity_numbers(group_sizes(images.names, groups), groups, smallest)
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: is not an empty folder; name a new one")
-    make_folder(target.parent)
-    # Under another name until it is whole, so that half an export is not taken for one.
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        (unfinished / _IMAGES).mkdir(parents=True)
+    with new_folder(folder) as target:
+        (target / _IMAGES).mkdir()
         written = [
-            (_write_image(unfinished / _IMAGES, images, index, numbers[group], link), index)
+            (copy_image(target / _IMAGES, _stem(images, index, numbers[group]), images, index, link), index)
             for index, group in enumerate(groups.tolist())
             if group in numbers and not images.gone[index]
         ]
-        write_text(unfinished / MAP, _map(images, written))
-        os.replace(unfinished, target)
-    except OSError as error:
-        raise InputError(
-            f"{target}: cannot be written ({error.filename}: {error.strerror}); "
-            "choose a folder that is writable and has room, and see that all images are there"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        write_text(target / MAP, _map(images, written))
     return len(written)
 
 
@@ -98,26 +83,6 @@ def _map(images: ImageSet, written: Sequence[tuple[str, int]]) -> str:
     return text.getvalue()
 
 
-def _write_image(folder: Path, images: ImageSet, index: int, identity: int, link: bool) -> str:
-    """Write an image; the name of its file."""
+def _stem(images: ImageSet, index: int, identity: int) -> str:
     camera = _ONLY_CAMERA if images.cameras is None else max(int(images.cameras[index]), _UNKNOWN_CAMERA)
-    stem = f"{identity:04d}_c{camera}s1_{index:06d}_00"
-    if images.paths is None:
-        (folder / f"{stem}.png").write_bytes(_encoded(images, index))
-        return f"{stem}.png"
-    source = Path(str(images.paths[index]))
-    copy = folder / f"{stem}{source.suffix.lower()}"
-    if link:
-        try:
-            os.link(source.resolve(), copy)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(source, copy)
-    else:
-        shutil.copyfile(source, copy)
-    return copy.name
-
-
-def _encoded(images: ImageSet, index: int) -> bytes:
-    file = io.BytesIO()
-    images.open(index).save(file, format="PNG")
-    return file.getvalue()
+    return f"{identity:04d}_c{camera}s1_{index:06d}_00"

@@ -134,8 +134,7 @@ def wildlife_csv(
     Raises:
         InputError: `names` and `groups` differ in length.
     """
-    sizes = group_sizes(names, groups)
-    identities = _identity_names(sizes, labels or {})
+    identities = identity_names(names, groups, labels or {})
     files = [str(name) for name in names] if paths is None else _relative(paths)
     more, cells = _certainty(groups, confirmed, probabilities)
     header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more)
@@ -186,7 +185,17 @@ def _certainty(
     return header, rows
 
 
-def _identity_names(sizes: Mapping[int, int], labels: Mapping[int, str]) -> dict[int, str]:
+def identity_names(
+    images: Sequence[str] | NDArray[np.str_], groups: NDArray[np.int64], labels: Mapping[int, str]
+) -> dict[int, str]:
+    """What each group is called in exports: its name, its number, or `UNKNOWN` where it is a single image.
+
+    Args:
+        images: (N,) names of the images.
+        groups: (N,) int64 group of each image.
+        labels: Names that annotators gave to groups, by group.
+    """
+    sizes = group_sizes(images, groups)
     # Two groups of one name may be two animals, and "unknown" may not be a name.
     uses = Counter(labels.get(group) for group in sizes)
     names = {}

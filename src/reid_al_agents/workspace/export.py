@@ -111,6 +111,7 @@ def export_folder(
     market1501: Path | None = None,
     image_prefix: str = LOCAL_FILES,
     confirmed_only: bool = False,
+    archives: bool = False,
 ) -> dict[str, object]:
     """Write all exports of a run or session; it may be open in another process.
 
@@ -121,6 +122,7 @@ def export_folder(
         market1501: Folder to make in Market-1501's layout; ``None`` makes none.
         image_prefix: Put before each image's name to make its address in Label Studio.
         confirmed_only: Leave suggested images out of the identities.
+        archives: Write the ZIP files with images or several tables, too.
 
     Returns:
         What was written.
@@ -160,9 +162,17 @@ def export_folder(
         "confirmed_images": int(confirmed.sum()),
         "contradictions": len(beliefs.constraints.contradictions),
     }
-    if market1501 is not None:
-        if not isinstance(pool, ImageSet):
-            raise InputError(f"--market1501: {folder.settings().data} has features only, and no images")
+    if not isinstance(pool, ImageSet) and (archives or market1501 is not None):
+        option = "--archives" if archives else "--market1501"
+        raise InputError(f"{option}: {folder.settings().data} has features only, and no images")
+    if isinstance(pool, ImageSet) and archives:
+        from reid_al_agents.workspace.archives import ARCHIVES, write_archive
+
+        shown = str(folder.kept().annotation.get("noun", "animal"))
+        for what in ARCHIVES:
+            write_archive(what, target / what, pool, export, shown)
+        written["archives"] = [str(target / what) for what in ARCHIVES]
+    if isinstance(pool, ImageSet) and market1501 is not None:
         written["market1501"] = str(market1501)
         written["images"] = write_market1501(market1501, pool, export.groups)
     return written

@@ -69,8 +69,9 @@ def create_app(
     app.include_router(sign_in_routes(access, responses, data, PAGE))
     app.include_router(answering_routes(session, refreshing, responses))
     pages = PageResponses(session, refreshing, pictures, responses)
-    for routes in (contradiction_routes, identity_routes, history_routes, progress_routes):
+    for routes in (contradiction_routes, identity_routes, history_routes):
         app.include_router(routes(session, refreshing, responses, pages))
+    app.include_router(progress_routes(session, refreshing, pictures, responses, pages))
     app.include_router(image_routes(pictures, responses))
 
     @app.get("/openapi.json", include_in_schema=False)

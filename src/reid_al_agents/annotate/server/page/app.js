@@ -14,7 +14,7 @@ import { Progress } from "./progress.js";
 import { Review } from "./review.js";
 import { askName, lostView, nameView, tokenView } from "./sign_in.js";
 import { SavedMark, StatusPanel } from "./status.js";
-import { theme, turnTheme } from "./theme.js";
+import { printLight, theme, turnTheme } from "./theme.js";
 import { waitingView } from "./waiting_view.js";
 
 const LANGUAGES = ["en", "de"];
@@ -111,6 +111,7 @@ function wireBar() {
     turnTheme();
     drawTheme();
   });
+  printLight();
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     at("main").focus();

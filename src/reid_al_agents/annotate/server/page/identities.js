@@ -75,7 +75,7 @@ export class Identities {
   #sheet() {
     this.#drawUndo();
     const history = h("a.secondary", { href: "#/history", text: t("history.title") });
-    const print = button({ class: "secondary", data: { do: "print" }, text: t("identities.print"), on: { click: () => window.print() } });
+    const print = button({ class: "secondary", data: { do: "print" }, text: t("identities.print"), on: { click: () => printOut(this.body) } });
     redraw(this.head, head("identities-title", t("identities.title"), t("identities.text"), history, print, this.undo), this.filters.draw());
     return this.#list();
   }
@@ -140,6 +140,15 @@ export class Identities {
     if (document.activeElement === document.body) focusHeading(this.element);
     if (merged) notice(picked.length > 2 ? t("identities.merged_many", { n: picked.length }) : t("identities.merged"));
   }
+}
+
+/** Print once all pictures are there, those out of sight, too. */
+async function printOut(body) {
+  const missing = [...body.querySelectorAll("img")].filter((picture) => !picture.naturalWidth && !picture.closest("[hidden]"));
+  const loaded = missing.map((picture) => new Promise((done) => (picture.onload = picture.onerror = done)));
+  for (const picture of missing) picture.loading = "eager";
+  await Promise.all(loaded);
+  window.print();
 }
 
 /** @returns {Promise<string|null>} which name stays; null where one thought better of it */

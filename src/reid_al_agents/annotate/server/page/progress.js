@@ -7,7 +7,7 @@ import { duration, number, percent, t } from "./i18n.js";
 import { edit, fill, head } from "./page.js";
 import { refreshLine } from "./status.js";
 
-const EXPORTS = ["pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "labelstudio.xml", "wildlife.csv"];
+const EXPORTS = ["pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "labelstudio.xml", "wildlife.csv", "camtrapdp.zip", "market1501.zip", "identities.zip"];
 const STOP_BELOW = 0.05;
 const FEWEST_TO_TELL = 10; // answers
 const WIDEST_INTERVAL = 0.3; // of a share that is worth showing
@@ -16,6 +16,7 @@ const AGAIN_BUSY = 1500;
 
 export class Progress {
   #timer = 0;
+  #confirmed = false; // whether downloads leave out what is only suggested
   #research = false; // whether the figures for researchers are unfolded
 
   /** @param {HTMLElement} element @param {{onStatus: (status: object) => void}} handlers */
@@ -52,7 +53,10 @@ export class Progress {
       stopCard(progress),
       this.#refreshCard(progress),
       annotatorCard(progress.annotators),
-      exportCard(),
+      exportCard(this.#confirmed, (on) => {
+        this.#confirmed = on;
+        this.show();
+      }),
       researchCard(progress, this.#research, (open) => (this.#research = open)),
     ];
   }
@@ -143,10 +147,12 @@ function roundTable(rounds) {
   return table(t("rounds.title"), heads, rows);
 }
 
-function exportCard() {
+/** Files to download; those of identities with what the model suggests, or without. */
+function exportCard(confirmed, onToggle) {
   const links = EXPORTS.map((name) =>
-    h("li", {}, h("a", { href: `/api/export/${name}`, download: true, text: name, data: { name } }), h("span", { text: t(`export.${name}`) })));
-  return card(t("export.title"), h("ul.exports", {}, ...links));
+    h("li", {}, h("a", { href: `/api/export/${name}${confirmed ? "?confirmed=true" : ""}`, download: true, text: name, data: { name } }), h("span", { text: t(`export.${name}`) })));
+  const box = h("input", { type: "checkbox", checked: confirmed, data: { name: "confirmed" }, on: { change: (event) => onToggle(event.target.checked) } });
+  return card(t("export.title"), h("label.pick", {}, box, h("span", { text: t("export.confirmed") })), h("ul.exports", {}, ...links));
 }
 
 function table(label, heads, rows) {

@@ -14,3 +14,9 @@ export function turnTheme() {
   document.documentElement.dataset.theme = NEXT[theme()];
   remember("theme", theme());
 }
+
+/** Paper is light, whatever the screen is. */
+export function printLight() {
+  window.addEventListener("beforeprint", () => (document.documentElement.dataset.theme = "light"));
+  window.addEventListener("afterprint", () => (document.documentElement.dataset.theme = theme()));
+}

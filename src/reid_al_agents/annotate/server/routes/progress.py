@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from fastapi.responses import Response
+import tempfile
+from pathlib import Path
 
-from reid_al_agents.annotate.messages import Json, Unknown
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, Response
+from starlette.background import BackgroundTask
+
+from reid_al_agents.annotate.messages import Conflict, Json, Unknown
+from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.server import request_models as models
 from reid_al_agents.annotate.server.dependencies import Annotator, VerifiedAnnotator
 from reid_al_agents.annotate.server.page_responses import PageResponses
 from reid_al_agents.annotate.server.responses import Responses
 from reid_al_agents.annotate.session import AnnotationSession
-from reid_al_agents.workspace.export import EXPORTS
+from reid_al_agents.workspace.archives import ARCHIVES, write_archive
+from reid_al_agents.workspace.export import EXPORTS, Export
+from reid_al_env import InputError
 
 
 def progress_routes(
-    session: AnnotationSession, refreshing: Refreshes, responses: Responses, pages: PageResponses
+    session: AnnotationSession,
+    refreshing: Refreshes,
+    pictures: Pictures,
+    responses: Responses,
+    pages: PageResponses,
 ) -> APIRouter:
     """Make the routes."""
     routes = APIRouter()
@@ -31,11 +42,27 @@ def progress_routes(
         return {"refresh": refreshing.state, "status": responses.status(annotator)}
 
     @routes.get("/api/export/{file}")
-    def export(annotator: Annotator, file: str) -> Response:
-        if file not in EXPORTS:
-            raise Unknown(f"export {file[:40]!r}: expected one of {', '.join(EXPORTS)}")
-        content, media_type = session.export().make(file)
+    def export(annotator: Annotator, file: str, confirmed: bool = False) -> Response:
+        if file not in EXPORTS and file not in ARCHIVES:
+            raise Unknown(f"export {file[:40]!r}: expected one of {', '.join((*EXPORTS, *ARCHIVES))}")
+        made = session.export()
+        made = made.confirmed_only() if confirmed else made
+        if file in ARCHIVES:
+            return _archive(file, made)
+        content, media_type = made.make(file)
         attached = {"Content-Disposition": f'attachment; filename="{file}"'}
         return Response(content, media_type=media_type, headers=attached)
+
+    def _archive(file: str, made: Export) -> Response:
+        """An archive is written to disk, as it may be larger than the memory, and deleted once it is sent."""
+        place = tempfile.TemporaryDirectory(prefix="reid-al-")
+        target = Path(place.name) / file
+        try:
+            write_archive(file, target, pictures.images, made, session.state.settings.noun)
+        except InputError as error:
+            place.cleanup()
+            raise Conflict(str(error)) from None
+        sent = BackgroundTask(place.cleanup)
+        return FileResponse(target, media_type="application/zip", filename=file, background=sent)
 
     return routes
