@@ -324,9 +324,9 @@ def test_files_are_downloaded_with_or_without_suggestions(page, world):
 def test_the_list_is_a_contact_sheet_on_paper(page, world):
     world.session.acts.name("me", "name", world.session.identities(), *largest(world), "Limpy")
     go(page, "identities", ".sheet")
-    page.evaluate("void (window.print = () => (window.printed = true))")
+    page.evaluate("void (window.print = () => (document.body.dataset.printed = ''))")
     page.click("[data-do=print]")
-    page.wait_for_function("window.printed")
+    page.wait_for_selector("body[data-printed]")
     assert page.evaluate("[...document.querySelectorAll('.sheet img')].every(img => img.naturalWidth)")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
