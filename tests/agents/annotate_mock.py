@@ -183,6 +183,7 @@ class AnnotateMock:
             "session": self.session_id,
             "annotator": self.annotator,
             "needs_token": self.token is not None,
+            "admin": False,
             "noun": self.noun,
             "csrf": self.csrf,
             "run": "run",
@@ -355,6 +356,7 @@ class AnnotateMock:
             "per_minute": 14.2,
             "median_seconds": 2.1,
             "match_rate": 0.41,
+            "weight": 0.9,
         }
         annotator |= {"hidden": {"asked": 10, "right": 9}}
         annotator |= {"agreement": {"with": "anna", "kappa": 0.82, "pairs": 30}}
@@ -364,6 +366,7 @@ class AnnotateMock:
             "per_minute": 11.0,
             "median_seconds": 2.9,
             "match_rate": 0.38,
+            "weight": 1.0,
         }
         other |= {"hidden": {"asked": 0, "right": 0}, "agreement": None}
         rounds = [

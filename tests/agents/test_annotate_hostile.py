@@ -392,6 +392,35 @@ def test_tokens_are_kept_and_needed_beyond_this_machine(tmp_path):
     assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
 
 
+def test_the_first_annotator_revokes_a_token_for_good_and_nobody_else_does(world, tmp_path):
+    place = tmp_path / "tokens"
+    place.mkdir()
+    access, tokens = make_access(place, "0.0.0.0", ("anna", "ben", "cleo"), ("127.0.0.1",))
+    app = create_app(world.session, world.refreshing, world.pictures, access)
+    anna, ben, cleo = (Browser(app, token=tokens[name]) for name in ("anna", "ben", "cleo"))
+    assert anna.session["admin"]
+    assert not ben.session["admin"]
+    body = {"key": "k" * 8, "name": "ben"}
+    assert cleo.post("/api/annotators/revoke", body).status_code == 403
+    assert cleo.get("/api/annotators").status_code == 403
+    assert anna.post("/api/annotators/revoke", {**body, "name": "anna"}).status_code == 409
+    assert anna.get("/api/annotators").json() == {"names": ["anna", "ben", "cleo"]}
+    assert anna.post("/api/annotators/revoke", body).json() == {"names": ["anna", "cleo"]}
+    assert anna.post("/api/annotators/revoke", body).status_code == 409
+    assert ben.get("/api/status").status_code == 401
+    assert ben.http.post("/api/sign-in", json={"token": tokens["ben"]}).status_code in (401, 403)
+    assert cleo.get("/api/status").status_code == 200
+    assert set(json.loads((place / "tokens.json").read_text())) == {"anna", "cleo"}
+    again = make_access(place, "0.0.0.0", ("anna", "ben"), ())[1]
+    assert again["ben"] != tokens["ben"]
+
+
+def test_who_needs_no_token_can_revoke_none(app):
+    anna = Browser(app)
+    assert not anna.session["admin"]
+    assert anna.get("/api/annotators").status_code == 403
+
+
 # -- headers -----------------------------------------------------------------------------------------------
 
 

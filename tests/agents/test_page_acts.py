@@ -17,6 +17,9 @@ if CHROMIUM is None:
 from axe_core import axe_source, broken_rules  # noqa: E402
 from page_server import serving  # noqa: E402
 
+from reid_al_agents.annotate.server.serving import make_access  # noqa: E402
+from reid_al_agents.log.events import Event  # noqa: E402
+
 pytestmark = pytest.mark.slow
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
@@ -338,3 +341,34 @@ def test_the_list_is_a_contact_sheet_on_paper(page, world):
         "document.querySelector('main').scrollHeight <= document.querySelector('main').clientHeight"
     )
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_an_admin_sees_how_reliable_people_are_and_revokes_a_token(browser, tmp_path):
+    access, tokens = make_access(tmp_path, "127.0.0.1", ("anna", "ben"), ())
+    with serving(tmp_path, access=access) as (world, url):
+        session = world.session
+        for number, said in enumerate(["different"] * 6):
+            pair = {"query": 0, "candidate": 1, "query_name": "a", "candidate_name": "b", "answer": said}
+            payload = {"truth": 1}
+            wrong = Event(
+                f"gold-{number}", "run", "answer", "ben", 1e9, question_kind="hidden", payload=payload, **pair
+            )
+            session.take_in([wrong])
+        contexts = {name: browser.new_context(**DESK) for name in ("anna", "ben")}
+        pages = {}
+        for name, context in contexts.items():
+            pages[name] = context.new_page()
+            pages[name].goto(f"{url}/?token={tokens[name]}")
+            pages[name].wait_for_selector("#status b")
+            go(pages[name], "progress", ".table-box")
+        row = pages["anna"].locator("tr", has_text="ben")
+        weight = session.state.beliefs.reliability.weight("ben")
+        expect(row).to_contain_text("0 of 6")
+        expect(row).to_contain_text(f"{round(100 * weight)}%")
+        assert pages["ben"].get_by_role("button", name="Revoke").count() == 0
+        pages["anna"].get_by_role("button", name="Revoke the access of ben").click()
+        pages["anna"].locator("#choice button", has_text="Revoke").click()
+        saved(pages["anna"], "ben has no access any more.")
+        pages["ben"].wait_for_selector("[data-lost=signed_out]")
+        for context in contexts.values():
+            context.close()

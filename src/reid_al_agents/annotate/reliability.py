@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import numpy as np
@@ -36,14 +36,23 @@ def answered_today(events: Iterable[Event], now: float) -> int:
     return sum(event.kind == "answer" and event.at >= start.timestamp() for event in events)
 
 
-def table(events: Iterable[Event], now: float) -> list[Json]:
-    """One row for each annotator, sorted by name."""
+def table(events: Iterable[Event], now: float, weight: Callable[[str], float] = lambda _: 1.0) -> list[Json]:
+    """One row for each annotator, sorted by name.
+
+    Args:
+        events: Events that count.
+        now: The time.
+        weight: Returns what an annotator's answers weigh; see :meth:`.Reliability.weight`.
+    """
     mine: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         if event.kind == "answer":
             mine[event.annotator].append(event)
     by_annotator = {annotator: _decided(answers) for annotator, answers in mine.items()}
-    return [_line(annotator, mine[annotator], by_annotator, now) for annotator in sorted(mine)]
+    return [
+        {**_line(annotator, mine[annotator], by_annotator, now), "weight": round(weight(annotator), 4)}
+        for annotator in sorted(mine)
+    ]
 
 
 def _line(

@@ -29,6 +29,7 @@ from reid_al_agents.beliefs.evidence import (
     split_parts,
 )
 from reid_al_agents.beliefs.match_model import PAIR_FEATURES, MatchModel
+from reid_al_agents.beliefs.reliability import Reliability
 from reid_al_agents.beliefs.stop_rule import ChangeMonitor
 from reid_al_agents.beliefs.suspected_errors import (
     MAX_ERROR_RATE,
@@ -74,6 +75,7 @@ class Beliefs:
         names: Name given to the identity of an image, the latest last.
         edited: When the identity of an image was last merged, split, named or hidden, the latest last.
         hidden: Images whose identities are hidden from lists.
+        reliability: How often each annotator errs; answers are weighed by it.
         annotators: Names of the annotators.
         answered: Names of the annotators that answered, by question.
         answers: Number of answers that count.
@@ -167,6 +169,7 @@ class Beliefs:
         self.names: dict[int, str] = {}
         self.edited: dict[int, float] = {}
         self.hidden: set[int] = set()
+        self.reliability = Reliability(self._assumed_error_rate)
         self.annotators: set[str] = set()
         self.answered: dict[str, set[str]] = {}
         self.answers = self.matches = self.policy_answers = 0
@@ -198,6 +201,7 @@ class Beliefs:
         if event.question is not None:
             self.answered.setdefault(event.question, set()).add(event.annotator)
         if event.kind == "answer":
+            self.reliability.add(event)
             self.annotators.add(event.annotator)
             self._by_annotator.setdefault(event.annotator, {})[event.id] = event
             self.answers += 1
@@ -294,7 +298,8 @@ class Beliefs:
                 self._unsure.setdefault(unordered(i, j), set()).add(event.annotator)
                 if not self._given_up(i, j):
                     return
-            weight = weigh(self.constraints, i, j, sign, event.probability, self._assumed_error_rate)
+            error_rate = self.reliability.error_rate(event.annotator)
+            weight = weigh(self.constraints, i, j, sign, event.probability, error_rate)
             yield Evidence(event, i, j, sign, DECIDED_WEIGHT if event.payload.get("settles") else weight)
 
     def _weight_against(self, event: Event) -> float:

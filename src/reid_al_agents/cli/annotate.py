@@ -68,7 +68,7 @@ def annotate(
         str,
         opt.option(
             "--annotators",
-            "Annotators, separated by commas; each gets an address with a token",
+            "Annotators, separated by commas; each gets an address with a token, which the first may revoke",
             "Page",
             "NAMES",
         ),

@@ -7,7 +7,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reid_al_env import InputError
@@ -27,6 +27,8 @@ class Access:
         tokens: Token of each annotator by name; ``None`` for open access.
         hosts: Host names under which the page is reached, besides those of this machine.
         secure: Whether the page is reached over HTTPS.
+        admin: Annotator who may revoke the tokens of others; ``None`` for none.
+        keep: Called with the tokens that are left once one is revoked.
 
     Attributes:
         session_id: Identifies the session among others that the same browser may have open.
@@ -41,8 +43,10 @@ class Access:
         tokens: Mapping[str, str] | None = None,
         hosts: tuple[str, ...] = (),
         secure: bool = False,
+        admin: str | None = None,
+        keep: Callable[[Mapping[str, str]], None] = lambda tokens: None,
     ) -> None:
-        self._secret, self.secure = secret, secure
+        self._secret, self.secure, self._admin, self._keep = secret, secure, admin, keep
         self._tokens = None if tokens is None else dict(tokens)
         self.hosts = tuple(dict.fromkeys(name.lower() for name in (*LOOPBACK, *hosts)))
         self.session_id = self._sign("session", "")[:16]
@@ -59,6 +63,24 @@ class Access:
         if self._tokens is None:
             return DEFAULT_NAME if name is None else name
         return name if name in self._tokens else None
+
+    @property
+    def annotators(self) -> list[str]:
+        """Annotators with a token."""
+        return sorted(self._tokens or {})
+
+    def is_admin(self, name: str) -> bool:
+        """Whether an annotator may revoke tokens."""
+        return self._tokens is not None and name == self._admin
+
+    def revoke(self, name: str) -> bool:
+        """Revoke an annotator's token, which signs them out; return whether they had one."""
+        if self._tokens is None or name not in self._tokens:
+            return False
+        left = {other: token for other, token in self._tokens.items() if other != name}
+        self._keep(left)  # on disk first: a restart must not bring the token back
+        self._tokens = left
+        return True
 
     def name_for_token(self, token: str) -> str | None:
         """Name of the annotator with this token."""

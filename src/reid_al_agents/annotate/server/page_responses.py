@@ -51,9 +51,9 @@ class PageResponses:
             events = list(session.state.beliefs.events.values())
             monitor = session.state.beliefs.monitor
             returns = session.planner.engine.report.returns[-_RETURNS:]
-            now = session.state.clock()
+            now, reliability = session.state.clock(), session.state.beliefs.reliability
         estimate = session.audit()
-        people = table(events, now)
+        people = table(events, now, reliability.weight)
         matches = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
         answers = sum(line["answers"] for line in people)
         audit = estimate and {

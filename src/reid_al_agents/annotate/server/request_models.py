@@ -32,6 +32,13 @@ class SignIn(RequestModel):
     name: Annotated[str, Field(max_length=40)] | None = None
 
 
+class Revoke(RequestModel):
+    """Revoke an annotator's token."""
+
+    key: Key
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+
+
 class QuestionsWanted(RequestModel):
     """Ask for questions; those asked for are leased to the annotator."""
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def make_access(
     Args:
         folder: Where the secret and the tokens are kept.
         host: Address to listen on.
-        annotators: Annotators that need a token; tokens made earlier are kept.
+        annotators: Annotators that need a token; tokens made earlier are kept. The first is the admin.
         hosts: Host names under which the page is reached.
         secure: Whether a proxy serves the page over HTTPS.
 
@@ -48,7 +48,12 @@ def make_access(
         )
     tokens = _tokens(folder, tuple(check_name(name) for name in annotators)) if annotators else None
     names = hosts if host in ("0.0.0.0", "::") else (*hosts, host)
-    return Access(load_secret(folder), tokens, names, secure), tokens
+
+    def keep(left: Mapping[str, str]) -> None:
+        _write_tokens(folder / _TOKENS, left)
+
+    admin = annotators[0] if annotators else None
+    return Access(load_secret(folder), tokens, names, secure, admin, keep), tokens
 
 
 def addresses(host: str, port: int, tokens: dict[str, str] | None, hosts: tuple[str, ...]) -> dict[str, str]:
@@ -125,9 +130,13 @@ def _tokens(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         tokens = {name: str(kept.get(name) or secrets.token_urlsafe(24)) for name in names}
-        with atomic_write(path) as file:
-            os.chmod(file.name, 0o600)  # before anything is in it
-            file.write(json.dumps({**kept, **tokens}, indent=1).encode())
+        _write_tokens(path, {**kept, **tokens})
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be used ({error}); delete it to make new tokens") from error
     return tokens
+
+
+def _write_tokens(path: Path, tokens: Mapping[str, str]) -> None:
+    with atomic_write(path) as file:
+        os.chmod(file.name, 0o600)  # before anything is in it
+        file.write(json.dumps(dict(tokens), indent=1).encode())

@@ -146,7 +146,7 @@ function build(session) {
   views = {
     answer: answering,
     contradictions: new Contradictions(at("view-contradictions"), shared),
-    progress: new Progress(at("view-progress"), shared),
+    progress: new Progress(at("view-progress"), session, shared),
     review: new Review(at("view-review"), shared),
     history: new History(at("view-history"), { ...shared, onJump: () => answering.forget() }),
     identities: new Identities(at("view-identities"), session, { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),

@@ -1,10 +1,13 @@
 // How good the groups are, whether to go on, who answered how, and the model's refresh.
 
 import { get } from "./api.js";
+import { card, table } from "./cards.js";
 import { intervalBar, lineChart } from "./charts.js";
+import { choose } from "./choice.js";
 import { button, h, icon } from "./dom.js";
 import { duration, number, percent, t } from "./i18n.js";
 import { edit, fill, head } from "./page.js";
+import { peopleCard } from "./people.js";
 import { refreshLine } from "./status.js";
 
 const EXPORTS = ["pairs.csv", "identities.csv", "events.jsonl", "labelstudio.json", "labelstudio.xml", "wildlife.csv", "camtrapdp.zip", "market1501.zip", "identities.zip"];
@@ -19,9 +22,10 @@ export class Progress {
   #confirmed = false; // whether downloads leave out what is only suggested
   #research = false; // whether the figures for researchers are unfolded
 
-  /** @param {HTMLElement} element @param {{onStatus: (status: object) => void}} handlers */
-  constructor(element, handlers) {
+  /** @param {HTMLElement} element @param {object} session @param {{onStatus: (status: object) => void}} handlers */
+  constructor(element, session, handlers) {
     this.element = element;
+    this.session = session;
     this.handlers = handlers;
     this.head = h("div");
     this.body = h("div.page-body.cards");
@@ -35,24 +39,33 @@ export class Progress {
       this.head.replaceChildren(head("progress-title", t("progress.title"), t("progress.text")));
     }
     let busy = false;
-    await fill(this.body, () => get("/api/progress"), (progress) => {
+    const load = () => Promise.all([get("/api/progress"), this.session.admin ? get("/api/annotators") : { names: [] }]);
+    await fill(this.body, load, ([progress, { names }]) => {
       busy = Boolean(progress.refresh) && progress.refresh.state !== "failed";
-      return this.#cards(progress);
+      return this.#cards(progress, names);
     });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => !this.element.hidden && this.show(), busy ? AGAIN_BUSY : AGAIN);
+  }
+
+  async #revoke(name) {
+    const sure = await choose(t("people.revoke_sure", { name }), [h("p", { text: t("people.revoke_text") })], [
+      { value: "revoke", label: t("people.revoke"), primary: true },
+    ]);
+    if (sure) await edit("/api/annotators/revoke", { name }, t("people.revoked", { name }));
+    this.show();
   }
 
   hide() {
     clearTimeout(this.#timer);
   }
 
-  #cards(progress) {
+  #cards(progress, tokens) {
     return [
       qualityCard(progress),
       stopCard(progress),
       this.#refreshCard(progress),
-      annotatorCard(progress.annotators),
+      peopleCard(progress.annotators, tokens, (name) => this.#revoke(name)),
       exportCard(this.#confirmed, (on) => {
         this.#confirmed = on;
         this.show();
@@ -71,10 +84,6 @@ export class Progress {
     const now = button({ class: "primary", disabled: busy, data: { name: "refresh" }, text: t("refresh.now"), on: { click: start } });
     return card(t("refresh.title"), h("p", { text: t("refresh.text") }), refreshLine(refresh), now);
   }
-}
-
-function card(title, ...children) {
-  return h("section.card", {}, h("h2", { text: title }), ...children);
 }
 
 function qualityCard({ audit }) {
@@ -97,22 +106,6 @@ function stopCard({ stop_chance: chance, changed }) {
   const done = chance < STOP_BELOW;
   const words = t(done ? "progress.stop_yes" : "progress.stop_no", { changed: changed.changed, asked: changed.asked });
   return card(t("progress.stop"), h("p.verdict", { data: { done: String(done) } }, icon(done ? "same" : "more"), h("span", { text: words })));
-}
-
-function annotatorCard(annotators) {
-  const heads = ["name", "answers", "hidden", "per_minute", "median", "agreement", "match_rate"].map((key) => t(`people.${key}`));
-  const rows = annotators.map((who) => [
-    who.name,
-    number(who.answers),
-    who.hidden?.asked ? t("people.right", { right: who.hidden.right, asked: who.hidden.asked }) : "–",
-    who.per_minute === null ? "–" : number(who.per_minute),
-    who.median_seconds === null ? "–" : t("time.seconds", { seconds: who.median_seconds }),
-    who.agreement ? t("people.kappa", { kappa: number(who.agreement.kappa, 2), with: who.agreement.with, n: who.agreement.pairs }) : "–",
-    who.match_rate === null ? "–" : percent(who.match_rate),
-  ]);
-  const wide = card(t("people.title"), table(t("people.title"), heads, rows));
-  wide.classList.add("wide");
-  return wide;
 }
 
 /** What only those want who study the method; folded away. */
@@ -153,10 +146,4 @@ function exportCard(confirmed, onToggle) {
     h("li", {}, h("a", { href: `/api/export/${name}${confirmed ? "?confirmed=true" : ""}`, download: true, text: name, data: { name } }), h("span", { text: t(`export.${name}`) })));
   const box = h("input", { type: "checkbox", checked: confirmed, data: { name: "confirmed" }, on: { change: (event) => onToggle(event.target.checked) } });
   return card(t("export.title"), h("label.pick", {}, box, h("span", { text: t("export.confirmed") })), h("ul.exports", {}, ...links));
-}
-
-function table(label, heads, rows) {
-  const head = h("tr", {}, ...heads.map((text) => h("th", { scope: "col", text })));
-  const lines = rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row", text: first }), ...rest.map((text) => h("td", { text }))));
-  return h("div.table-box", { tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, head), h("tbody", {}, ...lines)));
 }

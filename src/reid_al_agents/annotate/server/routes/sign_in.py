@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Response
 
-from reid_al_agents.annotate.messages import Json
+from reid_al_agents.annotate.messages import Conflict, Json
 from reid_al_agents.annotate.server import request_models as models
 from reid_al_agents.annotate.server.access import Access, check_name
-from reid_al_agents.annotate.server.dependencies import Annotator
+from reid_al_agents.annotate.server.dependencies import Annotator, VerifiedAnnotator
 from reid_al_agents.annotate.server.responses import Responses
 from reid_al_env import InputError
 
@@ -36,6 +36,7 @@ def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) 
             "annotator": annotator,
             "needs_token": access.needs_token,
             "csrf": access.csrf(annotator),
+            "admin": access.is_admin(annotator),
             "data": data,
             "languages": languages,
             "layouts": ["pair", "row"],
@@ -60,7 +61,26 @@ def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) 
         )
         return described(name)
 
+    @routes.get("/api/annotators")
+    def annotators(annotator: Annotator) -> Json:
+        _check_admin(access, annotator)
+        return {"names": access.annotators}
+
+    @routes.post("/api/annotators/revoke")
+    def revoke(annotator: VerifiedAnnotator, body: models.Revoke) -> Json:
+        _check_admin(access, annotator)
+        if body.name == annotator:
+            raise Conflict("revoke: this is your own token; another start without your name revokes it")
+        if not access.revoke(body.name):
+            raise Conflict(f"revoke: {body.name} has no token; load the page again")
+        return {"names": access.annotators}
+
     return routes
+
+
+def _check_admin(access: Access, annotator: str) -> None:
+    if not access.is_admin(annotator):
+        raise HTTPException(403, "only the first of --annotators may do this")
 
 
 def _name(access: Access, body: models.SignIn) -> str:
