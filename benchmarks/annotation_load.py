@@ -1,9 +1,10 @@
-"""Many people at the annotation server at once, and how long one person waits for the next picture."""
+"""Many people at the annotation server at once, and how long one person waits, also beside a refresh."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,18 @@ def main() -> None:
         "--think", type=float, default=1.0, help="mean seconds between two answers of a person"
     )
     parser.add_argument("--alone", type=int, default=200, help="answers of one person, for the wait")
+    parser.add_argument(
+        "--beside", type=int, default=200, help="answers of one person beside a refresh, for the wait"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     parser.add_argument("--out", type=Path, help="keep the figures there")
     options = parser.parse_args()
     figures = asyncio.run(measure(options))
     if options.out is not None:
-        settings = {name: getattr(options, name) for name in ("people", "seconds", "think", "alone")}
+        settings = {
+            name: getattr(options, name) for name in ("people", "seconds", "think", "alone", "beside")
+        }
         write_result(options.out, (options.seed,), settings, figures)
     if options.json:
         print(json.dumps(figures))
@@ -47,7 +53,7 @@ def main() -> None:
     table = new_table(
         "Annotation server on loopback", ("who",), ("answers", "p50 ms", "p95 ms", "p99 ms", "errors")
     )
-    for who in ("alone", "crowd"):
+    for who in ("alone", "beside_refresh", "crowd"):
         line = figures[who]
         quantile = [str(line[f"p{q}_ms"]) for q in (50, 95, 99)]
         table.add_row(who, str(line["answers"]), *quantile, str(len(line["errors"])))
@@ -58,21 +64,32 @@ def main() -> None:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    with running(options.seed, "--refresh", "none") as (base, _):
+        await wait_until_ready(base)
+        alone = await one_person(base, options.alone)
+    with running(options.seed, "--refresh-every", "0") as (base, _):
+        await wait_until_ready(base)
+        beside = await beside_a_refresh(base, options.beside)
+    with running(options.seed, "--refresh", "none") as (base, process):
+        await wait_until_ready(base)
+        before = cpu_seconds(process)
+        crowd = await many_people(base, options)
+        spent = cpu_seconds(process) - before
+        crowd["server_cpu_ms_per_answer"] = round(1000 * spent / crowd["answers"], 1)
+    return {"data": DATA, "alone": alone, "beside_refresh": beside, "crowd": crowd}
+
+
+@contextlib.contextmanager
+def running(seed: int, *more: str) -> Iterator[tuple[str, int]]:
+    """A server's address and process."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port("127.0.0.1", 0)
-        server = serve(Path(folder), port, options.seed)
+        server = serve(Path(folder), port, seed, more)
         try:
-            base = f"http://127.0.0.1:{port}"
-            await wait_until_ready(base)
-            alone = await one_person(base, options.alone)
-            before = cpu_seconds(server.pid)
-            crowd = await many_people(base, options)
-            spent = cpu_seconds(server.pid) - before
-            crowd["server_cpu_ms_per_answer"] = round(1000 * spent / crowd["answers"], 1)
+            yield f"http://127.0.0.1:{port}", server.pid
         finally:
             server.terminate()
             server.wait()
-    return {"data": DATA, "alone": alone, "crowd": crowd}
 
 
 def serve(
@@ -179,6 +196,42 @@ async def one_person(base: str, answers: int) -> dict[str, Any]:
                 continue
             await person.answer(look=True)
     return {"answers": answers, **quantiles(person.waits), "errors": person.errors}
+
+
+async def beside_a_refresh(base: str, answers: int) -> dict[str, Any]:
+    """As :func:`one_person`, by a person who thinks for half a second, while the model learns all the time.
+
+    Answers that were given while it did not are left out.
+    """
+    async with httpx.AsyncClient(base_url=base, timeout=30) as client:
+        person = Person(client, "beside")
+        await person.enter()
+        waits: list[float] = []
+        for _ in range(20):  # something to learn from
+            if not person.hand:
+                await person.refill()
+            if person.hand:
+                await person.answer()
+        person.waits.clear()
+        while len(waits) < answers:
+            if not await learns(person):
+                await client.post("/api/refresh", json={"key": uuid.uuid4().hex}, headers=person.headers)
+            if not person.hand:
+                await person.refill()
+                await asyncio.sleep(0 if person.hand else 0.05)
+                continue
+            await asyncio.sleep(0.5)
+            during = await learns(person)
+            await person.answer(look=True)
+            if during and await learns(person):
+                waits += person.waits[-1:]
+    return {"answers": len(waits), **quantiles(waits), "errors": person.errors}
+
+
+async def learns(person: Person) -> bool:
+    """Whether the model is learning."""
+    refresh = (await person.client.get("/api/status")).json()["refresh"]
+    return refresh is not None and refresh["state"] == "running"
 
 
 async def many_people(base: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -372,3 +372,17 @@ def test_an_admin_sees_how_reliable_people_are_and_revokes_a_token(browser, tmp_
         pages["ben"].wait_for_selector("[data-lost=signed_out]")
         for context in contexts.values():
             context.close()
+
+
+def test_learning_is_paused_and_goes_on(page, world, tmp_path):
+    (tmp_path / "hold").touch()
+    go(page, "progress", ".exports")
+    page.get_by_role("button", name="Learn now").click()
+    page.get_by_role("button", name="Pause").click()
+    saved(page, "Learning is paused.")
+    expect(page.locator("#view-progress .refresh")).to_contain_text(
+        "Learning is paused: learning from the answers"
+    )
+    page.get_by_role("button", name="Go on learning").click()
+    saved(page, "Learning goes on.")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()

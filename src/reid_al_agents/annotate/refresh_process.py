@@ -1,7 +1,8 @@
 """Run one refresh in a separate process, so that annotators can keep answering.
 
 The process reads its task (:class:`.Work`) from the first line of standard input, writes its progress as JSON
-lines to standard output, and ends when its parent process ends.
+lines to standard output, and ends when its parent process ends. A line :data:`.PAUSE` on standard input halts
+it at its next report of progress, a line :data:`.GO_ON` lets it go on. It has a low priority.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from reid_al_agents.annotate.refresh_work import Work
+from reid_al_agents.annotate.refresh_work import GO_ON, PAUSE, Work
 from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore
@@ -26,13 +27,16 @@ from reid_al_agents.workspace.features import read_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_env import FeatureSet, InputError
 
+_NICE = 10
 _REPORT_EVERY = 0.2  # seconds between two progress lines of one stage
 
 
 def main() -> int:
     """Run the task on standard input; return 0, or 2 for unusable input."""
+    if hasattr(os, "nice"):  # Windows gives it its priority when it is started
+        os.nice(_NICE)
     work = Work(**json.loads(sys.stdin.readline()))
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    threading.Thread(target=_obey_parent, daemon=True).start()
     try:
         _report(finished=refresh(work))
     except InputError as error:
@@ -100,6 +104,7 @@ class _Progress:
         self._reported = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        _may_run.wait()
         now = time.monotonic()
         if done >= total or now - self._reported >= _REPORT_EVERY:
             self._reported = now
@@ -110,9 +115,17 @@ def _report(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
 
-def _stop_with_parent() -> None:
-    """Exit once standard input is closed, which happens however the parent process ends."""
-    sys.stdin.read()
+_may_run = threading.Event()
+_may_run.set()
+
+
+def _obey_parent() -> None:
+    """Halt and go on as told; exit once standard input is closed, however the parent process ends."""
+    for line in sys.stdin:
+        if line.strip() == PAUSE:
+            _may_run.clear()
+        elif line.strip() == GO_ON:
+            _may_run.set()
     os._exit(1)
 
 

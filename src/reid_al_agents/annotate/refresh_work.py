@@ -1,9 +1,12 @@
-"""The task of a refresh process."""
+"""The task of a refresh process, and the lines that halt it and let it go on."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+
+PAUSE = "pause"
+GO_ON = "go on"
 
 
 @dataclass(frozen=True)

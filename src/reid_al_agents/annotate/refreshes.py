@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_al_agents.annotate.messages import Conflict, Json
-from reid_al_agents.annotate.refresh_work import Work
+from reid_al_agents.annotate.refresh_work import GO_ON, PAUSE, Work
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.files import make_folder
 from reid_al_agents.log.events import Event
@@ -44,7 +45,7 @@ class Refreshes:
         process: Command that does a refresh; it reads a :class:`.Work` from standard input.
 
     Attributes:
-        state: State of a refresh that is running or has failed, for the page; ``None`` otherwise.
+        state: State of a refresh that is running, paused or failed, for the page; ``None`` otherwise.
         rounds: Metrics of each finished refresh.
         display: Makes the display of progress on the console; by default there is none.
     """
@@ -64,7 +65,7 @@ class Refreshes:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._paused = False
         self.state: Json | None = None
         self.display: Callable[[], AbstractContextManager[Progress]] = _no_display
         self.rounds: list[Json] = [
@@ -114,9 +115,27 @@ class Refreshes:
                 last = max((event.id for event in state.keys.values()), default=0)
                 learns = last if state.beliefs.evidence or answers else 0
             number = len(self.rounds) + 1
+            self._paused = False
             self.state = {"state": "waiting", "what": "train", "done": 0, "total": 1, "message": None}
             self._thread = threading.Thread(target=self._run, args=(number, learns, answers), daemon=True)
             self._thread.start()
+
+    def pause(self, paused: bool) -> None:
+        """Halt the refresh that runs, or let it go on.
+
+        Raises:
+            Conflict: None runs, or it has not begun yet.
+        """
+        with self._lock:
+            state, process = self.state, self._process
+            if not self.running or state is None or state["state"] == "waiting" or process is None:
+                raise Conflict("refresh: none runs that could be paused")
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it has just ended
+                process.stdin.write(f"{PAUSE if paused else GO_ON}\n")
+                process.stdin.flush()
+            self._paused = paused
+            self.state = {**state, "state": "paused" if paused else "running"}
 
     def wait(self) -> None:
         """Wait for the refresh that runs."""
@@ -159,6 +178,8 @@ class Refreshes:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
+                env=_environment(),
+                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),  # of Windows
             )
             if self._closed:  # closed while it started: close() did not see it
                 self._process.terminate()
@@ -182,7 +203,9 @@ class Refreshes:
             elif "error" in report:
                 complaint = report["error"]
             else:
-                self.state = {"state": "running", "message": None, **report}
+                with self._lock:
+                    state = "paused" if self._paused else "running"
+                    self.state = {"state": state, "message": None, **report}
                 progress(f"refresh: {report['what']}", report["done"], report["total"])
         process.wait()
         if figures is None:
@@ -245,3 +268,9 @@ def _return_memory() -> None:
 
 def _no_display() -> AbstractContextManager[Progress]:
     return nullcontext(lambda what, done, total: None)
+
+
+def _environment() -> dict[str, str]:
+    """One thread fewer than there are cores, so that the page answers at once beside it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    return {"OMP_NUM_THREADS": str(max(1, cores - 1)), **os.environ}

@@ -72,6 +72,13 @@ class Once(RequestModel):
     key: Key
 
 
+class Pause(RequestModel):
+    """Halt the refresh that runs, or let it go on."""
+
+    key: Key
+    paused: bool
+
+
 class Settle(RequestModel):
     """A deliberate answer about a pair whose answers contradict one another."""
 

@@ -48,6 +48,17 @@ export class Progress {
     this.#timer = setTimeout(() => !this.element.hidden && this.show(), busy ? AGAIN_BUSY : AGAIN);
   }
 
+  #pauseButton(refresh) {
+    const paused = refresh?.state === "paused";
+    if (refresh?.state !== "running" && !paused) return null;
+    const turn = async () => {
+      const reply = await edit("/api/refresh/pause", { paused: !paused }, t(paused ? "refresh.goes_on" : "refresh.is_paused"));
+      if (reply?.status) this.handlers.onStatus(reply.status);
+      this.show();
+    };
+    return button({ class: "secondary", data: { name: "pause" }, text: t(paused ? "refresh.go_on" : "refresh.pause"), on: { click: turn } });
+  }
+
   async #revoke(name) {
     const sure = await choose(t("people.revoke_sure", { name }), [h("p", { text: t("people.revoke_text") })], [
       { value: "revoke", label: t("people.revoke"), primary: true },
@@ -82,7 +93,7 @@ export class Progress {
       this.show();
     };
     const now = button({ class: "primary", disabled: busy, data: { name: "refresh" }, text: t("refresh.now"), on: { click: start } });
-    return card(t("refresh.title"), h("p", { text: t("refresh.text") }), refreshLine(refresh), now);
+    return card(t("refresh.title"), h("p", { text: t("refresh.text") }), refreshLine(refresh), h("div.screen-buttons", {}, now, this.#pauseButton(refresh)));
   }
 }
 

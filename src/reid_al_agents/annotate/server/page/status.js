@@ -84,8 +84,8 @@ export function refreshLine(refresh) {
     return h("p.refresh.failed", {}, icon("warn"), h("span", { text: t("refresh.failed", { message: refresh.message || "" }) }));
   }
   const step = hasWords(`refresh.${refresh.what}`) ? `refresh.${refresh.what}` : "refresh.work";
-  const what = refresh.state === "waiting" ? t("refresh.waiting") : t("refresh.running", { what: t(step) });
-  const known = refresh.state === "running" && refresh.total > 0;
+  const what = refresh.state === "waiting" ? t("refresh.waiting") : t(`refresh.${refresh.state}`, { what: t(step) });
+  const known = refresh.state !== "waiting" && refresh.total > 0;
   const bar = h("progress", { "aria-label": what, max: known ? refresh.total : null, value: known ? refresh.done : null });
   const remark = known ? percent(refresh.done / refresh.total) : "";
   return h("div.refresh", {}, h("p", {}, h("span", { text: what }), h("span", { text: remark })), bar);

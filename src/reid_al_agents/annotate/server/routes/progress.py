@@ -41,6 +41,11 @@ def progress_routes(
         refreshing.start()
         return {"refresh": refreshing.state, "status": responses.status(annotator)}
 
+    @routes.post("/api/refresh/pause")
+    def pause(annotator: VerifiedAnnotator, body: models.Pause) -> Json:
+        refreshing.pause(body.paused)
+        return {"refresh": refreshing.state, "status": responses.status(annotator)}
+
     @routes.get("/api/export/{file}")
     def export(annotator: Annotator, file: str, confirmed: bool = False) -> Response:
         if file not in EXPORTS and file not in ARCHIVES:
