@@ -45,12 +45,21 @@ def listed(browser, **wanted):
     return browser.get("/api/identities", limit=200, **wanted).json()["items"]
 
 
+def confirm_some(browser):
+    """Confirm two images of the largest identity."""
+    (largest, *_) = listed(browser)
+    same = [image["id"] for image in largest["images"][:2]]
+    body = {"identity": largest["id"], "same": same, "key": key_()}
+    assert browser.post("/api/identities/confirm", body).status_code == 200
+
+
 def table(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
 def test_what_is_suggested_has_a_probability_on_the_page_and_in_the_tables(world, anna):
     answer(world, anna, 8)
+    confirm_some(anna)
     shown = {}
     for item in listed(anna):
         for image in anna.get(f"/api/identities/{item['id']}").json()["images"]:
@@ -67,6 +76,7 @@ def test_what_is_suggested_has_a_probability_on_the_page_and_in_the_tables(world
 
 def test_without_suggestions_an_identity_is_what_answers_have_joined(world, anna):
     answer(world, anna, 8)
+    confirm_some(anna)
     kept = world.session.export().confirmed_only()
     joined = world.session.state.beliefs.constraints.groups()
     for group in np.unique(kept.groups):
