@@ -471,7 +471,7 @@ def test_two_people_who_answer_one_audit_question_count_once(store):
 def test_known_questions_tell_the_careful_from_the_careless(store):
     live = session(store, pool(25, 5), gold_share=0.5)
     features, rng = live.state.features, np.random.default_rng(0)
-    for number in range(300):
+    for number in range(400):
         who = ("careful", "careless")[number % 2]
         served = live.questions(who, 1).questions
         if not served:
