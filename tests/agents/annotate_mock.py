@@ -102,6 +102,8 @@ class AnnotateMock:
             "name": self.names[index],
             "camera": int(self.cameras[index]),
             "side": None,
+            "place": None,
+            "sequence": None,
             "time": hour if index % 3 else None,
             "width": self.width,
             "height": self.height,

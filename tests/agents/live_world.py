@@ -44,7 +44,9 @@ def drawn(features):
     )
 
 
-def session(store, features=None, *, executor=None, clock=None, seed=0, grouping=None, **settings):
+def session(
+    store, features=None, *, executor=None, clock=None, seed=0, grouping=None, known=None, **settings
+):
     features = pool() if features is None else features
     more = {} if clock is None else {"clock": clock}
     made = {"gold_share": 0.0, "refresh_every": None, **settings}
@@ -57,6 +59,7 @@ def session(store, features=None, *, executor=None, clock=None, seed=0, grouping
         executor=executor,
         seed=seed,
         grouping=grouping,
+        known=known,
         **more,
     )
 

@@ -21,6 +21,7 @@ from reid_al_agents.annotate.server.rate_limit import RateLimit
 from reid_al_agents.annotate.server.serving import free_port
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
+from reid_al_agents.training.pool import known_beforehand
 from reid_al_env import FeatureSet
 
 SIZE = (192, 96)
@@ -29,6 +30,26 @@ SIZE = (192, 96)
 def people(identities: int = 10) -> ImageSet:
     """Rendered people with cameras."""
     return render_pedestrians(replace(DOMAINS["pedestrians-source"], identities=identities, size=SIZE), 5)
+
+
+def sequences(images: ImageSet) -> ImageSet:
+    """The same with sequences: two images each, of one person at one camera."""
+    seen: dict[tuple[int, int], list[int]] = {}
+    numbers = np.full(len(images), -1)
+    for image in range(len(images)):
+        place = seen.setdefault((int(images.identities[image]), int(images.cameras[image])), [])
+        place.append(image)
+        if len(place) == 2:
+            numbers[place] = place[0]
+            place.clear()
+    return ImageSet(
+        images.names,
+        images.identities,
+        images.cameras,
+        source=images.source,
+        pixels=images.read(range(len(images)), SIZE),
+        tracklets=numbers,
+    )
 
 
 def features_of(images: ImageSet, noise: float = 0.09) -> FeatureSet:
@@ -49,7 +70,8 @@ def serving(
     images = people() if images is None else images
     features = features_of(images)
     np.savez(folder / "features.npz", features=features.features)
-    with opened(folder, features, noun=noun) as made:
+    known = lambda excluded: known_beforehand(len(images), images.tracklets, excluded)  # noqa: E731
+    with opened(folder, features, noun=noun, known=known) as made:
         made.pictures = Pictures(images, SIZE)
         made.session.questions("warm-up", 0)
         app = create_app(

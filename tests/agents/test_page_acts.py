@@ -15,7 +15,7 @@ if CHROMIUM is None:
     pytest.skip("chromium is not installed", allow_module_level=True)
 
 from axe_core import axe_source, broken_rules  # noqa: E402
-from page_server import serving  # noqa: E402
+from page_server import people, sequences, serving  # noqa: E402
 
 from reid_al_agents.annotate.server.serving import make_access  # noqa: E402
 from reid_al_agents.log.events import Event  # noqa: E402
@@ -386,3 +386,41 @@ def test_learning_is_paused_and_goes_on(page, world, tmp_path):
     page.get_by_role("button", name="Go on learning").click()
     saved(page, "Learning goes on.")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_a_sequence_is_one_tile_and_one_act_and_one_frame_is_taken_out(browser, tmp_path):
+    with serving(tmp_path, images=sequences(people(6))) as (world, url):
+        numbers = world.pictures.images.tracklets
+        context = browser.new_context(**DESK)
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("#status b")
+        (identity,) = largest(world)
+        found = world.session.identities()
+        images = found.images(found.find(identity))
+        go(page, f"identities/{identity}", ".images")
+        singles = sum(int(numbers[image] < 0) for image in images)
+        frames = {int(numbers[image]) for image in images if numbers[image] >= 0}
+        expect(page.locator(".images li")).to_have_count(singles + len(frames))
+        first = page.locator(".images .sequence").first
+        expect(first).to_contain_text("2 frames")
+        first.locator("input").check()
+        page.click("[data-do=split]")
+        saved(page, "Split off: 2.")
+        (split,) = [event for event in world.session.counting() if event.kind == "split"]
+        pair = split.payload["images"]
+        assert len(pair) == 2
+        assert len({int(numbers[image]) for image in pair}) == 1
+        after = world.session.identities()
+        assert after.of_image(pair[0]) == after.of_image(pair[1])
+
+        go(page, f"identities/{after.key(after.of_image(pair[0]))}", ".images")
+        expect(page.locator(".images li")).to_have_count(1)
+        page.get_by_role("button", name="Show the 2 singly").click()
+        expect(page.locator(".images li")).to_have_count(2)
+        page.locator(".images input").first.check()
+        page.click("[data-do=split]")
+        saved(page, "Split off: 1.")
+        last = world.session.identities()
+        assert last.of_image(pair[0]) != last.of_image(pair[1])
+        context.close()

@@ -95,7 +95,7 @@ class Responses:
 
     def image(self, image: int) -> Json:
         """An image with its address, size, and what is known about it."""
-        features = self._session.state.features
+        features, images = self._session.state.features, self._pictures.images
         width, height = self._pictures.size(image)
         url = f"/api/images/{image}?v={self._version}"
         return {
@@ -104,18 +104,14 @@ class Responses:
             "small": f"{url}&size=small",
             "original": url if self._pictures.is_reduced(image, "large") else None,
             "name": str(features.names[image]),
-            "camera": _camera(features.cameras, image),
-            "side": self._side(image),
+            "camera": None if features.cameras is None else _known_number(features.cameras, image),
+            "side": _called(images.sides, images.side_names, image),
+            "place": _called(images.places, images.place_names, image),
+            "sequence": None if images.tracklets is None else _known_number(images.tracklets, image),
             "time": self._pictures.taken(image),
             "width": width,
             "height": height,
         }
-
-    def _side(self, image: int) -> str | None:
-        images = self._pictures.images
-        if images.sides is None or images.sides[image] < 0:
-            return None
-        return _name(int(images.sides[image]), images.side_names)
 
     def group(
         self, groups: IdentityList | None, image: int, confirmed: NDArray[np.bool_], count: int | None = None
@@ -133,6 +129,7 @@ class Responses:
         else:
             group = groups.of_image(image)
             members, key, name = groups.images(group), groups.key(group), groups.name(group)
+            members = self._sequences_first(members)
         cameras = self._session.state.features.cameras
         seen = (
             [] if cameras is None else sorted({int(cameras[each]) for each in members if cameras[each] >= 0})
@@ -145,6 +142,18 @@ class Responses:
             "cameras": seen,
             "name": name,
         }
+
+    def _sequences_first(self, members: list[int]) -> list[int]:
+        """One image of each sequence before the others, so that frames that are alike do not fill a strip."""
+        sequences = self._pictures.images.tracklets
+        if sequences is None:
+            return members
+        first: dict[int, int] = {}
+        for image in members:
+            number = int(sequences[image])
+            first.setdefault(number if number >= 0 else -1 - image, image)
+        leading = set(first.values())
+        return sorted(members, key=lambda image: image not in leading)
 
     def _member(self, image: int, groups: IdentityList | None, confirmed: NDArray[np.bool_]) -> Json:
         """An image of a group; one that is only suggested has a probability, where it is known."""
@@ -272,6 +281,11 @@ def _name(number: int, names: Sequence[str] | None) -> str:
     return str(number) if names is None else names[number]
 
 
-def _camera(cameras: NDArray[np.int64] | None, image: int) -> int | None:
-    """An image's camera; None where it is unknown."""
-    return None if cameras is None or cameras[image] < 0 else int(cameras[image])
+def _called(numbers: NDArray[np.int64] | None, names: Sequence[str] | None, image: int) -> str | None:
+    """Name of an image's side or place; ``None`` where it is unknown."""
+    number = None if numbers is None else _known_number(numbers, image)
+    return None if number is None else _name(number, names)
+
+
+def _known_number(numbers: NDArray[np.int64], image: int) -> int | None:
+    return None if numbers[image] < 0 else int(numbers[image])

@@ -17,20 +17,37 @@ export class GroupScreen {
   constructor(group, change, onDone) {
     Object.assign(this, { group, change, onDone });
     this.bar = h("div.screen-buttons", { role: "group", "aria-label": t("screen.bar") });
-    this.list = h("ul.images", {}, ...group.images.map((image) => this.#cell(image)));
+    this.list = h("ul.images", {}, ...bySequence(group.images).map((images) => this.#cell(images)));
     this.#watch.restart();
     this.#drawBar();
   }
 
-  #cell(image) {
+  /** A picture, or the first of a sequence, which stands for all its frames until it is unfolded. */
+  #cell(images) {
+    const [image] = images;
     const onChange = (event) => {
-      if (event.target.checked) this.#ticked.add(image.id);
-      else this.#ticked.delete(image.id);
+      for (const { id } of images) {
+        if (event.target.checked) this.#ticked.add(id);
+        else this.#ticked.delete(id);
+      }
       this.#drawBar();
     };
-    const words = captionOf(image);
-    const box = h("input", { type: "checkbox", "aria-label": [...new Set([words, image.name])].join(", "), on: { change: onChange } });
-    return h("li", {}, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: words, title: image.name })));
+    const frames = images.length > 1 ? t("screen.frames", { n: images.length }) : "";
+    const words = [captionOf(image), frames].filter(Boolean).join(" · ");
+    const checked = images.every(({ id }) => this.#ticked.has(id));
+    const box = h("input", { type: "checkbox", checked, "aria-label": [...new Set([words, image.name])].join(", "), on: { change: onChange } });
+    const cell = h("li", { class: frames ? "sequence" : null }, h("label", {}, box, tile(image, { lazy: true, alt: "", title: null }), h("span", { text: words, title: image.name })));
+    if (frames) cell.append(this.#unfolding(images, cell));
+    return cell;
+  }
+
+  #unfolding(images, cell) {
+    const unfold = () => {
+      const single = images.map((image) => this.#cell([image]));
+      cell.replaceWith(...single);
+      single[0].querySelector("input").focus();
+    };
+    return button({ class: "link", text: t("screen.unfold", { n: images.length }), on: { click: unfold } });
   }
 
   #drawBar() {
@@ -70,4 +87,15 @@ export class GroupScreen {
 
 function captionOf(image) {
   return image.confirmed ? imageWords(image) : `${imageWords(image)} · ${suggestedWords(image)}`;
+}
+
+/** Pictures of one sequence together, at the place of the first. */
+function bySequence(images) {
+  const parts = new Map();
+  for (const image of images) {
+    const key = image.sequence ?? `single ${image.id}`;
+    if (!parts.has(key)) parts.set(key, []);
+    parts.get(key).push(image);
+  }
+  return [...parts.values()];
 }

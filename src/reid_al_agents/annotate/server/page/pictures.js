@@ -96,10 +96,12 @@ export function thumbnail(image, options = {}) {
   return h("img", { src: image.small, alt, title: alt, ...size, loading: lazy ? "lazy" : "eager", draggable: "false", on, ...rest });
 }
 
-/** @returns {string} camera and time of an image, as far as they are known; else its name */
+/** @returns {string} camera, side, place and time of an image, as far as they are known; else its name */
 export function imageWords(image) {
   const words = [];
   if (image.camera !== null && image.camera !== undefined) words.push(t("image.camera", { camera: image.camera }));
+  if (image.side) words.push(image.side);
+  if (image.place) words.push(image.place);
   if (image.time) words.push(timeWords(image.time));
   return words.join(" · ") || image.name;
 }
