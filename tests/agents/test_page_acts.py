@@ -416,7 +416,7 @@ def test_a_sequence_is_one_tile_and_one_act_and_one_frame_is_taken_out(browser, 
 
         go(page, f"identities/{after.key(after.of_image(pair[0]))}", ".images")
         expect(page.locator(".images li")).to_have_count(1)
-        page.get_by_role("button", name="Show the 2 singly").click()
+        page.get_by_role("button", name="Unfold the 2 frames").click()
         expect(page.locator(".images li")).to_have_count(2)
         page.locator(".images input").first.check()
         page.click("[data-do=split]")

@@ -47,7 +47,7 @@ export class GroupScreen {
       cell.replaceWith(...single);
       single[0].querySelector("input").focus();
     };
-    return button({ class: "link", text: t("screen.unfold", { n: images.length }), on: { click: unfold } });
+    return button({ class: "link small", text: t("screen.unfold"), "aria-label": t("screen.unfold_long", { n: images.length }), on: { click: unfold } });
   }
 
   #drawBar() {
