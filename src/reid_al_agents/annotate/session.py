@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
 from reid_al_agents.annotate.acts import Acts
+from reid_al_agents.annotate.answers import answer_event, check_may_answer
 from reid_al_agents.annotate.dispatch import Dispatch
 from reid_al_agents.annotate.history import History
 from reid_al_agents.annotate.identity_list import IdentityList
-from reid_al_agents.annotate.messages import Answered, Conflict, PendingQuestion, Served, Unknown
+from reid_al_agents.annotate.messages import Answered, Conflict, Served, Unknown
 from reid_al_agents.annotate.planner import Planner
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.annotate.state import State
@@ -21,14 +22,11 @@ from reid_al_agents.beliefs.audit import AuditEstimate
 from reid_al_agents.beliefs.beliefs import Known
 from reid_al_agents.beliefs.contradictions import Contradiction, find_contradictions
 from reid_al_agents.clustering.sides import Sides
-from reid_al_agents.log.events import ANSWERS, Event, StoredQuestion
+from reid_al_agents.log.events import Event, StoredQuestion
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.workspace.export import Export
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
-
-_KEPT = ("described", "truth", "row", "audit", "again", "doubted")
-"""Of a question's detail, what is kept with its answer."""
 
 
 class AnnotationSession:
@@ -156,8 +154,8 @@ class AnnotationSession:
                 if (before.question, before.annotator, before.answer) != (question, annotator, answer):
                     raise Conflict(f"key {key!r}: was used for something else; make a new one")
                 return Answered(before, counted=False)
-            self._check_may_answer(annotator, question, pending)
-            event = self._answer(annotator, key, record, answer, seconds)
+            check_may_answer(state, self.dispatch.leases, annotator, question, pending)
+            event = answer_event(state, annotator, key, record, answer, seconds)
             stored, closes, new = state.log(event, wait=wait)
             if new:
                 if pending is not None:
@@ -247,39 +245,3 @@ class AnnotationSession:
                 identities.probabilities,
                 identities.names,
             )
-
-    def _check_may_answer(self, annotator: str, question: str, pending: PendingQuestion | None) -> None:
-        state = self.state
-        if annotator in state.beliefs.answered.get(question, ()):
-            raise Conflict(f"question {question!r}: {annotator} has answered it already")
-        if pending is not None and not self.dispatch.leases.may_answer(pending, annotator, state.clock()):
-            raise Conflict(f"question {question!r}: another person has it; ask for new questions")
-
-    def _answer(
-        self, annotator: str, key: str, record: StoredQuestion, answer: str, seconds: float | None
-    ) -> Event:
-        if answer not in ANSWERS:
-            raise Unknown(f"answer {answer!r}: expected one of {', '.join(ANSWERS)}")
-        state = self.state
-        now, names = state.clock(), state.features.names
-        return Event(
-            key,
-            state.run,
-            "answer",
-            annotator,
-            now,
-            shown_at=None if seconds is None else now - seconds,
-            seconds=seconds,
-            question=record.id,
-            query=record.query,
-            candidate=record.candidate,
-            query_name=str(names[record.query]),
-            candidate_name=str(names[record.candidate]),
-            answer=answer,
-            question_kind=record.kind,
-            selector=record.selector,
-            probability=record.probability,
-            round=state.round,
-            step=state.beliefs.answers,
-            payload={name: record.detail[name] for name in _KEPT if name in record.detail},
-        )

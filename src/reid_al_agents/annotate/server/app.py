@@ -68,7 +68,7 @@ def create_app(
     responses = Responses(session, refreshing, pictures, access.session_id)
     app.include_router(sign_in_routes(access, responses, data, PAGE))
     app.include_router(answering_routes(session, refreshing, responses))
-    pages = PageResponses(session, refreshing, pictures, responses)
+    pages = PageResponses(session, refreshing, pictures, responses.described)
     for routes in (contradiction_routes, identity_routes, history_routes):
         app.include_router(routes(session, refreshing, responses, pages))
     app.include_router(progress_routes(session, refreshing, pictures, responses, pages))

@@ -12,7 +12,7 @@ from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import table
 from reid_al_agents.annotate.review import Part, by_suspicion, review_queue
-from reid_al_agents.annotate.server.responses import Responses
+from reid_al_agents.annotate.server.descriptions import Descriptions
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.beliefs.contradictions import Contradiction
 from reid_al_agents.beliefs.evidence import Evidence
@@ -31,14 +31,18 @@ class PageResponses:
         session: The session.
         refreshing: Its refreshes.
         pictures: Its images.
-        responses: Describes single images and groups.
+        described: Describes images and groups.
     """
 
     def __init__(
-        self, session: AnnotationSession, refreshing: Refreshes, pictures: Pictures, responses: Responses
+        self,
+        session: AnnotationSession,
+        refreshing: Refreshes,
+        pictures: Pictures,
+        described: Descriptions,
     ) -> None:
         self._session, self._refreshing, self._pictures = session, refreshing, pictures
-        self._responses = responses
+        self._described = described
 
     def contradictions(self) -> Json:
         """All contradictions between answers, with the answers on both sides."""
@@ -113,7 +117,7 @@ class PageResponses:
 
     def _identity(self, found: IdentityList, group: int, count: int | None = None) -> Json:
         image = found.images(group, 1)[0]
-        described = self._responses.group(found, image, found.confirmed, count)
+        described = self._described.group(found, image, found.confirmed, count)
         hidden = self._session.state.beliefs.hidden
         return {**described, "hidden": bool(hidden and hidden & set(found.images(group)))}
 
@@ -127,7 +131,7 @@ class PageResponses:
             "kind": act.kind,
             "answer": first.answer if act.kind == "answer" else None,
             "name": first.payload.get("name"),
-            "images": [self._responses.image(image) for image in act.images[:_ACT_IMAGES]],
+            "images": [self._described.image(image) for image in act.images[:_ACT_IMAGES]],
             "count": len(act.images),
             "counts": act.counts,
             "taken_back_by": act.taken_back_by,
@@ -152,7 +156,7 @@ class PageResponses:
         return {
             "id": f"{item.kind[0]}:{query}:{candidate}",
             "kind": item.kind,
-            "ask": {"query": self._responses.image(query), "candidate": self._responses.image(candidate)},
+            "ask": {"query": self._described.image(query), "candidate": self._described.image(candidate)},
             "same": self._links(item.same),
             "different": self._links(item.different),
         }
@@ -161,8 +165,8 @@ class PageResponses:
         return [
             {
                 "event": None if link.event is None else link.event.id,
-                "query": self._responses.image(link.i),
-                "candidate": self._responses.image(link.j),
+                "query": self._described.image(link.i),
+                "candidate": self._described.image(link.j),
                 "answer": "same" if link.sign > 0 else "different",
                 "annotator": "" if link.event is None else link.event.annotator,
                 "at": None if link.event is None else link.event.at,

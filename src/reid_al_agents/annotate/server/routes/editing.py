@@ -33,7 +33,7 @@ def contradiction_routes(
 
     @routes.post("/api/contradictions/settle")
     def settle(annotator: VerifiedAnnotator, body: models.Settle) -> Json:
-        responses.check_images([body.query, body.candidate])
+        responses.described.check_images([body.query, body.candidate])
         if body.query == body.candidate:
             raise Unknown("an image cannot be compared with itself")
         done = session.acts.settle(annotator, body.key, body.query, body.candidate, body.answer)

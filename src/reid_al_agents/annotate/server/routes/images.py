@@ -19,7 +19,7 @@ def image_routes(pictures: Pictures, responses: Responses) -> APIRouter:
 
     @routes.get("/api/images/{image}")
     def image(annotator: Annotator, image: int, size: Reduction | None = None) -> Response:
-        responses.check_images([image])
+        responses.described.check_images([image])
         try:
             content, media_type = pictures.encoded(image, size)
         except InputError as error:
