@@ -424,3 +424,21 @@ def test_a_sequence_is_one_tile_and_one_act_and_one_frame_is_taken_out(browser, 
         last = world.session.identities()
         assert last.of_image(pair[0]) != last.of_image(pair[1])
         context.close()
+
+
+@pytest.mark.parametrize(("key", "place"), [("m", 0), ("Shift+M", 1)], ids=["left", "right"])
+def test_a_group_that_is_mixed_is_mended_on_the_way(page, world, key, place):
+    image = int(seen(page)[place].split("?")[0].rpartition("/")[2])
+    found = world.session.identities()
+    members = found.images(found.of_image(image))
+    page.keyboard.press(key)
+    page.wait_for_selector("#view-identities:not([hidden]) .images")
+    expect(page.locator("h1#identities-title")).to_have_text("The group of this picture")
+    assert page.locator(".images li").count() == len(members)
+    page.locator(".images input").last.check()
+    page.click("[data-do=both]")
+    page.wait_for_selector("#view-answer:not([hidden])")
+    after = world.session.identities()
+    assert len({after.of_image(each) for each in members}) == 2
+    assert after.confirmed[members].sum() >= len(members) - 1
+    assert page.locator(".mixed").first.get_attribute("href").startswith("#/identities/i")

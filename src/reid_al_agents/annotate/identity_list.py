@@ -14,6 +14,7 @@ from reid_al_agents.identities import Identities, names_of_groups
 from reid_al_env import FeatureSet
 from reid_al_env.groups import Groups
 
+_DIGITS = 16  # longest number of an image, plus one
 Order = Literal["size", "recent", "name"]
 
 
@@ -84,13 +85,16 @@ class IdentityList:
         return int(self._groups.labels[image])
 
     def find(self, identity: str) -> int:
-        """The group that a page calls ``identity``.
+        """The group that a page calls ``identity``, or that holds the image ``i`` and its number.
 
         Raises:
             Unknown: There is none, such as after an edit.
         """
-        number = identity.removeprefix("g")
-        group = self._by_typical.get(int(number)) if identity[:1] == "g" and number.isdecimal() else None
+        kind, number = identity[:1], identity[1:]
+        known = int(number) if number.isdecimal() and len(number) < _DIGITS else -1
+        group = self._by_typical.get(known) if kind == "g" else None
+        if kind == "i" and 0 <= known < len(self.labels):
+            group = self.of_image(known)
         if group is None:
             raise Unknown(f"identity {identity!r}: is not there (any more); load the page again")
         return group

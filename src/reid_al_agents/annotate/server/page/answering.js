@@ -2,7 +2,7 @@
 
 import { newKey, post } from "./api.js";
 import { answerBar } from "./answer_bar.js";
-import { isOpen, markOf, pairView, rowView } from "./cards_view.js";
+import { isOpen, markOf, mixedLink, pairView, rowView } from "./cards_view.js";
 import { button, focusHeading, h, icon, redraw } from "./dom.js";
 import { Feed } from "./feed.js";
 import { t } from "./i18n.js";
@@ -74,6 +74,7 @@ export class Answering {
     else if (action.do === "undo") this.undo();
     else if (action.do === "skip") this.skip();
     else if (action.do === "why") this.why.toggle();
+    else if (action.do === "mixed") this.#openMixed(action.side);
     else if (action.do === "layout") this.useLayout(this.feed.layout === "pair" ? "row" : "pair");
     else if (action.do === "zoom") action.way === "reset" ? this.zoom.reset() : this.zoom.step(action.way === "in" ? 1 : -1);
     else if (action.do === "send") this.sendRow();
@@ -97,6 +98,13 @@ export class Answering {
     const card = this.feed.cards[0];
     if (this.feed.layout !== "row" || !card?.ready) return;
     this.#keep(card, card.items.map((item) => [item.question, markOf(item)]));
+  }
+
+  /** Look at the whole group of a side, to take out what does not belong. */
+  #openMixed(side) {
+    const card = this.feed.cards[0];
+    const image = side === "query" ? card?.query : card?.items[this.feed.layout === "row" ? this.#active : 0].candidate;
+    if (image) location.hash = mixedLink(image);
   }
 
   /** Put the question off and bring another; Backspace brings it back. */

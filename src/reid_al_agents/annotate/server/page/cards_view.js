@@ -54,11 +54,17 @@ function caption(label, image) {
   return h("figcaption", { title: image.name }, h("b", { text: label }), h("span", { text: camera }), time);
 }
 
+/** Where a group is looked at as a whole, by one of its images, on the way back to the questions. */
+export function mixedLink(image) {
+  return `#/identities/i${image.id}`;
+}
+
 /** The other typical images of a group, with its name, size and cameras. */
 function groupStrip(group, layout, beside) {
   const text = [group.name, groupWords(group)].filter(Boolean).join(" · ");
   const images = (group.images || []).filter((image) => image.id !== beside).slice(0, THUMBNAILS[layout]);
-  return h("div.strip", {}, h("p", { text, title: text }), h("div.thumbs", {}, ...images.map((image) => tile(image))));
+  const mixed = group.size > 1 ? h("a.mixed", { href: mixedLink({ id: beside }), text: t("answer.mixed") }) : null;
+  return h("div.strip", {}, h("p", { title: text }, text, mixed && " · ", mixed), h("div.thumbs", {}, ...images.map((image) => tile(image))));
 }
 
 function numberedColumn(item, place, { active, onToggle, onMark }) {

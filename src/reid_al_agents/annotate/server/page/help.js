@@ -15,6 +15,7 @@ const REST = [
   ["undo", ["keys.backspace"]],
   ["skip", ["S"]],
   ["why", ["W"]],
+  ["mixed", ["M", "keys.shift_m"]],
   ["zoom", ["+", "-", "0"]],
   ["layout", ["L"]],
   ["help", ["?"]],

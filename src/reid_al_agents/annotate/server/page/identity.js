@@ -17,15 +17,18 @@ export class IdentityPage {
     Object.assign(this, { top, body, change });
   }
 
-  /** @param {string} id */
+  /** @param {string} id of the identity, or "i" and the number of an image */
   async show(id) {
-    const back = h("a.secondary", { href: "#/identities" }, icon("undo"), h("span", { text: t("identities.back") }));
-    redraw(this.top, head("identities-title", t("identities.one", { id }), t("identities.one_text"), back));
+    const asked = id.startsWith("i"); // by an image of a question
+    this.home = asked ? "#/answer" : "#/identities";
+    const back = h("a.secondary", { href: this.home }, icon("undo"), h("span", { text: t(asked ? "identities.back_to_answer" : "identities.back") }));
+    const title = asked ? t("identities.of_question") : t("identities.one", { id });
+    redraw(this.top, head("identities-title", title, t("identities.one_text"), back));
     await fill(this.body, () => get(`/api/identities/${encodeURIComponent(id)}`), (group) => this.#draw(group));
   }
 
   #draw(group) {
-    const leave = () => (location.hash = "#/identities");
+    const leave = () => (location.hash = this.home);
     const screen = new GroupScreen(group, this.change, leave);
     const hide = async () => {
       const hidden = !group.hidden;

@@ -7,7 +7,7 @@ const ZOOMS = { "+": "in", "=": "in", "-": "out", "_": "out", 0: "reset" };
 
 /**
  * @typedef {{do: "answer", value: string}|{do: "zoom", way: string}|{do: "toggle", place: number}|
- *   {do: "move", way: 1|-1}|{do: "undo"|"help"|"send"|"layout"|"skip"|"why"}} Action
+ *   {do: "move", way: 1|-1}|{do: "mixed", side: "query"|"candidate"}|{do: "undo"|"help"|"send"|"layout"|"skip"|"why"}} Action
  */
 
 /** @param {KeyboardEvent} event @param {"pair"|"row"} layout @returns {Action|null} */
@@ -18,6 +18,7 @@ export function actionOf(event, layout) {
   if (key === "l") return { do: "layout" };
   if (key === "s") return { do: "skip" };
   if (key === "w") return { do: "why" };
+  if (key === "m") return { do: "mixed", side: event.shiftKey ? "candidate" : "query" };
   if (key === "b" && event.shiftKey) return { do: "answer", value: "bad_query" };
   if (key in ANSWERS) return { do: "answer", value: ANSWERS[key] };
   if (layout === "row") {
