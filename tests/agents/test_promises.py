@@ -139,6 +139,7 @@ def test_what_a_session_cannot_log_is_not_believed_and_can_be_said_again(
 
         with monkeypatch.context() as patch:
             patch.setattr(store, "append", full)
+            patch.setattr(store, "append_many", full)
             for say in (
                 lambda: live.answer("anna", question.id, truth(features, question), "key-3"),
                 lambda: live.history.undo("anna", "undo"),

@@ -64,7 +64,7 @@ function groupStrip(group, layout, beside) {
   const text = [group.name, groupWords(group)].filter(Boolean).join(" · ");
   const images = (group.images || []).filter((image) => image.id !== beside).slice(0, THUMBNAILS[layout]);
   const mixed = group.size > 1 ? h("a.mixed", { href: mixedLink({ id: beside }), text: t("answer.mixed") }) : null;
-  return h("div.strip", {}, h("p", { title: text }, text, mixed && " · ", mixed), h("div.thumbs", {}, ...images.map((image) => tile(image))));
+  return h("div.strip", {}, h("p", { title: text }, h("span", { text }), mixed), h("div.thumbs", {}, ...images.map((image) => tile(image))));
 }
 
 function numberedColumn(item, place, { active, onToggle, onMark }) {

@@ -23,7 +23,6 @@ export class Why {
   draw(card) {
     this.card = card;
     this.button.setAttribute("aria-expanded", String(this.#open));
-    this.button.setAttribute("aria-label", t("why.title"));
     this.button.replaceChildren(icon("help"), h("span", { text: t("why.title") }), h("kbd", { text: "W" }));
     this.button.hidden = !card;
     this.element.hidden = !this.#open || !card;
