@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_al_agents.asking.delivery import deliver
-from reid_al_agents.asking.joins import LIKELY, Joins, probabilities_of_images
+from reid_al_agents.asking.joins import LIKELY, Joins
 from reid_al_agents.asking.value import expected_change
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.clustering.forming import Closure, FormedGroups, form_groups
@@ -130,16 +130,6 @@ def test_the_change_is_what_b_cubed_is_short_of(size, other, same):
     images = expected_change(1.0 if same else 0.0, not same, size, other)
     share = 1 - images / (size + other)
     assert f1 == pytest.approx(2 * share / (1 + share))  # of precision and recall, one is 1
-
-
-def test_the_probability_of_an_image_is_that_of_its_group_with_the_rest_of_its_identity():
-    labels = np.repeat(np.arange(4), [3, 2, 1, 1])
-    view, joins = joins_of(labels, {(0, 1): 0.9, (0, 2): 0.7, (1, 2): 0.6})
-    delivered = joins.identities(np.arange(7)).groups
-    assert delivered.tolist() == [0, 0, 0, 0, 0, 0, 1]
-    found = probabilities_of_images(view, delivered)
-    first, second, third = (0.9 * 2 + 0.7) / 3, (0.9 * 3 + 0.6) / 4, (0.7 * 3 + 0.6 * 2) / 5
-    np.testing.assert_allclose(found, [first] * 3 + [second] * 2 + [third, 1.0])
 
 
 def test_a_closure_of_groups_joins_their_images_and_keeps_what_differs():

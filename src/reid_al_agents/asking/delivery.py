@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -64,17 +66,27 @@ def group_images(
     return Grouping(compared, similarities, formed, visual.sides)
 
 
-class Delivered(NamedTuple):
+@dataclass(frozen=True)
+class Delivered:
     """Identities as they are delivered.
 
     Attributes:
         identities: The identities.
-        probabilities: (N,) probability that an image shows its identity, see
-            :func:`.membership_probabilities`.
+        grouping: The pool in the groups that they were formed from.
+        model: The match model, fitted to the present pairs.
     """
 
     identities: Identities
-    probabilities: NDArray[np.float64]
+    grouping: Grouping
+    model: MatchModel
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(N,) probability that an image shows its identity, see :func:`.membership_probabilities`."""
+        features = self.grouping.features
+        return membership_probabilities(
+            features.features, self.grouping.similarities, self.identities, features.cameras, self.model
+        )
 
 
 def deliver(
@@ -108,7 +120,4 @@ def deliver(
         grouping.sides,
     )
     identities = Joins(view, grouping.formed, constraints).identities(constraints.groups())
-    likely = membership_probabilities(
-        grouping.features.features, grouping.similarities, identities, features.cameras, fitted
-    )
-    return Delivered(identities, likely)
+    return Delivered(identities, grouping, fitted)
