@@ -105,6 +105,7 @@ class Engine:
         self._due: deque[tuple[Question, Steps]] = deque()
         self._schedule: Iterator[Steps] = iter(())
         self._batch: Batch | None = None
+        self._retired: Batch | None = None
         self._excluded = np.zeros(len(features), dtype=bool)
         self.exclude(beliefs.excluded)
         heard = beliefs.heard if heard is None else heard
@@ -135,7 +136,7 @@ class Engine:
         limit = self._spent() + (usual if answers is None else answers)
         if isinstance(self._selector, LearnsOnline) and self._open:
             self._selector.break_off()
-        self._batch = batch
+        self._retired, self._batch = self._batch, batch
         self._schedule = self._activities(limit, usual)
 
     def plan(self, heard: ConstraintGraph | None = None) -> Batch:
@@ -144,6 +145,7 @@ class Engine:
         Args:
             heard: Constraints to choose questions by, such as a snapshot's; ``None`` for the beliefs'.
         """
+        self._retired = None  # to free a batch takes long: not while an annotator waits, but here
         known = self.beliefs.heard if heard is None else heard
         batch = Batch(
             self._group(known),
