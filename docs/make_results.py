@@ -73,7 +73,7 @@ def headline() -> str:
     kinds = (
         ("start weights", "start", 0),
         ("no answers: label-free start and training", "no answers", 0),
-        ("**default**: groups, cluster refresh", "gain", 2500),
+        ("groups (`gain-v1`), cluster refresh", "gain", 2500),
         ("", "gain", 5000),
         ("", "gain", 8400),
         ("the same training on all labels", "all labels", 0),
