@@ -56,9 +56,9 @@ def session(tmp_path):
     with reopened(tmp_path) as opened:
         anna_answers(opened, 14, TRUTH)
         made = opened.session
-        made.edit("name", "anna", "named", {"image": 0, "name": "Limpy"})
-        made.edit("split", "anna", "split", {"images": [3], "rest": 9, "kept": [15]})
-        made.edit("merge", "anna", "merged", {"a": 2, "b": 8})
+        made.acts.edit("name", "anna", "named", {"image": 0, "name": "Limpy"})
+        made.acts.edit("split", "anna", "split", {"images": [3], "rest": 9, "kept": [15]})
+        made.acts.edit("merge", "anna", "merged", {"a": 2, "b": 8})
     return tmp_path
 
 
@@ -157,7 +157,7 @@ def test_new_images_are_asked_about_and_exported_as_suggested(session):
         assert not any(said[image] for image in range(24, 30))
         pairs = anna_answers(opened, 120, truth)
         assert any(max(pair[:2]) >= 24 for pair in pairs)
-        opened.session.edit("merge", "anna", "joined", {"a": 24, "b": 0, "images": [6, 12, 18]})
+        opened.session.acts.edit("merge", "anna", "joined", {"a": 24, "b": 0, "images": [6, 12, 18]})
     succeeded("export", out)
     assert rows_of(out / "identities.csv")[24]["confirmed"] == "1"
 
@@ -213,7 +213,7 @@ def geometry(tmp_path):
     make("new.npz", {0: 2, 6: 4, 2: 3, 7: 4}, "week2")
     config = settings(tmp_path, features=str(tmp_path / "f.npz"), backbone=None, size=None)
     with reopened(tmp_path, config) as opened:
-        opened.session.edit("name", "anna", "named", {"image": 0, "name": "Limpy"})
+        opened.session.acts.edit("name", "anna", "named", {"image": 0, "name": "Limpy"})
     return tmp_path, config
 
 

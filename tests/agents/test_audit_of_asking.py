@@ -128,13 +128,13 @@ def test_what_is_asked_does_not_follow_from_what_the_audit_heard(seed):
 
     Nothing is asked again here: pairs are drawn the later for it, and none is asked about twice.
     """
-    features = synthetic_features(60, 6, noise=0.6, seed=seed)
+    features = synthetic_features(120, 6, noise=0.6, seed=seed)
     told, silent = (
         until_shared(*everything_asked(features, 240, say, seed=seed, repeat=False))
         for say in (lambda answer: answer, lambda _: 0)
     )
     heard = [answer for question, answer in told if question.kind == "audit"]
-    assert len(heard) >= 35
+    assert len(heard) >= 25
     assert set(heard) == {1, -1}
     length = min(len(chosen(told)), len(chosen(silent)))
     assert length > 100

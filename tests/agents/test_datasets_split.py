@@ -65,7 +65,7 @@ def test_file_round_trip_and_optional_parts(tmp_path):
     split = Split((4, 5), (), (6,), ("x", "y"))
     save_split(split, tmp_path / "s.json")
     assert load_split(tmp_path / "s.json") == split
-    assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"s.json", "s.json.before"}
     text = {"pool_identities": ["0002"], "test_identities": ["7"], "query": [], "source": "by hand"}
     assert load_split(_write(tmp_path, text)) == Split((2,), (), (7,), ())
 

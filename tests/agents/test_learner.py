@@ -166,8 +166,8 @@ def test_a_folder_is_not_overwritten_or_resumed_by_another_run(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot be written"):
         run(config(answers=10), subject, tmp_path / "file" / "c")
-    (tmp_path / "a" / "config.json").unlink()
-    (tmp_path / "a" / "metrics.jsonl").unlink()
+    for name in ("config.json", "config.json.before", "metrics.jsonl"):
+        (tmp_path / "a" / name).unlink()
     with pytest.raises(InputError, match="holds the answers of run-"):
         run(config(answers=10), subject, tmp_path / "a")
 

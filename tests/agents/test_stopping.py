@@ -1,6 +1,7 @@
 """Signals at any moment of any command: one line, the usual exit code, and it goes on from there."""
 
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ GO_ON = {
     "reid-al: stopped; go on with --resume": ["--resume"],
     "reid-al: stopped; go on with the same command": [],
 }
+NAMED = re.compile(r"reid-al: stopped; reid-al (run|annotate) (\S+) goes on")
 TRAINS = [
     "--backbone",
     "small_cnn",
@@ -61,6 +63,15 @@ def whole(tmp_path_factory):
     return of
 
 
+def go_on(line, arguments):
+    """The command that goes on, as the line says it."""
+    named = NAMED.fullmatch(line)
+    if named is None:
+        return [*arguments, *GO_ON[line]]
+    terminal = ["--terminal", "anna"] if "--terminal" in arguments else []  # where to answer is no setting
+    return [*named.groups(), *terminal]
+
+
 @pytest.mark.parametrize(
     ("name", "stops"),
     [
@@ -79,10 +90,10 @@ def test_a_command_that_is_stopped_at_any_moment_says_so_and_goes_on(whole, tmp_
         out, moment = tmp_path / str(low), int(rng.integers(low, high))
         ended = reid_al(*arguments, "--out", out, log=tmp_path / "log", stop_at=moment, number=number)
         assert ended.code == 128 + number, (moment, ended.told)
-        assert ended.told.count("stopped") == 1
+        assert ended.told.count("reid-al: stopped") == 1
         assert not any(word in ended.told for word in ("Traceback", "ignored", "error")), (moment, ended.told)
-        more = GO_ON[ended.told.splitlines()[-1]]
-        ended = reid_al(*arguments, "--out", out, *more, log=tmp_path / "log")
+        more = go_on(ended.told.splitlines()[-1], [*arguments, "--out", str(out)])
+        ended = reid_al(*more, log=tmp_path / "log")
         assert ended.code == 0, (moment, more, ended.told)
         assert not list(out.rglob(".*.tmp"))
         if name == "annotate":
@@ -96,7 +107,7 @@ def test_a_session_is_stopped_while_it_refreshes(tmp_path):
     arguments = ["annotate", TINY, *TRAINS[:6], "--no-adapt", "--gold-share", "0", "--terminal", "anna"]
     ended = reid_al(*arguments, "--out", tmp_path / "out", log=tmp_path / "log", refreshes=True)
     assert ended.code == 143, ended.told
-    assert ended.told.splitlines()[-1] == "reid-al: stopped; go on with --resume"
+    assert ended.told.splitlines()[-1] == f"reid-al: stopped; reid-al annotate {tmp_path / 'out'} goes on"
     assert "Traceback" not in ended.told
     assert sum(event["kind"] == "answer" for event in events_of(tmp_path / "out")) == 20
     ended = reid_al("annotate", tmp_path / "out", "--terminal", "anna", log=tmp_path / "log")

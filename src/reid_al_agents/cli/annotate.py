@@ -111,7 +111,7 @@ def annotate(
         opened = open_session(
             place.config, settings, place.folder, store=store, device=device, progress=report
         )
-    continue_by(f"reid-al annotate {place.folder}")
+    continue_by("annotate", place.folder)
     with opened:
         if file is not None:
             messages.print(f"{file}: {import_file(opened.session, file)} new answers and identities")

@@ -48,7 +48,7 @@ def run(
     if config.evaluate_on == "test":
         log_test_use(folder, opt.typed_command())
     with progress() as report:
-        continue_by(f"reid-al run {folder}")
+        continue_by("run", folder)
         made = folder / "split.json"
         subject = assemble(config, device=device, keep_split=made, settle=begun, progress=report)
         result = run_loop(

@@ -17,12 +17,12 @@ RESUMABLE = ("run", "annotate")
 PATIENCE = 10.0
 """Seconds that a command has for closing what it has open."""
 
-_continued_by: list[str] = []
+_continued_by: list[tuple[str, str]] = []
 
 
-def continue_by(command: str) -> None:
-    """Let the line about a stop name the command that goes on."""
-    _continued_by[:] = [command]
+def continue_by(command: str, folder: str | os.PathLike[str]) -> None:
+    """Let the line about a stop name the command that goes on, once there is something to go on from."""
+    _continued_by[:] = [(command, str(folder))]
 
 
 _SHOW_CURSOR = b"\x1b[?25h"  # progress bars hide it
@@ -110,8 +110,9 @@ def _line() -> str:
     """What is said when the program was stopped, with what goes on from there."""
     if not sys.argv[1:2] or sys.argv[1] not in RESUMABLE:
         return "reid-al: stopped"
-    if _continued_by:
-        return f"reid-al: stopped; {_continued_by[0]} goes on"
+    for command, folder in _continued_by:
+        if os.path.isfile(os.path.join(folder, "config.json")):
+            return f"reid-al: stopped; reid-al {command} {folder} goes on"
     places = (argument.removeprefix("--out=") for argument in sys.argv[2:])
     begun = any(os.path.isfile(os.path.join(place, "config.json")) for place in places)
     return f"reid-al: stopped; go on with {'--resume' if begun else 'the same command'}"
