@@ -137,7 +137,7 @@ def test_what_is_asked_does_not_follow_from_what_the_audit_heard(seed):
     assert len(heard) >= 25
     assert set(heard) == {1, -1}
     length = min(len(chosen(told)), len(chosen(silent)))
-    assert length > 100
+    assert length > 70
     assert chosen(told)[:length] == chosen(silent)[:length]
 
 
