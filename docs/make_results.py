@@ -395,12 +395,19 @@ def speed() -> str:
     crowd = result("annotation_server_load")["crowd"]
     jaccard = result("jaccard_speed_100k")["stages"]["Jaccard + linkage"]
     training = result("training_speed")
+    soak = result("soak")
+    memory = soak["samples"]["memory_mb"]
     lines = [
         [
             f"annotation server: answers a second from {crowd['people']} people at once",
             f"{crowd['answers_per_second']:.1f}",
         ],
         ["annotation server: 99th percentile of the waiting time", f"{crowd['p99_ms'] / 1000:.1f} s"],
+        [
+            f"annotation server: memory after {soak['settings']['minutes']:.0f} minutes of "
+            f"{soak['settings']['people']} people, and its growth in half an hour",
+            f"{memory[-1]:.0f} MB, {soak['memory_growth_percent_in_half_an_hour']:.1f} %",
+        ],
         ["groups among 100,000 images (Jaccard similarities and linkage)", f"{jaccard['seconds']:.0f} s"],
         ["the same, memory", f"{jaccard['peak_mib'] / 1024:.1f} GiB"],
         [
@@ -409,7 +416,7 @@ def speed() -> str:
         ],
         ["the same ÷ the network's bare training steps", f"{training['refresh_by']['network']:.2f}"],
     ]
-    files = ("annotation_server_load", "jaccard_speed_100k", "training_speed")
+    files = ("annotation_server_load", "soak", "jaccard_speed_100k", "training_speed")
     return table(("two cores", "measured"), lines, *files)
 
 
