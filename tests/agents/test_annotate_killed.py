@@ -1,5 +1,6 @@
 """A person answers while the server is killed again and again: nothing is lost, nothing counts twice."""
 
+import http.client
 import threading
 import time
 import urllib.error
@@ -16,7 +17,7 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.log.store import EventStore
 from reid_al_env import ConstraintGraph
 
-GONE = (urllib.error.URLError, ConnectionError, OSError, ValueError)
+GONE = (urllib.error.URLError, http.client.HTTPException, ConnectionError, OSError, ValueError)
 
 
 @pytest.mark.slow

@@ -86,9 +86,13 @@ def test_a_command_that_is_stopped_at_any_moment_says_so_and_goes_on(whole, tmp_
     rng = np.random.default_rng(stops)
     edges = np.linspace(1, calls, stops + 1).astype(int)
     signals = itertools.cycle([signal.SIGTERM, signal.SIGINT])
+    over = 0  # how often it was over before: threads that wait call more or fewer functions from time to time
     for (low, high), number in zip(itertools.pairwise(edges), signals, strict=False):
         out, moment = tmp_path / str(low), int(rng.integers(low, high))
         ended = reid_al(*arguments, "--out", out, log=tmp_path / "log", stop_at=moment, number=number)
+        if ended.code == 0 and ended.calls < moment:
+            over += 1
+            continue
         assert ended.code == 128 + number, (moment, ended.told)
         assert ended.told.count("reid-al: stopped") == 1
         assert not any(word in ended.told for word in ("Traceback", "ignored", "error")), (moment, ended.told)
@@ -101,6 +105,7 @@ def test_a_command_that_is_stopped_at_any_moment_says_so_and_goes_on(whole, tmp_
             assert [event["key"] for event in answers] == [f"key-{given}" for given in range(20)]
         else:
             assert remains_of(out) == remains_of(unbroken), moment
+    assert over <= stops // 4
 
 
 def test_a_session_is_stopped_while_it_refreshes(tmp_path):
