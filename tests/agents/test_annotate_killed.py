@@ -31,7 +31,7 @@ def test_two_kills_lose_nothing(tmp_path):
     run_killed(tmp_path, 60, 2, identities=25)
 
 
-def run_killed(folder, answers, kills, url="", identities=150):
+def run_killed(folder, answers, kills, url="", identities=240):
     features = pool(identities, 6, noise=0.7)
     rng = np.random.default_rng(0)
     moments = sorted(rng.choice(np.arange(5, answers - 5), kills, replace=False).tolist())
