@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class GroupSettings:
     """Settings of asking between groups; the defaults were chosen on the mean over eight sets.
 
-    The sets and what each setting is worth: ``benchmarks/results/worth.json``.
+    How they compare with those of version 0.1: ``benchmarks/results/worth.json``.
 
     Raises:
         InputError: If one is out of range.
