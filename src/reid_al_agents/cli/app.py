@@ -19,6 +19,7 @@ from reid_al_agents.cli.export import export
 from reid_al_agents.cli.imports import import_
 from reid_al_agents.cli.remove import remove
 from reid_al_agents.cli.run import run
+from reid_al_agents.cli.score import score
 from reid_al_agents.cli.train import train
 from reid_al_agents.cli.weights import weights
 
@@ -27,7 +28,7 @@ WORK, RESEARCH, SETUP = "Work", "Research", "Set-up"
 
 COMMANDS = {
     WORK: (annotate, run, add, remove, export, import_, evaluate, embed, demo),
-    RESEARCH: (benchmark, train),
+    RESEARCH: (benchmark, train, score),
     SETUP: (datasets, weights, doctor),
 }
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import Report, emit_json, messages, progress
-from reid_al_agents.dqn.settings import DQNSettings
+from reid_al_agents.dqn.settings import ALGORITHMS, DQNSettings
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
     from reid_al_agents.dqn.selector import DQNSelector
     from reid_al_env import Inquiry
+
+_REGISTERED = re.compile(r"(\w+:)?\w+-v\d+")
+"""Names of environments."""
 
 _TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "pool_size", "k",
           "budget", "margin", "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
@@ -26,19 +30,48 @@ def train(
     learning: opt.Typed,
     out: Annotated[Path, opt.option("--out", "Policy file to write, .safetensors", "Output", "FILE")],
     algo: Annotated[
-        str, opt.option("--algo", "dqn: masked deep Q-learning", "Training", "NAME", "dqn")
+        str,
+        opt.option(
+            "--algo",
+            "dqn: masked deep Q-learning; ppo: MaskablePPO, for catalogues",
+            "Training",
+            "NAME",
+            "dqn",
+        ),
     ] = "dqn",
     steps: Annotated[
-        int, opt.option("--steps", "Answers to learn from", "Training", "N", "20000", min=1)
+        int, opt.option("--steps", "Answers to learn from", "Training", "N", "20000", min=0)
     ] = 20_000,
+    imitate: Annotated[
+        int,
+        opt.option(
+            "--imitate",
+            "States whose labels are imitated first, in a catalogue",
+            "Training",
+            "N",
+            "80000",
+            min=0,
+        ),
+    ] = 80_000,
     device: opt.Device = "auto",
     json: opt.Json = False,
 ) -> None:
-    """Train a policy on labelled images or features (the pool identities of the split)."""
-    if algo != "dqn":
+    """Train a policy on labelled images or features (the pool identities of the split).
+
+    DATA can also be registered catalogues, such as ReIDCatalogue-v0,ReIDCatalogueSmall-v0: a policy imitates
+    the labels in all of them and then learns in the first. Score it with reid-al score.
+    """
+    if algo not in ALGORITHMS:
         raise InputError(
-            f"--algo: {algo!r} is unknown; choose dqn (for others see examples/ and any RL library)"
+            f"--algo: {algo!r} is unknown; choose one of {', '.join(ALGORITHMS)} (for others see examples/)"
         )
+    ids = str(typed["data"]).split(",")
+    if all(_REGISTERED.fullmatch(name) for name in ids):
+        _train_in_catalogues(ids, typed, learning, out, algo, steps, imitate, json)
+        return
+    if algo != "dqn":
+        raise InputError(f"--algo: {algo} learns in catalogues; of images, choose dqn")
+    steps = max(steps, 1)
     config = RunConfig(**typed, refresh="none", nodes="images", evaluate_on="none")
     settings = DQNSettings(**learning)
     opt.writable_file(out)
@@ -77,6 +110,41 @@ def train(
         emit_json(result)
     else:
         messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
+
+
+def _train_in_catalogues(
+    ids: list[str],
+    typed: opt.Typed,
+    learning: opt.Typed,
+    out: Path,
+    algo: str,
+    steps: int,
+    imitate: int,
+    json: bool,
+) -> None:
+    """Train a policy that chooses the questions of a whole pool, and write it."""
+    refused = {*typed, *learning} - {"data", "seed"}
+    if refused:
+        raise InputError(
+            f"{', '.join(sorted(refused))}: are settings for images; a catalogue has none of them"
+        )
+    opt.writable_file(out)
+    from reid_al_agents.dqn.catalogue_training import CatalogueSettings, train_catalogue
+    from reid_al_agents.dqn.imitation import ImitationSettings
+    from reid_al_agents.dqn.policy_file import save_network
+
+    started = time.perf_counter()
+    seed = typed.get("seed", RunConfig.seed)
+    settings, imitation = CatalogueSettings(algo=algo), ImitationSettings(states=imitate)
+    with progress() as report:
+        network = train_catalogue(ids, settings, imitation, steps, seed, report)
+    about = {"trained_on": ids, "seed": seed, "imitated_states": imitate, "algo": algo, "answers": steps}
+    save_network(network, out, about)
+    result = {"out": str(out), **about, "seconds": round(time.perf_counter() - started, 3)}
+    if json:
+        emit_json(result)
+    else:
+        messages.print(f"{out}: written; reid-al score {out} compares it with the rules")
 
 
 def _learn(inquiry: Inquiry, selector: DQNSelector, steps: int, seed: int, show: Report) -> list[float]:

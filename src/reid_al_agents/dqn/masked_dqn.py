@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from reid_al_agents.dqn.masking import bootstrap_values
 from reid_al_agents.dqn.networks import MaskedQNetwork
-from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
+from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy, QuestionPolicy
 from reid_al_agents.dqn.replay import NStepDictReplay, Transitions
 from reid_al_agents.files import atomic_write, make_folder
 from reid_al_agents.selection import RandomSelector
@@ -43,8 +43,9 @@ class MaskedDQN(DQN):
     model's own random generator.
 
     Args:
-        policy: :class:`GraphPolicy` (``"graph"``), :class:`MlpPolicy` (``"mlp"``), or another ``DQNPolicy``
-            whose choice keeps to the mask.
+        policy: :class:`GraphPolicy` (``"graph"``) or :class:`MlpPolicy` (``"mlp"``) for the paper's
+            environment, :class:`QuestionPolicy` (``"questions"``) for the catalogue, or another
+            ``DQNPolicy`` whose choice keeps to the mask.
         env: With a ``Dict`` observation space that has ``action_mask``, and ``Discrete`` actions.
         double_q: Choose the target's action by the online network (Double DQN).
         n_steps: Number of steps of the n-step return.
@@ -57,7 +58,11 @@ class MaskedDQN(DQN):
         InputError: If the observations carry no mask of the actions.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {"graph": GraphPolicy, "mlp": MlpPolicy}
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "graph": GraphPolicy,
+        "mlp": MlpPolicy,
+        "questions": QuestionPolicy,
+    }
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -27,7 +28,12 @@ class MaskedQNetwork(BasePolicy):
 
     The values stay unmasked because the current Q of a stored action is read from them: were a masked action
     ever stored, it would otherwise be learned towards the fill value.
+
+    Attributes:
+        sizes: What its constructor takes beside the spaces, by name.
     """
+
+    sizes: Mapping[str, int] = MappingProxyType({})
 
     def read(self, observation: Mapping[str, Tensor]) -> Any:
         """Prepare what :meth:`values` takes; it holds no weights, so that several networks can share it."""
@@ -65,6 +71,7 @@ class GraphQNetwork(MaskedQNetwork):
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], hidden: int, rounds: int
     ) -> None:
         super().__init__(observation_space, action_space)
+        self.sizes = {"hidden": hidden, "rounds": rounds}
         self.embed = nn.Sequential(nn.Linear(FEATURES, hidden), nn.ReLU())
         self.rounds = nn.ModuleList(_MessageRound(hidden) for _ in range(rounds))
         last = nn.Linear(hidden, 1)

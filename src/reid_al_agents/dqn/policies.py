@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from gymnasium import spaces
@@ -10,20 +10,23 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.dqn.policies import DQNPolicy
 
 from reid_al_agents.dqn.networks import GraphQNetwork, MlpQNetwork
+from reid_al_agents.dqn.question_network import QuestionQNetwork
 
 
-class GraphPolicy(DQNPolicy):
-    """Policy over the similarity graph that treats all pool items alike; see :class:`GraphQNetwork`.
+class EquivariantPolicy(DQNPolicy):
+    """Policy that treats all things to choose from alike; the base of two.
 
     Args:
         observation_space: The environment's.
         action_space: The environment's.
         lr_schedule: Learning rate by the share of training that is left.
         hidden: Width of the network's layers.
-        rounds: Rounds of messages along the graph.
+        rounds: Rounds of messages.
         optimizer_class: Of PyTorch.
         optimizer_kwargs: Passed to it, but for the learning rate.
     """
+
+    network: ClassVar[type[GraphQNetwork | QuestionQNetwork]]
 
     def __init__(
         self,
@@ -46,13 +49,26 @@ class GraphPolicy(DQNPolicy):
             optimizer_kwargs=optimizer_kwargs,
         )
 
-    def make_q_net(self) -> GraphQNetwork:  # type: ignore[override]  # SB3 declares its own MLP network
+    def make_q_net(self) -> GraphQNetwork | QuestionQNetwork:  # type: ignore[override]  # SB3 has its own
         """Return a network with fresh weights on the policy's device."""
-        network = GraphQNetwork(self.observation_space, self.action_space, self.hidden, self.rounds)
+        assert isinstance(self.observation_space, spaces.Dict)
+        network = self.network(self.observation_space, self.action_space, self.hidden, self.rounds)
         return network.to(self.device)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {**_shared_parameters(self), "hidden": self.hidden, "rounds": self.rounds}
+
+
+class GraphPolicy(EquivariantPolicy):
+    """Policy over the similarity graph of one query; see :class:`GraphQNetwork`."""
+
+    network = GraphQNetwork
+
+
+class QuestionPolicy(EquivariantPolicy):
+    """Policy over the open questions of a catalogue; see :class:`QuestionQNetwork`."""
+
+    network = QuestionQNetwork
 
 
 class MlpPolicy(DQNPolicy):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from gymnasium import spaces
 from torch import Tensor
 
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
-from reid_al_agents.dqn.networks import GraphQNetwork, MlpQNetwork
-from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
-from reid_al_agents.dqn.settings import POLICIES, DQNSettings
+from reid_al_agents.dqn.networks import GraphQNetwork, MaskedQNetwork, MlpQNetwork
+from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy, QuestionPolicy
+from reid_al_agents.dqn.question_network import QuestionQNetwork
+from reid_al_agents.dqn.settings import DQNSettings
 from reid_al_agents.files import read_tensors, write_tensors
+from reid_al_env.catalogue.env import question_space
 from reid_al_env.env import observation_space
 from reid_al_env.errors import InputError
 from reid_al_env.settings import check_value, field_of
@@ -26,7 +28,30 @@ VERSION = "1"
 LARGEST_POOL = 2000
 """Candidates of a query beyond which a file's header is not believed; graphs have their square of numbers."""
 
+_MOST_COLUMNS = 1000
+
 _Header = dict[str, Any]
+
+
+Policy = GraphPolicy | MlpPolicy | QuestionPolicy
+
+
+class _Kind(NamedTuple):
+    """A kind of policy with a file format."""
+
+    policy: type[Policy]
+    network: Callable[..., MaskedQNetwork]
+    sizes: frozenset[str]
+    any_number: bool
+    """Whether it serves any number of things to choose from."""
+
+
+_EQUIVARIANT = frozenset({"hidden", "rounds"})
+_KINDS = {
+    "graph": _Kind(GraphPolicy, GraphQNetwork, _EQUIVARIANT, any_number=True),
+    "mlp": _Kind(MlpPolicy, MlpQNetwork, frozenset(), any_number=False),
+    "questions": _Kind(QuestionPolicy, QuestionQNetwork, _EQUIVARIANT, any_number=True),
+}
 
 
 @dataclass(frozen=True)
@@ -35,12 +60,12 @@ class LoadedPolicy:
 
     Args:
         policy: Ready to predict, on the CPU.
-        kind: ``"graph"`` or ``"mlp"``.
+        kind: ``"graph"``, ``"mlp"`` or ``"questions"``.
         network: Sizes of the network, as its policy's constructor takes them.
         seen: What it was trained on: ``pool_size``, and whatever else was saved (k, budget, metric, ...).
     """
 
-    policy: GraphPolicy | MlpPolicy
+    policy: Policy
     kind: str
     network: Mapping[str, Any]
     seen: Mapping[str, Any]
@@ -50,7 +75,7 @@ def save_policy(model: MaskedDQN, path: str | Path, seen: Mapping[str, Any] | No
     """Save the online network of a model; the file is replaced as a whole.
 
     Args:
-        model: With a :class:`GraphPolicy` or an :class:`MlpPolicy`.
+        model: With a policy of one of the three kinds.
         path: File to write, ``.safetensors`` by custom.
         seen: What it was trained on, such as ``{"k": 15, "budget": 10, "metric": "cosine"}``; JSON values.
             ``pool_size`` is added.
@@ -58,16 +83,30 @@ def save_policy(model: MaskedDQN, path: str | Path, seen: Mapping[str, Any] | No
     Raises:
         InputError: The file cannot be written, or the model has another policy.
     """
-    assert isinstance(model.action_space, spaces.Discrete)
-    kind, network = _describe(model.policy)
+    if type(model.policy) not in {kind.policy for kind in _KINDS.values()}:
+        raise InputError(
+            f"policy: {type(model.policy).__name__} has no file format; expected GraphPolicy, MlpPolicy or "
+            "QuestionPolicy (save others by the model's own save)"
+        )
+    assert isinstance(model.q_net, MaskedQNetwork)
+    save_network(model.q_net, path, seen)
+
+
+def save_network(network: MaskedQNetwork, path: str | Path, seen: Mapping[str, Any] | None = None) -> None:
+    """Save a Q-network as :func:`save_policy` does, whatever trained it."""
+    assert isinstance(network.action_space, spaces.Discrete)
+    kind = next(name for name, each in _KINDS.items() if each.network is type(network))
+    told = {"pool_size": int(network.action_space.n), **(seen or {})}
+    if isinstance(network, QuestionQNetwork):
+        told["columns"] = network.columns
     header = {
         "format": FORMAT,
         "version": VERSION,
         "policy": kind,
-        "network": json.dumps(network),
-        "seen": json.dumps({"pool_size": int(model.action_space.n), **(seen or {})}, sort_keys=True),
+        "network": json.dumps(dict(network.sizes), sort_keys=True),
+        "seen": json.dumps(told, sort_keys=True),
     }
-    write_tensors(path, model.q_net.state_dict(), header)
+    write_tensors(path, network.state_dict(), header)
 
 
 def load_policy(path: str | Path, *, pool_size: int | None = None) -> LoadedPolicy:
@@ -75,8 +114,8 @@ def load_policy(path: str | Path, *, pool_size: int | None = None) -> LoadedPoli
 
     Args:
         path: A file from :func:`save_policy`.
-        pool_size: n_s that it shall serve; ``None`` is the one it was trained on. A graph policy serves any,
-            an MLP only that one.
+        pool_size: Number of things to choose from that it shall serve: n_s, or M of the catalogue; ``None``
+            is the one it was trained on. Only an MLP is bound to that one.
 
     Raises:
         InputError: The file is missing, is no policy file, or does not fit ``pool_size``.
@@ -84,28 +123,24 @@ def load_policy(path: str | Path, *, pool_size: int | None = None) -> LoadedPoli
     path = Path(path)
     weights, header = _read(path)
     size = header["seen"]["pool_size"] if pool_size is None else pool_size
-    if header["policy"] == "mlp" and size != header["seen"]["pool_size"]:
+    kind = _KINDS[header["policy"]]
+    if not kind.any_number and size != header["seen"]["pool_size"]:
         raise InputError(
             f"{path}: an MLP policy for pool_size {header['seen']['pool_size']}, not {size}; "
             "use that pool size or a graph policy, which serves any"
         )
-    kind = GraphPolicy if header["policy"] == "graph" else MlpPolicy
     _check_weights(path, header, weights)
-    policy = kind(observation_space(size), spaces.Discrete(size), lambda _: 0.0, **header["network"])
-    _fill(policy, weights)
+    policy = kind.policy(*_spaces(header, size), lambda _: 0.0, **header["network"])
+    policy.q_net.load_state_dict(weights)
+    policy.q_net_target.load_state_dict(weights)
     return LoadedPolicy(policy, header["policy"], header["network"], header["seen"])
 
 
-def _describe(policy: object) -> tuple[str, dict[str, Any]]:
-    """Return the kind of a policy and the sizes that its constructor takes."""
-    if isinstance(policy, GraphPolicy):
-        return "graph", {"hidden": policy.hidden, "rounds": policy.rounds}
-    if isinstance(policy, MlpPolicy):
-        return "mlp", {}
-    raise InputError(
-        f"policy: {type(policy).__name__} has no file format; expected GraphPolicy or MlpPolicy "
-        "(save others by the model's own save)"
-    )
+def _spaces(header: _Header, size: int) -> tuple[spaces.Dict, spaces.Discrete]:
+    """Spaces of the policy in a file, when there are ``size`` things to choose from."""
+    if header["policy"] == "questions":
+        return question_space(size, header["seen"]["columns"]), spaces.Discrete(size)
+    return observation_space(size), spaces.Discrete(size)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], _Header]:
@@ -131,21 +166,22 @@ def _parse(header: Mapping[str, str]) -> _Header:
     found = (header.get("format"), header.get("version"))
     if found != (FORMAT, VERSION):
         raise ValueError(f"its header says format {found[0]}, version {found[1]}")
-    if header["policy"] not in POLICIES:
+    if header["policy"] not in _KINDS:
         raise ValueError(f"its header says policy {header['policy']}")
     network = {name: int(value) for name, value in json.loads(header["network"]).items()}
-    expected = {"hidden", "rounds"} if header["policy"] == "graph" else set()
-    if set(network) != expected:
+    if set(network) != _KINDS[header["policy"]].sizes:
         raise ValueError(f"its header describes no {header['policy']} network")
     for name, value in network.items():
         check_value(field_of(DQNSettings, name), value)
     seen = json.loads(header["seen"])
     if not 1 <= int(seen["pool_size"]) <= LARGEST_POOL:
         raise ValueError(f"its header says pool_size {seen['pool_size']}; expected 1 to {LARGEST_POOL}")
+    if header["policy"] == "questions" and not 1 <= int(seen["columns"]) <= _MOST_COLUMNS:
+        raise ValueError(f"its header says {seen['columns']} columns; expected 1 to {_MOST_COLUMNS}")
     return {
         "policy": header["policy"],
         "network": network,
-        "seen": {**seen, "pool_size": int(seen["pool_size"])},
+        "seen": {**seen, **{name: int(seen[name]) for name in ("pool_size", "columns") if name in seen}},
     }
 
 
@@ -157,9 +193,7 @@ def _check_weights(path: Path, header: _Header, weights: Mapping[str, Tensor]) -
     """
     with torch.device("meta"):  # shapes without memory
         size = header["seen"]["pool_size"]
-        spaces_ = observation_space(size), spaces.Discrete(size)
-        graph = header["policy"] == "graph"
-        network = GraphQNetwork(*spaces_, **header["network"]) if graph else MlpQNetwork(*spaces_)
+        network = _KINDS[header["policy"]].network(*_spaces(header, size), **header["network"])
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
@@ -172,9 +206,3 @@ def _check_weights(path: Path, header: _Header, weights: Mapping[str, Tensor]) -
             raise InputError(
                 f"{path}: '{name}' holds other values than finite float32; use an undamaged policy"
             )
-
-
-def _fill(policy: GraphPolicy | MlpPolicy, weights: Mapping[str, Tensor]) -> None:
-    """Put the weights into both networks of a policy, strictly."""
-    policy.q_net.load_state_dict(weights)
-    policy.q_net_target.load_state_dict(weights)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from reid_al_env.settings import check, setting
 
+ALGORITHMS = ("dqn", "ppo")
+
 POLICIES = ("graph", "mlp")
 """Kinds of Q-network: over the graph (default), and the paper's on the flattened graph."""
 

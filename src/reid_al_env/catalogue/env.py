@@ -199,8 +199,11 @@ class ReIDCatalogueEnv(EndsByItself, Cloneable, gym.Env[Observation, np.int64]):
 
 def observation_space(settings: GameSettings) -> spaces.Dict:
     """Observation space of a catalogue with these settings."""
-    places = settings.questions
-    width = len(QUESTION_FEATURES) + (settings.match_model is not None)
+    return question_space(settings.questions, len(QUESTION_FEATURES) + (settings.match_model is not None))
+
+
+def question_space(places: int, width: int) -> spaces.Dict:
+    """Space of observations with so many questions and so many features of each."""
     return spaces.Dict(
         {
             "action_mask": spaces.MultiBinary(places),
