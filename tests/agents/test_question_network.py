@@ -72,7 +72,12 @@ def test_messages_are_the_means_over_others_that_share_a_group():
 def test_a_saved_policy_chooses_the_same_also_among_more_questions(tmp_path):
     env = SB3VecEnv(batch(2))
     model = MaskedDQN(
-        "questions", env, policy_kwargs={"hidden": 8, "rounds": 1}, buffer_size=100, learning_starts=10, seed=0
+        "questions",
+        env,
+        policy_kwargs={"hidden": 8, "rounds": 1},
+        buffer_size=100,
+        learning_starts=10,
+        seed=0,
     )
     model.learn(40)
     save_policy(model, tmp_path / "p.safetensors", {"trained_on": ["TinyCatalogue-v0"]})

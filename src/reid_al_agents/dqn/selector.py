@@ -137,7 +137,9 @@ class DQNSelector:
         """
         loaded = load_policy(path, pool_size=pool_size)
         if loaded.kind == "questions":
-            raise InputError(f"{path}: holds a policy for the catalogue; train one on images by reid-al train")
+            raise InputError(
+                f"{path}: holds a policy for the catalogue; train one on images by reid-al train"
+            )
         selector = cls(
             pool_size, _settings_of(loaded, settings or DQNSettings()), seed=seed, learning=learning
         )

@@ -103,8 +103,8 @@ def _from_file(path: Path, env: ReIDCatalogueEnv) -> Choose:
         raise InputError(f"{path}: is neither a policy file nor a rule; rules are {known}")
     from reid_al_agents.dqn.policy_file import load_policy
 
-    loaded = load_policy(path)
-    columns = env.observation_space["questions"].shape[1]  # type: ignore[index]  # a Dict of Boxes
+    places, columns = env.observation_space["questions"].shape  # type: ignore[index]  # a Dict of Boxes
+    loaded = load_policy(path, pool_size=places)
     if loaded.kind != "questions" or loaded.seen["columns"] != columns:
         raise InputError(f"{path}: holds a policy of another environment; train one by reid-al train ID")
 
