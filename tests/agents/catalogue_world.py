@@ -1,4 +1,4 @@
-"""A catalogue small enough to learn in within seconds, registered as ``TinyCatalogue-v0``."""
+"""A catalogue small enough to learn in within seconds, and its fixed tasks."""
 
 import gymnasium as gym
 import numpy as np
@@ -6,14 +6,15 @@ import torch
 
 from reid_al_agents.dqn.question_network import QuestionQNetwork
 
-TINY = "TinyCatalogue-v0"
-if TINY not in gym.registry:
-    gym.register(
-        TINY,
-        entry_point="reid_al_env.catalogue.env:ReIDCatalogueEnv",
-        vector_entry_point="reid_al_env.catalogue.vector_env:ReIDCatalogueVectorEnv",
-        kwargs={"identities": 10, "budget": 15, "questions": 40},
-    )
+TINY, TINY_TEST = "TinyCatalogue-v0", "TinyCatalogueTest-v0"
+for name, tasks in ((TINY, "train"), (TINY_TEST, "test")):
+    if name not in gym.registry:
+        gym.register(
+            name,
+            entry_point="reid_al_env.catalogue.env:ReIDCatalogueEnv",
+            vector_entry_point="reid_al_env.catalogue.vector_env:ReIDCatalogueVectorEnv",
+            kwargs={"identities": 10, "budget": 15, "questions": 40, "tasks": tasks},
+        )
 
 
 def batch(count, mode="SameStep"):
