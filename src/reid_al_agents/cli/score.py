@@ -79,7 +79,7 @@ def _result(name: str, played: dict[str, list[Played]]) -> dict[str, Any]:
     return {
         **found,
         "families": families,
-        "tasks": {each.task: round(float(each.score[-1]), 4) for each in tasks},
+        "tasks": {each.task: rounded(each.score[-1]) for each in tasks},
     }
 
 
