@@ -116,11 +116,7 @@ def _headline_line(five: Row, name: str, selector: str, answers: int) -> list[st
 def recheck() -> str:
     """Gap closed with the audit asking again, by the ends of the five seeds: the program as it is now."""
     before = result("market_test_five_seeds")["rows"]
-    now = [
-        row
-        for name in ("market_test_recheck_and_noise", "market_test_recheck_seeds23")
-        for row in result(name)["rows"]
-    ]
+    now = result("market_test_recheck_and_noise")["rows"]
     lines = []
     for answers in (2500, 5000, 16800):
         rows = select(now, selector="gain", answers=answers)
@@ -136,8 +132,7 @@ def recheck() -> str:
             ]
         )
     heads = ("answers", "seeds", "mAP", "gap closed", "gap closed by the five seeds' program")
-    files = ("market_test_recheck_and_noise", "market_test_recheck_seeds23", "market_test_five_seeds")
-    return table(heads, lines, *files)
+    return table(heads, lines, "market_test_recheck_and_noise", "market_test_five_seeds")
 
 
 def noise() -> str:

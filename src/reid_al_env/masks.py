@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
 
-
 MANY = 100
 """Masked actions from which an environment says that its agent does not keep to the mask."""
 
