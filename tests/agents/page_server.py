@@ -21,7 +21,6 @@ from reid_al_agents.annotate.server.rate_limit import RateLimit
 from reid_al_agents.annotate.server.serving import free_port
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
-from reid_al_agents.training.pool import known_beforehand
 from reid_al_env import FeatureSet
 
 SIZE = (192, 96)
@@ -70,8 +69,7 @@ def serving(
     images = people() if images is None else images
     features = features_of(images)
     np.savez(folder / "features.npz", features=features.features)
-    known = lambda excluded: known_beforehand(len(images), images.tracklets, excluded)  # noqa: E731
-    with opened(folder, features, noun=noun, known=known) as made:
+    with opened(folder, features, noun=noun, images=images) as made:
         made.pictures = Pictures(images, SIZE)
         made.session.questions("warm-up", 0)
         app = create_app(

@@ -17,12 +17,10 @@ from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
-from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, load_checked, load_split, save_split, whole_pool
 from reid_al_agents.log.known_identities import events_of_data
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
-from reid_al_agents.training.pool import known_beforehand
 from reid_al_agents.vision.quality import warnings_about
 from reid_al_agents.workspace.features import pool_features, read_own_features
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
@@ -207,10 +205,7 @@ def _session(
         settings=settings,
         grouping=config.grouping(),
         episode=config.episode(),
-        known=lambda excluded: known_beforehand(
-            len(images), images.tracklets, excluded, images.known_different
-        ),
-        sides=sides_of(images.sides),
+        images=images,
         executor=executor,
         selector_name=config.selector,
         round_=round_,

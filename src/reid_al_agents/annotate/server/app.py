@@ -71,8 +71,8 @@ def create_app(
     pages = PageResponses(session, refreshing, pictures, responses.described)
     for routes in (contradiction_routes, identity_routes, history_routes):
         app.include_router(routes(session, refreshing, responses, pages))
-    app.include_router(progress_routes(session, refreshing, pictures, responses, pages))
-    app.include_router(image_routes(pictures, responses))
+    app.include_router(progress_routes(session, refreshing, responses, pages))
+    app.include_router(image_routes(session, pictures, responses))
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi(annotator: Annotator) -> dict[str, Any]:

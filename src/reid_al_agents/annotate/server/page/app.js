@@ -147,7 +147,7 @@ function build(session) {
     answer: answering,
     contradictions: new Contradictions(at("view-contradictions"), shared),
     progress: new Progress(at("view-progress"), session, shared),
-    review: new Review(at("view-review"), shared),
+    review: new Review(at("view-review"), session, shared),
     history: new History(at("view-history"), { ...shared, onJump: () => answering.forget() }),
     identities: new Identities(at("view-identities"), session, { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),
   };

@@ -13,7 +13,7 @@ import { pager } from "./pager.js";
 import { groupWords, thumbnail, tile } from "./pictures.js";
 
 const PER_PAGE = 60;
-const UNDOABLE = ["merge", "split", "name", "confirm", "hide"]; // what is edited here
+const UNDOABLE = ["merge", "split", "name", "confirm", "hide", "describe"]; // what is edited here
 
 export class Identities {
   #offset = 0;
@@ -34,7 +34,7 @@ export class Identities {
     this.undo = button({ class: "secondary", data: { do: "undo" }, on: { click: () => this.#undo() } }, icon("undo"), h("span"));
     element.append(this.head, this.body, this.merging);
     const change = (path, body, words) => this.change(path, body, words);
-    this.one = new IdentityPage(this.head, this.body, change);
+    this.one = new IdentityPage(this.head, this.body, change, session, (reply) => this.#corrected(reply));
     this.filters = new IdentityFilters(session, () => {
       this.#offset = 0;
       this.#list();
@@ -57,6 +57,12 @@ export class Identities {
     this.#drawUndo();
     if (reply?.status) this.handlers.onStatus(reply.status);
     return reply?.taken ? reply : Boolean(reply);
+  }
+
+  #corrected(reply) {
+    this.handlers.onEdit("describe");
+    this.#drawUndo();
+    this.handlers.onStatus(reply.status);
   }
 
   /** Only this visit's own edits are taken back here: an answer would be about a pair that is not in view. */
