@@ -217,6 +217,75 @@ def test_the_history_says_who_did_what_and_goes_back(page, world):
     assert answers(world) == []
 
 
+def correct(page, side, time=""):
+    """Fill in the dialog of side and date."""
+    page.wait_for_selector("#choice[open]")
+    page.fill("#details-side", side)
+    if time:
+        page.fill("#details-time", time)
+    page.click("#choice >> text=Save")
+    saved(page, "Side and date are saved.")
+
+
+def test_a_side_is_corrected_where_one_answers_and_rules_the_question_out(page, world):
+    first = seen(page)
+    one, other = (int(source.split("?")[0].rpartition("/")[2]) for source in first)
+    page.keyboard.press("w")
+    page.click("[data-name=correct-a]")
+    correct(page, "left", "2026-01-31T14:05:09")
+    assert seen(page) == first
+    expect(page.locator("#why")).to_contain_text("left")
+    expect(page.locator("#why")).to_contain_text("2026-01-31")
+    expect(page.locator("#why")).to_contain_text("Pictures of different sides are never compared.")
+    page.click("[data-name=correct-b]")
+    assert "left" in page.eval_on_selector_all("#details-sides option", "all => all.map(one => one.value)")
+    correct(page, "right")
+    saved(page, "With that, this question is not needed any more")
+    assert seen(page) != first
+    state = world.session.state
+    sides = state.images.side_names
+    assert [sides[state.sides.sides[image]] for image in (one, other)] == ["left", "right"]
+    assert str(state.images.times[one]) == "2026-01-31T14:05:09"
+    page.keyboard.press("Backspace")
+    saved(page, "Taken back: a corrected side or date")
+    assert state.sides.sides[other] == -1
+
+
+def test_sides_of_ticked_pictures_are_corrected_listed_and_taken_back(page, world):
+    (identity,) = largest(world)
+    go(page, f"identities/{identity}", ".images")
+    for place in (0, 2):
+        page.locator(".images input").nth(place).check()
+    page.click("text=Side and date of 2 pictures")
+    page.wait_for_selector("#choice[open]")
+    page.keyboard.press("Escape")
+    assert world.session.state.sides is None
+    page.click("text=Side and date of 2 pictures")
+    correct(page, "left")
+    page.wait_for_selector(".images li >> text=left")
+    assert page.locator(".images li", has_text="left").count() == 2
+    assert (world.session.state.sides.sides == 0).sum() == 2
+    go(page, "history", ".acts")
+    expect(page.locator(".acts > li")).to_contain_text("Corrected 2 pictures (Side: left)")
+    page.click("[data-do=take]")
+    saved(page, "Taken back.")
+    assert world.session.state.sides is None
+
+
+def test_pictures_are_filtered_by_a_side_that_was_corrected(page, world):
+    (identity,) = largest(world)
+    go(page, f"identities/{identity}", ".images")
+    page.click("[data-do=details]")
+    correct(page, "left")
+    page.locator(".images input").first.check()
+    page.click("[data-do=details]")
+    correct(page, "right")
+    page.click("text=All identities")
+    page.wait_for_selector(".sheet")
+    page.select_option("select[data-name=side]", label="right")
+    expect(page.locator(".sheet > li")).to_have_count(1)
+
+
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
@@ -233,7 +302,14 @@ def ticked(page):
     page.wait_for_selector("[data-do=both]")
 
 
+def details(page):
+    page.keyboard.press("w")
+    page.click("[data-name=correct-a]")
+    page.wait_for_selector("#choice[open]")
+
+
 STATES = {
+    "details": details,
     "review": ticked,
     "list": lambda page: go(page, "identities", ".sheet"),
     "history": lambda page: go(page, "history", ".acts"),

@@ -34,9 +34,11 @@ export class IdentityPage {
 
   #draw(group) {
     const leave = () => (location.hash = this.home);
+    const here = location.hash;
     const corrected = (reply) => {
       this.onCorrected(reply);
-      return this.#load(`i${group.images[0].id}`); // the identity may be another now
+      // The identity may be another now. Whoever has gone on meanwhile is left there.
+      return location.hash === here ? this.#load(`i${group.images[0].id}`) : undefined;
     };
     const screen = new GroupScreen(group, this.change, leave, this.session, corrected);
     const hide = async () => {
