@@ -34,9 +34,16 @@ class Act:
 
     @property
     def kind(self) -> str:
-        """Kind of its event; ``confirm`` for the answers of one screen."""
+        """Kind of its event; ``confirm`` for the answers of one screen, ``import`` for those of a file."""
         first = self.events[0]
+        if "by" in first.payload:
+            return "import"
         return "confirm" if first.question_kind == "screen" else first.kind
+
+    @property
+    def annotator(self) -> str:
+        """Who did it; of an import who imported it, whoever gave the answers in it."""
+        return _author(self.events[0])
 
     @property
     def images(self) -> list[int]:
@@ -64,7 +71,7 @@ class History:
         gone = {event.target: event.annotator for event in events if event.kind in TAKING_BACK}
         acts: dict[str, list[Event]] = {}
         for event in events:
-            if event.kind in UNDOABLE and annotator in (None, event.annotator):
+            if _is_act(event) and annotator in (None, _author(event)):
                 acts.setdefault(_act_of(event), []).append(event)
         return [
             Act(tuple(part), part[0].id not in gone, gone.get(part[0].id)) for part in reversed(acts.values())
@@ -88,7 +95,7 @@ class History:
             mine = [
                 event
                 for event in state.beliefs.events.values()
-                if event.annotator == annotator and event.kind in UNDOABLE
+                if event.annotator == annotator and event.kind in UNDOABLE and "by" not in event.payload
             ]
             if back_to is not None:
                 mine = [event for event in mine if event.id >= back_to]
@@ -161,6 +168,14 @@ class History:
             for place, target in enumerate(targets)
         )
         self._dispatch.changed(counts=False)
+
+
+def _is_act(event: Event) -> bool:
+    return event.kind in UNDOABLE or "by" in event.payload
+
+
+def _author(event: Event) -> str:
+    return str(event.payload.get("by", event.annotator))
 
 
 def _act_of(event: Event) -> str:

@@ -72,6 +72,10 @@ class Planner:
         self._since = 0
         self._excluded_at = -1
 
+    def forget(self) -> None:
+        """Forget the groups of the last batch, as more images came since."""
+        self.groups = self.identities = self.judged = None
+
     def changed(self, *, counts: bool) -> None:
         """Note that the beliefs changed, by an answer that counts or otherwise."""
         self._since += counts

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
+import numpy as np
+
 from reid_al_agents.annotate.acts import Acts
 from reid_al_agents.annotate.answers import answer_event, check_may_answer
 from reid_al_agents.annotate.dispatch import Dispatch
@@ -217,15 +219,33 @@ class AnnotationSession:
             self.state.beliefs.changes += 1
             self.dispatch.take_up(engine)
 
+    def grow(self, features: FeatureSet, images: ImageSet) -> None:
+        """Take in images behind those there were; annotators wait meanwhile.
+
+        Args:
+            features: Features of all images under the current model.
+            images: All images, as the data describe them.
+        """
+        state = self.state
+        with state.lock:
+            state.features, state.data = features, images
+            state.absent = frozenset(np.flatnonzero(images.gone).tolist())
+            state.known = known_of(images, len(images))
+            state.beliefs.know(state.known, state.absent)
+            self.planner.forget()
+            self.dispatch.take_up(self.planner.make_engine(features, state.round))
+
     def identities(self) -> IdentityList:
         """The predicted identities, as of now."""
         state = self.state
+        self.planner.current_engine()
         with state.lock:
             latest = self.planner.identities
             if latest is not None and latest.changes == state.beliefs.changes:
                 return latest
             lister = self.planner.identity_lister(copy.deepcopy(state.beliefs.constraints))
-        found = lister(self.planner.current_engine())
+            engine = self.planner.engine
+        found = lister(engine)
         with state.lock:
             self.planner.identities = found
         return found

@@ -114,6 +114,17 @@ class Beliefs:
         self.changes += len(events)
         self._fold_again()
 
+    def know(self, known: Known, absent: Collection[int]) -> None:
+        """Replay with other images behind those there were.
+
+        Args:
+            known: See :data:`Known`; of all images.
+            absent: As at the start.
+        """
+        self._known, self._absent = known, frozenset(absent)
+        self.changes += 1
+        self._fold_again()
+
     def apply(self, event: Event) -> int | None:
         """Take in the next event.
 

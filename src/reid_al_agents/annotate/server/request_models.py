@@ -148,6 +148,13 @@ class Describe(RequestModel):
     have: Held = []
 
 
+class Import(RequestModel):
+    """Take in the answers and identities of an uploaded file."""
+
+    key: Key
+    upload: Key
+
+
 class Hide(RequestModel):
     """Hide an identity from lists, or show it again."""
 

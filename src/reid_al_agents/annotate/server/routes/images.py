@@ -35,10 +35,17 @@ def image_routes(session: AnnotationSession, pictures: Pictures, responses: Resp
     @routes.get("/api/images/{image}")
     def image(annotator: Annotator, image: int, size: Reduction | None = None) -> Response:
         responses.described.check_images([image])
-        try:
-            content, media_type = pictures.encoded(image, size)
-        except InputError as error:
-            raise HTTPException(404, str(error)) from None
-        return Response(content, media_type=media_type, headers=_UNCHANGING)
+        return picture_reply(pictures, image, size)
 
     return routes
+
+
+def picture_reply(pictures: Pictures, image: int, size: Reduction | None) -> Response:
+    """The reply that shows an image."""
+    if not 0 <= image < len(pictures):
+        raise HTTPException(404, f"image: expected a number from 0 to {len(pictures) - 1}")
+    try:
+        content, media_type = pictures.encoded(image, size)
+    except InputError as error:
+        raise HTTPException(404, str(error)) from None
+    return Response(content, media_type=media_type, headers=_UNCHANGING)
