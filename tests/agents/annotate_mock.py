@@ -432,6 +432,7 @@ class AnnotateMock:
             "/api/session": self.session,
             "/api/status": self.status,
             "/api/progress": self.progress,
+            "/api/additions": lambda: {"addition": None, "found": None},
             "/api/contradictions": lambda: {"items": self.contradictions},
             "/api/identities": lambda: self.identities(
                 int(query["offset"]), int(query["limit"]), query["sort"]

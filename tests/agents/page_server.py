@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import uvicorn
 from live_world import opened
+from starlette.types import ASGIApp
 
 from reid_al_agents.annotate.begin import OpenSession
 from reid_al_agents.annotate.pictures import Pictures
@@ -80,14 +81,21 @@ def serving(
             data="test pool",
             limit=RateLimit(1e6, 1e6),
         )
-        port = free_port("127.0.0.1", 0)
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield made, f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
+        with serving_app(app) as url:
+            yield made, url
+
+
+@contextlib.contextmanager
+def serving_app(app: ASGIApp) -> Iterator[str]:
+    """An application at an address."""
+    port = free_port("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -176,10 +176,10 @@ class Additions:
         offered = self._offered
         assert offered is not None  # it was proposed
         while not self._joined:
-            round_ = self._session.state.round
-            features = offered.features(self._events())  # before refreshes are held off: it may take long
+            events = self._events()
+            features = offered.features(events)  # before refreshes are held off: it may take long
             with self._refreshing.held_off():
-                if self._session.state.round == round_:
+                if self._session.state.round == sum(event.kind == "refresh" for event in events):
                     self._grow(offered, features)
         believe_data(self._session, offered.pool, self._refreshing.folder.settings().data)
         self._offered = self.found = self.pictures = None
@@ -200,8 +200,8 @@ class Additions:
             self.state = {**self.state, "what": what, "done": done, "total": total}
 
     def _events(self) -> list[Event]:
-        with self._session.state.lock:
-            return sorted(self._session.state.keys.values(), key=lambda event: event.id)
+        state = self._session.state
+        return state.store.events(state.run)  # those of refreshes are in the store alone
 
     # -- files ---------------------------------------------------------------------------------------------
 

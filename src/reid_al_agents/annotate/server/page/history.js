@@ -9,7 +9,7 @@ import { pager } from "./pager.js";
 import { tile, timeWords } from "./pictures.js";
 
 const PER_PAGE = 40;
-const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more" };
+const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more", import: "more" };
 
 export class History {
   #offset = 0;
@@ -75,7 +75,7 @@ export class History {
 function doneWords(act) {
   if (act.kind === "answer") return t(`answer.${act.answer}`);
   if (act.kind === "describe") return t("history.did_describe", { n: act.count, what: detailWords(act) });
-  return t(`history.did_${act.kind}`, { n: act.count, name: act.name || "–" });
+  return t(`history.did_${act.kind}`, { n: act.count, name: act.name || "–", file: act.file });
 }
 
 function detailWords({ side, time }) {

@@ -8,7 +8,7 @@ import { IdentityPage } from "./identity.js";
 import { IdentityFilters } from "./identity_filters.js";
 import { nameField } from "./name_field.js";
 import { notice } from "./notices.js";
-import { edit, fill, head } from "./page.js";
+import { addLink, edit, fill, head } from "./page.js";
 import { pager } from "./pager.js";
 import { groupWords, thumbnail, tile } from "./pictures.js";
 
@@ -27,6 +27,7 @@ export class Identities {
    */
   constructor(element, session, handlers) {
     this.element = element;
+    this.session = session;
     this.handlers = handlers;
     this.head = h("div");
     this.body = h("div.page-body");
@@ -82,7 +83,7 @@ export class Identities {
     this.#drawUndo();
     const history = h("a.secondary", { href: "#/history", text: t("history.title") });
     const print = button({ class: "secondary", data: { do: "print" }, text: t("identities.print"), on: { click: () => printOut(this.body) } });
-    redraw(this.head, head("identities-title", t("identities.title"), t("identities.text"), history, print, this.undo), this.filters.draw());
+    redraw(this.head, head("identities-title", t("identities.title"), t("identities.text"), addLink(this.session), history, print, this.undo), this.filters.draw());
     return this.#list();
   }
 
