@@ -14,8 +14,6 @@ from reid_al_agents.data import Corrections, DataSettings, ImageSet, load_data
 from reid_al_agents.data.joining import join_images
 from reid_al_agents.data.travel import (
     EARTH_RADIUS,
-    MOST_PAIRS,
-    check_count,
     distance_between,
     one_of_each,
     too_far_apart,
@@ -85,10 +83,11 @@ def test_of_two_sequences_one_pair_is_kept_and_none_within_one():
     assert kept.tolist() == [[0, 2], [2, 4]]
 
 
-def test_too_many_pairs_are_refused():
-    check_count(np.zeros((MOST_PAIRS, 2), dtype=np.int64), 5.0, "csv:table.csv")
-    with pytest.raises(InputError, match=r"csv:table.csv: --max-speed 0.1 makes 100,001 pairs.*higher speed"):
-        check_count(np.zeros((MOST_PAIRS + 1, 2), dtype=np.int64), 0.1, "csv:table.csv")
+def test_too_many_pairs_are_refused(stations, monkeypatch):
+    monkeypatch.setattr("reid_al_agents.data.travel.MOST_PAIRS", 1)
+    assert len(load_data(stations, DataSettings(max_speed=5)).known_different) == 1
+    with pytest.raises(InputError, match=r"--max-speed 0.5 makes 2 pairs.*give a higher speed"):
+        load_data(stations, DataSettings(max_speed=0.5))
 
 
 @pytest.fixture
@@ -126,7 +125,10 @@ def test_a_highest_speed(stations, speed, expected):
     images = load_data(stations, DataSettings(max_speed=speed))
     assert images.known_different.tolist() == expected
     assert images.subset([2, 1, 0]).known_different.tolist() == sorted([2 - j, 2 - i] for i, j in expected)
-    assert "3 of 5 images have coordinates and a time" in images.notes[-1]
+    assert images.notes[-1] == (
+        f"{len(expected)} pairs of images are further apart than {speed:g} km/h allows, and known to differ; "
+        "3 of 5 images have coordinates and a time"
+    )
     known = known_of(images, len(images))
     graph = known(Corrections())
     assert sorted(graph.asked_pairs().tolist()) == expected
@@ -181,3 +183,10 @@ def test_deployments_of_a_camera_trap_package(tmp_path):
     assert images.longitudes.tolist() == [7.4, 8.5]
     assert images.known_different.tolist() == [[0, 1]]
     assert load_data(f"camtrapdp:{tmp_path}", DataSettings(max_speed=300)).known_different.tolist() == []
+
+
+def test_a_speed_for_data_without_coordinates_is_said_to_exclude_nothing(tmp_path):
+    draw(tmp_path / "images" / "a.png", 0, 0)
+    images = load_data(f"folder:{tmp_path / 'images'}", DataSettings(max_speed=5.0))
+    assert images.notes[-1].startswith("0 pairs of images are further apart than 5 km/h allows")
+    assert images.notes[-1].endswith("0 of 1 images have coordinates and a time")

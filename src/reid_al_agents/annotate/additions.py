@@ -93,6 +93,8 @@ class Additions:
             Conflict: Nothing is proposed, or the model is learning.
         """
         with self._lock:
+            if self.state is not None and self.state["state"] == "adding":
+                return  # it was accepted before
             if self.state is None or self.state["state"] != "proposed":
                 raise Conflict("add: nothing is proposed (any more); load the page again")
             with self._refreshing.held_off():

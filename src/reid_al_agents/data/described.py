@@ -113,13 +113,6 @@ def make_set(
         reading.notes.append(
             f"{bad} coordinates cannot be read and are taken as unknown; write degrees such as 47.37, -8.54"
         )
-    speed = reading.settings.max_speed
-    if speed is not None:
-        located = int(np.count_nonzero(~np.isnan(latitudes) & ~np.isnat(times)))
-        reading.notes.append(
-            f"{located} of {len(found)} images have coordinates and a time; those of them that are further "
-            f"apart than {speed:g} km/h allows are known to differ"
-        )
     return ImageSet(
         names=_names([image for image, _ in found]),
         identities=identities,
@@ -136,7 +129,6 @@ def make_set(
         times=None if np.isnat(times).all() else times,
         latitudes=None if np.isnan(latitudes).all() else latitudes,
         longitudes=None if np.isnan(latitudes).all() else longitudes,
-        max_speed=speed,
         tracklets=_tracklets(found, columns, np.where(clocks, times, np.datetime64("NaT")), reading),
         protocol=protocol_of_words(
             f"{title or reading.source}'s own test set",

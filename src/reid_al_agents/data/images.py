@@ -20,7 +20,7 @@ from .decoding import Box
 from .known_pairs import pairs_in_photographs
 from .pixels import FilePixels, MemoryPixels, PixelSource, Progress, WithBlanks
 from .protocol import Protocol
-from .travel import check_count, one_of_each, too_far_apart
+from .travel import note_of_travel, pairs_by_travel
 
 _CACHE_BATCH = 512
 _GONE: dict[str, Any] = {"i": -1, "M": np.datetime64("NaT", "s"), "U": "", "f": np.nan}  # by kind of column
@@ -119,7 +119,6 @@ class ImageSet:
         times: ArrayLike | None = None,
         latitudes: ArrayLike | None = None,
         longitudes: ArrayLike | None = None,
-        max_speed: float | None = None,
         protocol: Protocol | None = None,
         notes: Sequence[str] = (),
     ) -> None:
@@ -139,7 +138,7 @@ class ImageSet:
         )
         self.boxes = tuple(boxes) if boxes is not None and any(boxes) else None
         self.source, self.protocol, self.notes = source, protocol, tuple(notes)
-        self.max_speed = max_speed
+        self.max_speed: float | None = None
         self.identity_names = _names(identity_names)
         self.camera_names = _names(camera_names)
         self.side_names = _names(side_names)
@@ -203,13 +202,7 @@ class ImageSet:
         Raises:
             InputError: There are more such pairs than can be kept.
         """
-        if self.max_speed is None or self.latitudes is None or self.longitudes is None or self.times is None:
-            return np.empty((0, 2), dtype=np.int64)
-        pairs = too_far_apart(self.latitudes, self.longitudes, self.times, self.max_speed)
-        ours, theirs = self.identities[pairs].T
-        pairs = one_of_each(pairs[(ours != theirs) | (ours < 0)], self.tracklets)
-        check_count(pairs, self.max_speed, self.source)
-        return pairs
+        return pairs_by_travel(self)
 
     def subset(self, indices: ArrayLike) -> ImageSet:
         """Choose some of the images.
@@ -314,6 +307,19 @@ class ImageSet:
         if corrections.times:
             other._set_columns(times=correct_times(self.times, len(self), corrections.times))
         return other
+
+    def with_max_speed(self, speed: float) -> ImageSet:
+        """The same images, of which those further apart than a speed allows are known to differ; with a note.
+
+        Args:
+            speed: See ``max_speed``.
+
+        Raises:
+            InputError: As :attr:`too_far_apart`.
+        """
+        limited = copy(self)
+        limited.max_speed = speed
+        return limited.with_notes(note_of_travel(limited, speed))
 
     def with_notes(self, *notes: str) -> ImageSet:
         """The same images with more notes."""

@@ -52,7 +52,7 @@ def join_images(first: ImageSet, more: Parts) -> ImageSet:
     cameras, camera_names = _numbers(sets, "cameras", "camera_names")
     sides, side_names = _numbers(sets, "sides", "side_names")
     places, place_names = _numbers(sets, "places", "place_names")
-    return ImageSet(
+    joined = ImageSet(
         names=unique_names([prefix + name for prefix, images in parts for name in images.names.tolist()]),
         identities=identities,
         cameras=cameras,
@@ -69,10 +69,11 @@ def join_images(first: ImageSet, more: Parts) -> ImageSet:
         times=_filled(sets, "times", np.datetime64("NaT", "s")),
         latitudes=_filled(sets, "latitudes", np.nan),
         longitudes=_filled(sets, "longitudes", np.nan),
-        max_speed=first.max_speed,
         protocol=None if first.protocol is None else _extended(first.protocol, sum(map(len, sets))),
         notes=first.notes,
     )
+    joined.max_speed = first.max_speed
+    return joined
 
 
 def image_keys(images: ImageSet) -> list[Key]:

@@ -1,11 +1,16 @@
-"""Images too far apart for the time between them: nobody travels as fast, so they show two individuals."""
+"""Images too far apart for the time between them: no individual travels as fast, so they show two."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
+
+if TYPE_CHECKING:
+    from .images import ImageSet
 
 EARTH_RADIUS = 6371.0088
 """Mean radius of the Earth in kilometres (Moritz, Geodetic Reference System 1980)."""
@@ -84,17 +89,32 @@ def one_of_each(pairs: NDArray[np.int64], tracklets: NDArray[np.int64] | None) -
     return np.asarray(pairs[kept][keys[kept, 0] != keys[kept, 1]])
 
 
-def check_count(pairs: NDArray[np.int64], speed: float, source: str) -> None:
-    """Raise if more pairs are known to differ than a session can hold.
-
-    Raises:
-        InputError: There are more than :data:`MOST_PAIRS`.
-    """
+def pairs_by_travel(images: ImageSet) -> NDArray[np.int64]:
+    """See :attr:`.ImageSet.too_far_apart`."""
+    speed, times = images.max_speed, images.times
+    if speed is None or times is None or images.latitudes is None or images.longitudes is None:
+        return np.empty((0, 2), dtype=np.int64)
+    pairs = too_far_apart(images.latitudes, images.longitudes, times, speed)
+    ours, theirs = images.identities[pairs].T
+    pairs = one_of_each(pairs[(ours != theirs) | (ours < 0)], images.tracklets)
     if len(pairs) > MOST_PAIRS:
         raise InputError(
-            f"{source}: --max-speed {speed:g} makes {len(pairs):,} pairs of images known to differ, more "
-            f"than the {MOST_PAIRS:,} that can be kept; give a higher speed, or join images by --sequence-gap"
+            f"{images.source}: --max-speed {speed:g} makes {len(pairs):,} pairs of images known to differ, "
+            f"more than the {MOST_PAIRS:,} that can be kept; give a higher speed, or join images by "
+            "--sequence-gap"
         )
+    return pairs
+
+
+def note_of_travel(images: ImageSet, speed: float) -> str:
+    """How many pairs a highest speed excludes, and of how many images it can."""
+    located = 0
+    if images.latitudes is not None and images.times is not None:
+        located = int(np.count_nonzero(~np.isnan(images.latitudes) & ~np.isnat(images.times)))
+    return (
+        f"{len(images.too_far_apart):,} pairs of images are further apart than {speed:g} km/h allows, and "
+        f"known to differ; {located} of {len(images)} images have coordinates and a time"
+    )
 
 
 def _on_unit_sphere(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.float64]:

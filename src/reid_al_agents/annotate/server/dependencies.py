@@ -27,18 +27,19 @@ async def _verified_annotator(request: Request, annotator: Annotated[str, Depend
     return annotator
 
 
-async def _reader(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
+def _check_may_add(request: Request, annotator: str) -> str:
     access: Access = request.app.state.access
     if not access.may_add(annotator):
         raise HTTPException(403, "only the first of --annotators may add to the session")
     return annotator
+
+
+async def _reader(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
+    return _check_may_add(request, annotator)
 
 
 async def _adder(request: Request, annotator: Annotated[str, Depends(_verified_annotator)]) -> str:
-    access: Access = request.app.state.access
-    if not access.may_add(annotator):
-        raise HTTPException(403, "only the first of --annotators may add to the session")
-    return annotator
+    return _check_may_add(request, annotator)
 
 
 Annotator: TypeAlias = Annotated[str, Depends(_annotator)]

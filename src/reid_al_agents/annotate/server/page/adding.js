@@ -28,7 +28,7 @@ export class Adding {
 
   show() {
     const back = h("a.secondary", { href: "#/progress", text: t("nav.progress") });
-    redraw(this.head, head("add-title", t("add.title"), t("add.text"), back));
+    redraw(this.head, head("add-title", t("nav.add"), t("add.text"), back));
     if (!this.session.may_add) return redraw(this.body, h("div.empty", {}, h("h2", { text: t("add.not_allowed") })));
     redraw(this.body, this.#importCard(), this.#pictureCard());
     return this.#look();
@@ -108,7 +108,9 @@ export class Adding {
       const id = await upload(files, (done, total) => this.pictures.replaceChildren(bar(t("add.sending"), done, total)));
       this.#draw(await post("/api/additions", { key: newKey(), upload: id }));
     } catch (error) {
-      this.pictures.replaceChildren(refusal(error));
+      const now = error.status === 0 ? await get("/api/additions").catch(() => null) : null; // the reply alone may be lost
+      if (now?.addition) this.#draw(now);
+      else this.pictures.replaceChildren(refusal(error));
     }
   }
 
