@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ def test_accepted_images_join_the_open_session(begun):
         offer(anna, additions, week_two(begun))
         assert accept(anna, additions).status_code == 200
         assert anna.get("/api/additions").json() == {"addition": None, "found": None}
+        assert accept(anna, additions).status_code == 409
         assert anna.get("/api/status").json()["images"] == 30
         groups = state.beliefs.constraints.groups()
         assert (groups[:24].tolist(), dict(state.beliefs.names), state.beliefs.answers) == before
@@ -238,6 +240,51 @@ def test_a_model_that_was_refreshed_meanwhile_gives_the_features(begun):
     assert features.shape[0] == 30
     with reopened(begun) as opened:
         np.testing.assert_array_equal(opened.session.state.features.features, features)
+
+
+def test_annotators_go_on_while_images_join(begun):
+    with reopened(begun) as opened:
+        anna, additions = page_of(opened)
+        offer(anna, additions, week_two(begun))
+        failures, done = [], threading.Event()
+
+        def answer(who):
+            try:
+                while not done.is_set():
+                    for question in opened.session.questions(who, 2).questions:
+                        same = ALL[question.query] == ALL[question.candidate]
+                        key = f"{who}-{question.id}"
+                        opened.session.answer(who, question.id, "same" if same else "different", key)
+                    opened.session.identities()
+            except Exception as error:  # it would be lost in its thread
+                failures.append(error)
+
+        people = [threading.Thread(target=answer, args=(who,)) for who in ("ben", "cleo")]
+        for person in people:
+            person.start()
+        accept(anna, additions)
+        done.set()
+        for person in people:
+            person.join()
+        assert failures == []
+        assert opened.session.planner.failure is None
+        assert len(opened.session.identities().labels) == 30
+        asked = anna_answers(opened, 30, ALL)
+        answered = opened.session.state.beliefs.answers
+        assert answered >= 12 + len(asked)
+
+
+@pytest.mark.slow  # the refresh runs in a process that imports torch
+def test_the_model_learns_from_the_images_that_joined(begun):
+    with reopened(begun) as opened:
+        anna, additions = page_of(opened)
+        offer(anna, additions, week_two(begun))
+        accept(anna, additions)
+        anna_answers(opened, 10, ALL)
+        opened.refreshing.start()
+        opened.refreshing.wait()
+        assert opened.refreshing.state is None
+        assert (opened.session.state.round, len(opened.session.state.features)) == (1, 30)
 
 
 def test_a_failure_after_they_joined_does_not_delete_them(begun, monkeypatch):
