@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reid_al_agents.annotate.known_data import believe_data
 from reid_al_agents.annotate.messages import Conflict, Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
-from reid_al_agents.annotate.refreshes import Refreshes
+from reid_al_agents.annotate.refreshes import Refreshes, available_cores
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.data import DataSettings
 from reid_al_agents.files import make_folder
@@ -142,7 +142,6 @@ class Additions:
         self._thread.start()
 
     def _run(self, work: Callable[[], None]) -> None:
-        _lower_priority()
         try:
             work()
         except _StoppedError:
@@ -161,6 +160,7 @@ class Additions:
         self.state = {"state": state, "what": "", "done": 0, "total": 0, "message": message}
 
     def _prepare(self) -> None:
+        _lower_priority()  # not while images join: annotators wait for that
         folder = self._refreshing.folder
         self._offered = Offered(
             folder,
@@ -240,7 +240,10 @@ class Additions:
 
 
 def _lower_priority() -> None:
-    """Let the page go first: on Linux a thread has a priority of its own, which its own threads inherit."""
+    """Let the page go first: leave it a core, and on Linux, where threads have priorities, take a low one."""
+    import torch
+
+    torch.set_num_threads(max(1, available_cores() - 1))
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

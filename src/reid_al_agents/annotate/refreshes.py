@@ -294,5 +294,9 @@ def _no_display() -> AbstractContextManager[Progress]:
 
 def _environment() -> dict[str, str]:
     """One thread fewer than there are cores, so that the page answers at once beside it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return {"OMP_NUM_THREADS": str(max(1, cores - 1)), **os.environ}
+    return {"OMP_NUM_THREADS": str(max(1, available_cores() - 1)), **os.environ}
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2

@@ -124,6 +124,7 @@ class Offered:
         self._offer = Offer(folder, kept.settings, data, reading)
         self._offer.check_sound(progress)
         self.pool = self._offer.grown()
+        self._made: tuple[int, NDArray[np.float32]] | None = None  # features, and of which model
 
     @property
     def new(self) -> tuple[int, ...]:
@@ -131,14 +132,19 @@ class Offered:
         return tuple(range(len(self.pool) - len(self._offer.new), len(self.pool)))
 
     def features(self, events: Sequence[Event]) -> NDArray[np.float32]:
-        """Features of the pool that has grown, (N, D), under the last model; those stored are not made again.
+        """Features of the pool that has grown, (N, D), under the last model; made once for each model.
 
         Args:
             events: What the log holds.
         """
-        return _features(
-            self._folder, self._kept.settings, self.pool, events, self._file, self._device, self._progress
-        )
+        refreshes = sum(event.kind == "refresh" for event in events)
+        if self._made is None or self._made[0] != refreshes:
+            config = self._kept.settings
+            found = _features(
+                self._folder, config, self.pool, refreshes, self._file, self._device, self._progress
+            )
+            self._made = refreshes, found
+        return self._made[1]
 
     def propose(self, events: Sequence[Event]) -> Addition:
         """What is proposed for the new images; nothing is taken in.
@@ -183,14 +189,13 @@ def _features(
     folder: Folder,
     config: RunConfig,
     pool: ImageSet,
-    events: Sequence[Event],
+    refreshes: int,
     file: str | None,
     device: str,
     progress: Progress | None,
 ) -> NDArray[np.float32]:
     """Features of the pool that has grown, (N, D); stored, those of before as they were."""
     if config.features is None or file is None:
-        refreshes = sum(event.kind == "refresh" for event in events)
         return pool_features(folder, pool, config, refreshes, device=device, progress=progress)
     from reid_al_agents.vision.own_features import read_features
 
