@@ -64,13 +64,18 @@ def features_of(images: ImageSet, noise: float = 0.09) -> FeatureSet:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, *, access: Access | None = None, noun: str = "person", images: ImageSet | None = None
+    folder: Path,
+    *,
+    access: Access | None = None,
+    noun: str = "person",
+    images: ImageSet | None = None,
+    seen: ImageSet | None = None,
 ) -> Iterator[tuple[OpenSession, str]]:
-    """A session and its address."""
+    """A session and its address; ``seen`` are the images as the data describe them, if otherwise."""
     images = people() if images is None else images
     features = features_of(images)
     np.savez(folder / "features.npz", features=features.features)
-    with opened(folder, features, noun=noun, images=images) as made:
+    with opened(folder, features, noun=noun, images=images if seen is None else seen) as made:
         made.pictures = Pictures(images, SIZE)
         made.session.questions("warm-up", 0)
         app = create_app(

@@ -15,9 +15,10 @@ if CHROMIUM is None:
     pytest.skip("chromium is not installed", allow_module_level=True)
 
 from axe_core import axe_source, broken_rules  # noqa: E402
-from page_server import people, sequences, serving  # noqa: E402
+from page_server import SIZE, people, sequences, serving  # noqa: E402
 
 from reid_al_agents.annotate.server.serving import make_access  # noqa: E402
+from reid_al_agents.data import ImageSet  # noqa: E402
 from reid_al_agents.log.events import Event  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -284,6 +285,43 @@ def test_pictures_are_filtered_by_a_side_that_was_corrected(page, world):
     page.wait_for_selector(".sheet")
     page.select_option("select[data-name=side]", label="right")
     expect(page.locator(".sheet > li")).to_have_count(1)
+
+
+def located(images):
+    """The same images, two of each camera's a minute apart, the cameras a degree of longitude apart."""
+    minutes = np.arange(len(images)).astype("m8[m]")
+    found = ImageSet(
+        images.names,
+        images.identities,
+        images.cameras,
+        source=images.source,
+        pixels=images.read(range(len(images)), SIZE),
+        latitudes=np.zeros(len(images)),
+        longitudes=images.cameras.astype(float),
+        times=np.datetime64("2026-01-31T08:00:00") + minutes,
+    )
+    return found.identified(np.full(len(images), -1), ()).with_max_speed(60)
+
+
+def test_a_highest_speed_excludes_pairs_and_is_told(browser, tmp_path):
+    images = people()
+    with serving(tmp_path, images=images, seen=located(images)) as (world, url):
+        context = browser.new_context(**DESK)
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector(".pane-picture img")
+        page.keyboard.press("w")
+        why = page.locator("#why")
+        expect(why).to_contain_text("Pictures further apart than 60 km/h allows are known to differ.")
+        expect(why).to_contain_text("Between the two")
+        state = world.session.state
+        excluded = state.images.too_far_apart
+        assert len(excluded) > 100
+        assert all(state.beliefs.constraints.relation(i, j) == -1 for i, j in excluded.tolist())
+        asked = {tuple(sorted((q.query, q.candidate))) for q in world.session.questions("me", 20).questions}
+        assert len(asked) > 5
+        assert not asked & set(map(tuple, excluded.tolist()))
+        context.close()
 
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
