@@ -104,6 +104,10 @@ def test_an_import_is_one_act_of_whoever_imported_it(world, anna):
     assert reply.status_code == 200
     assert told(world) == []
     assert anna.get("/api/history").json()["items"][0]["taken_back_by"] == "anna"
+    for _ in range(2):  # it can come again, once
+        again = uploaded(anna, "pairs.csv", pairs((0, 1, "same"), (2, 3, "different")))
+        anna.post("/api/imports", {"key": key_(), "upload": again})
+        assert [event.answer for event in told(world)] == ["same", "different"]
 
 
 def test_a_request_that_is_sent_again_counts_once(world, anna):

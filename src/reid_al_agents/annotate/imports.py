@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reid_al_agents.annotate.messages import Conflict, Json
 from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.annotate.state import State
 from reid_al_agents.log.events import ABOUT_A_PAIR, Event
 from reid_al_env import InputError
 
@@ -57,8 +58,23 @@ def read_file(session: AnnotationSession, path: Path) -> Importable:
     state = session.state
     events = read_import(path, state.features.names, run=state.run, trust=state.settings.trust)
     with state.lock:
-        new = [event for event in events if event.key not in state.keys]
+        fresh = [(event, _key(state, event)) for event in events]
+    new = (event if key == event.key else replace(event, key=key) for event, key in fresh if key is not None)
     return Importable(path.name, tuple(events), tuple(new))
+
+
+def _key(state: State, event: Event) -> str | None:
+    """The key to store an event under; ``None`` where it counts already.
+
+    What came by the page and was taken back as a whole can come again, under a key of its own.
+    """
+    number, key = 1, event.key
+    while (stored := state.keys.get(key)) is not None:
+        if stored.id in state.beliefs.events or "by" not in stored.payload:
+            return None
+        number += 1
+        key = f"{event.key}#{number}"
+    return key
 
 
 def import_file(session: AnnotationSession, path: Path) -> int:
@@ -70,7 +86,7 @@ def import_file(session: AnnotationSession, path: Path) -> int:
     Raises:
         InputError: Something in it cannot be used; nothing is taken in.
     """
-    return session.take_in(read_file(session, path).events)
+    return session.take_in(read_file(session, path).new)
 
 
 def read_upload(session: AnnotationSession, files: Sequence[Path]) -> Importable:
