@@ -205,6 +205,7 @@ def test_damaged_images_are_named_and_files_without_images_are_refused(begun):
         anna, additions = page_of(opened)
         now = offer(anna, additions, images)
         assert (now["found"]["new"], now["found"]["damaged"]) == (6, ["week2/torn.png"])
+        assert now["found"]["others"] == 1
         anna.post("/api/additions/discard", {"key": key_()})
         (begun / "texts").mkdir()
         (begun / "texts" / "notes.txt").write_text("no image")

@@ -150,6 +150,13 @@ def test_a_correction_is_attributed_listed_and_taken_back(store):
     assert engine_of(again).visual.sides is None
 
 
+def test_a_refreshed_model_compares_by_corrected_sides(store):
+    live = made_session(store, images=drawn(pool()))
+    live.acts.describe("anna", "left-0001", [3, 5], side="left")
+    live.adopt(pool(seed=1), 1)
+    assert live.planner.engine.visual.sides.sides[[3, 4, 5]].tolist() == [0, -1, 0]
+
+
 def test_the_same_request_counts_once(store):
     live = made_session(store, images=drawn(pool()))
     first = live.acts.describe("anna", "left-0001", [3], side="left")

@@ -110,6 +110,25 @@ def test_an_import_is_one_act_of_whoever_imported_it(world, anna):
         assert [event.answer for event in told(world)] == ["same", "different"]
 
 
+def test_going_back_takes_back_what_one_imported_since(world, anna):
+    anna.post("/api/images/describe", {"key": key_(), "images": [1], "side": "left"})
+    upload = uploaded(anna, "pairs.csv", pairs((0, 1, "same")))
+    anna.post("/api/imports", {"key": key_(), "upload": upload})
+    anna.post("/api/images/describe", {"key": key_(), "images": [2], "side": "left"})
+    items = anna.get("/api/history").json()["items"]
+    assert [act["kind"] for act in items] == ["describe", "import", "describe"]
+    body = {"key": key_(), "back_to": items[1]["id"]}
+    for _ in range(2):  # the reply may be lost
+        assert anna.post("/api/undo", body).status_code == 200
+        assert [event.payload["images"] for event in told(world)] == [[1]]
+    upload = uploaded(anna, "pairs.csv", pairs((0, 1, "same")))
+    anna.post("/api/imports", {"key": key_(), "upload": upload})
+    alone = {"key": key_(), "back_to": anna.get("/api/history").json()["items"][0]["id"]}
+    for _ in range(2):
+        assert anna.post("/api/undo", alone).status_code == 200
+        assert len(told(world)) == 1
+
+
 def test_a_request_that_is_sent_again_counts_once(world, anna):
     upload = uploaded(anna, "pairs.csv", pairs((0, 1, "same")))
     body = {"key": key_(), "upload": upload}

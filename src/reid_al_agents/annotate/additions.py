@@ -50,6 +50,7 @@ class Additions:
     Attributes:
         state: ``state`` is ``reading``, ``proposed``, ``adding`` or ``failed``, with the progress of the
             first and third and the message of the last; ``None`` where there are no new images.
+        others: Number of files sent that are no images.
         version: Changes with each set of images, so that browsers do not show those of an earlier one.
         found: What is proposed; ``None`` before it is known.
         pictures: The pool with the new images behind, to be shown with the proposals; likewise.
@@ -61,7 +62,7 @@ class Additions:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._name, self.version = "", ""
+        self._name, self.version, self.others = "", "", 0
         self._joined = False  # from here on the images are the session's
         self._offered: Offered | None = None
         self.state: Json | None = None
@@ -170,7 +171,11 @@ class Additions:
             device=self._refreshing.device,
             progress=self._report,
         )
-        self.found = self._offered.propose(self._events())
+        found = self._offered.propose(self._events())
+        images = (found.new, found.known, found.removed, found.scored, found.damaged)
+        files = sum(path.is_file() for path in (self._place / self._name).rglob("*"))
+        self.others = files - sum(map(len, images))
+        self.found = found
         self.pictures = self._shown.of(self._offered.pool)
         self._say("proposed")
 

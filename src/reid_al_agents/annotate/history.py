@@ -78,7 +78,7 @@ class History:
         ]
 
     def undo(self, annotator: str, key: str, back_to: int | None = None) -> Undone:
-        """Take back the annotator's latest act that still counts, or all from one of their events on.
+        """Take back the annotator's latest act that still counts, or all from one event on, imports included.
 
         Args:
             annotator: The annotator.
@@ -97,16 +97,21 @@ class History:
                 for event in state.beliefs.events.values()
                 if event.annotator == annotator and event.kind in UNDOABLE and "by" not in event.payload
             ]
+            imported: list[Event] = []
             if back_to is not None:
                 mine = [event for event in mine if event.id >= back_to]
+                since = (event for event in state.beliefs.events.values() if event.id >= back_to)
+                imported = [event for event in since if event.payload.get("by") == annotator]
             elif mine:
                 mine = [event for event in mine if _act_of(event) == _act_of(mine[-1])]
-            if not mine:
+            if not mine and not imported:
                 raise Conflict("undo: there is nothing to take back")
             self._take_back("undo", annotator, key, mine[::-1])
+            self._take_back("retract", annotator, f"{key}.i" if mine else key, imported[::-1])
             for event in reversed(mine[1:]):
                 self._ask_again(event, annotator)
-            return Undone(mine[0], self._ask_again(mine[0], annotator), len(mine))
+            first = (mine or imported)[0]
+            return Undone(first, self._ask_again(first, annotator), len(mine) + len(imported))
 
     def retract(self, annotator: str, key: str, event: int) -> Event:
         """Take back an act of any annotator by one of its events; it stays in the log but no longer counts.
@@ -144,7 +149,7 @@ class History:
         state = self._state
         before = state.keys[key]
         taken = next((event for event in state.keys.values() if event.id == before.target), None)
-        if before.kind != "undo" or before.annotator != annotator or taken is None:
+        if before.kind not in TAKING_BACK or before.annotator != annotator or taken is None:
             raise Conflict(f"key {key!r}: was used for something else; make a new one")
         record = None if taken.question is None else state.store.question(taken.question)
         return Undone(taken, record, 1)

@@ -36,6 +36,7 @@ class AdditionResponses:
             "removed": len(found.removed),
             "scored": len(found.scored),
             "damaged": list(found.damaged),
+            "others": self._additions.others,
             "counts": {kind: kinds.count(kind) for kind in KINDS},
             "proposals": [self._proposal(each) for each in found.proposals[:_MOST]],
         }

@@ -3,7 +3,7 @@
 import { get, newKey, post } from "./api.js";
 import { card } from "./cards.js";
 import { button, h, redraw } from "./dom.js";
-import { number, percent, t } from "./i18n.js";
+import { hasWords, number, percent, t } from "./i18n.js";
 import { errorWords, notice } from "./notices.js";
 import { edit, head } from "./page.js";
 import { tile } from "./pictures.js";
@@ -126,7 +126,8 @@ export class Adding {
   #draw({ addition, found }) {
     const busy = addition?.state === "reading" || addition?.state === "adding";
     if (busy) {
-      const what = t(`add.${addition.state}`, { what: t(`add.stage_${addition.what.replace(" ", "_")}`) });
+      const stage = `add.stage_${addition.what.replaceAll(" ", "_")}`;
+      const what = t(`add.${addition.state}`, { what: t(hasWords(stage) ? stage : "add.stage_start") });
       this.pictures.replaceChildren(bar(what, addition.done, addition.total));
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => !this.element.hidden && this.#look(), LOOK_AGAIN);
@@ -151,7 +152,7 @@ export class Adding {
   }
 
   #proposals(found, message) {
-    const left = ["known", "removed", "scored"].filter((name) => found[name]).map((name) => h("li", { text: t(`add.left_${name}`, { n: found[name] }) }));
+    const left = ["known", "removed", "scored", "others"].filter((name) => found[name]).map((name) => h("li", { text: t(`add.left_${name}`, { n: found[name] }) }));
     if (found.damaged.length) left.push(h("li", { text: t("add.left_damaged", { n: found.damaged.length, names: found.damaged.slice(0, 5).join(", ") }) }));
     const accept = button({ class: "primary", data: { do: "accept" }, text: t("add.accept", { n: found.new }), on: { click: () => this.#change("accept") } });
     const no = button({ class: "secondary", data: { do: "discard" }, text: t(found.new ? "add.discard" : "shell.close"), on: { click: () => this.#change("discard") } });
