@@ -55,8 +55,8 @@ def page_of(opened):
     return Browser(app), inner.state.additions
 
 
-def week_two(folder, name="week2"):
-    for number in (10, 11):
+def week_two(folder, name="week2", numbers=(10, 11)):
+    for number in numbers:
         for identity in (0, 1, 7):
             draw(folder / name / f"{number}_{identity}.png", identity, number)
     return folder / name
@@ -165,6 +165,24 @@ def test_a_session_that_is_moved_keeps_its_images(begun):
         page_of(opened)
         assert not opened.pictures.images.gone.any()
         assert len(opened.pictures.images) == 30
+
+
+def test_images_that_joined_are_never_deleted(begun):
+    """Not even where the file that says that they joined is an older one, as after a backup was put back."""
+    with reopened(begun) as opened:
+        anna, additions = page_of(opened)
+        offer(anna, additions, week_two(begun))
+        accept(anna, additions)
+        offer(anna, additions, week_two(begun, "week3", (20, 21)), prefix="week3/")
+    assert sorted(each.name for each in (begun / "out" / "uploaded").iterdir()) == [
+        "week2", "week3", "week3.pending",
+    ]  # fmt: skip
+    (begun / "out" / "changes.json").unlink()
+    with reopened(begun) as opened:
+        page_of(opened)
+        assert len(opened.session.state.features) == 24
+        assert [each.name for each in (begun / "out" / "uploaded").iterdir()] == ["week2"]
+        assert len(list((begun / "out" / "uploaded" / "week2").iterdir())) == 6
 
 
 def test_what_the_session_has_already_is_not_added_again(begun):

@@ -30,6 +30,7 @@ from reid_al_env import FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
 _NICE = 10
+_PENDING = ".pending"
 
 
 class _StoppedError(Exception):
@@ -196,6 +197,7 @@ class Additions:
         pool = offered.pool
         offered.take_in(self._events())
         self._joined = True
+        self._mark(self._name).unlink(missing_ok=True)
         self._shown.grow(pool)
         made = FeatureSet(features, pool.identities, pool.cameras, pool.names, source=pool.source)
         self._session.grow(made, pool)
@@ -218,11 +220,12 @@ class Additions:
         source = inside[0] if len(inside) == 1 and inside[0].is_dir() else files
         word = "added" if source is files else re.sub(r"[^\w .-]", "_", source.name).strip(". ") or "added"
         number, name = 1, word
-        while (self._place / name).exists():
+        while (self._place / name).exists() or self._mark(name).exists():
             number += 1
             name = f"{word}-{number}"
         try:
             make_folder(self._place)
+            self._mark(name).touch()
             shutil.move(source, self._place / name)
         except OSError as error:
             raise InputError(f"{self._place}: cannot be written ({error.strerror}); make room") from error
@@ -230,18 +233,28 @@ class Additions:
 
     def _forget(self) -> None:
         if self._name and not self._joined:
-            shutil.rmtree(self._place / self._name, ignore_errors=True)
+            self._delete(self._name)
         self._offered = self.found = self.pictures = None
         self.state = None
 
     def _delete_leftovers(self) -> None:
-        """Delete images that an earlier process left and that never joined."""
-        if not self._place.is_dir():
-            return
-        kept = {source.data.partition(":")[2] for source in self._refreshing.folder.pool_changes().sources}
-        for each in self._place.iterdir():
-            if each.name not in kept:
-                shutil.rmtree(each, ignore_errors=True)
+        """Delete images that an earlier process left and that never joined, and no others."""
+        marks = list(self._place.glob(f"*{_PENDING}"))
+        kept = {source.data for source in self._refreshing.folder.pool_changes().sources} if marks else set()
+        for mark in marks:
+            name = mark.name.removesuffix(_PENDING)
+            if f"{UPLOADED}:{name}" in kept:
+                mark.unlink(missing_ok=True)
+            else:
+                self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        shutil.rmtree(self._place / name, ignore_errors=True)
+        self._mark(name).unlink(missing_ok=True)
+
+    def _mark(self, name: str) -> Path:
+        """The file beside a folder of images that says that they have not joined."""
+        return self._place / f"{name}{_PENDING}"
 
 
 def _lower_priority() -> None:
