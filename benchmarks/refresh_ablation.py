@@ -47,7 +47,7 @@ from reid_al_agents.identities import Identities
 from reid_al_agents.training.cluster.clusters import Clustering, Clusters, constrained_clusters
 from reid_al_agents.training.cluster.objective import train_on_clusters
 from reid_al_agents.training.cluster.settings import ClusterSettings
-from reid_al_agents.training.pool import known_beforehand
+from reid_al_agents.training.pool import known_of
 from reid_al_agents.vision import embed, load_weights
 from reid_al_agents.workspace.assembly import load_model
 from reid_al_agents.workspace.folder import Folder
@@ -118,7 +118,7 @@ class World:
         self._grouped_by = place.start if grouped_by == "start" else place.weights
         events, pool = logged_events(folder, answers), self._pool
         beliefs = Beliefs.replay(
-            lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded),
+            known_of(pool.images, len(pool)),
             events,
             config.grouping().error_rate,
         )

@@ -148,6 +148,7 @@ class AnnotateMock:
             "candidate_group": self.group_of(candidate),
             "probability": round(0.35 + 0.1 * place, 2),
             "alike": {"shared": 0.31, "place": 4},
+            "travel": None,
         }
         self.known[question["id"]] = question
         return question
@@ -199,6 +200,8 @@ class AnnotateMock:
             "sides": [],
             "dated": True,
             "filters": ["side"],
+            "max_speed": None,
+            "may_add": True,
         }
 
     def status(self) -> dict:
@@ -228,7 +231,7 @@ class AnnotateMock:
             return reply
         rows: list[dict] = []
         for question in reply.pop("questions"):
-            names = ("id", "kind", "candidate", "candidate_group", "probability", "alike")
+            names = ("id", "kind", "candidate", "candidate_group", "probability", "alike", "travel")
             item = {key: question[key] for key in names}
             if not rows or rows[-1]["query"]["id"] != question["query"]["id"] or len(rows[-1]["items"]) == 5:
                 head = {key: question[key] for key in ("query", "query_group")}
@@ -429,6 +432,7 @@ class AnnotateMock:
             "/api/session": self.session,
             "/api/status": self.status,
             "/api/progress": self.progress,
+            "/api/additions": lambda: {"addition": None, "found": None},
             "/api/contradictions": lambda: {"items": self.contradictions},
             "/api/identities": lambda: self.identities(
                 int(query["offset"]), int(query["limit"]), query["sort"]

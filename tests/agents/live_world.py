@@ -45,7 +45,7 @@ def drawn(features):
 
 
 def session(
-    store, features=None, *, executor=None, clock=None, seed=0, grouping=None, known=None, **settings
+    store, features=None, *, executor=None, clock=None, seed=0, grouping=None, images=None, **settings
 ):
     features = pool() if features is None else features
     more = {} if clock is None else {"clock": clock}
@@ -59,7 +59,7 @@ def session(
         executor=executor,
         seed=seed,
         grouping=grouping,
-        known=known,
+        images=images,
         **more,
     )
 

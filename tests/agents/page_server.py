@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import uvicorn
 from live_world import opened
+from starlette.types import ASGIApp
 
 from reid_al_agents.annotate.begin import OpenSession
 from reid_al_agents.annotate.pictures import Pictures
@@ -21,7 +22,6 @@ from reid_al_agents.annotate.server.rate_limit import RateLimit
 from reid_al_agents.annotate.server.serving import free_port
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.synthetic import DOMAINS, render_pedestrians
-from reid_al_agents.training.pool import known_beforehand
 from reid_al_env import FeatureSet
 
 SIZE = (192, 96)
@@ -64,14 +64,18 @@ def features_of(images: ImageSet, noise: float = 0.09) -> FeatureSet:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, *, access: Access | None = None, noun: str = "person", images: ImageSet | None = None
+    folder: Path,
+    *,
+    access: Access | None = None,
+    noun: str = "person",
+    images: ImageSet | None = None,
+    seen: ImageSet | None = None,
 ) -> Iterator[tuple[OpenSession, str]]:
-    """A session and its address."""
+    """A session and its address; ``seen`` are the images as the data describe them, if otherwise."""
     images = people() if images is None else images
     features = features_of(images)
     np.savez(folder / "features.npz", features=features.features)
-    known = lambda excluded: known_beforehand(len(images), images.tracklets, excluded)  # noqa: E731
-    with opened(folder, features, noun=noun, known=known) as made:
+    with opened(folder, features, noun=noun, images=images if seen is None else seen) as made:
         made.pictures = Pictures(images, SIZE)
         made.session.questions("warm-up", 0)
         app = create_app(
@@ -82,14 +86,21 @@ def serving(
             data="test pool",
             limit=RateLimit(1e6, 1e6),
         )
-        port = free_port("127.0.0.1", 0)
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield made, f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
+        with serving_app(app) as url:
+            yield made, url
+
+
+@contextlib.contextmanager
+def serving_app(app: ASGIApp) -> Iterator[str]:
+    """An application at an address."""
+    port = free_port("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -97,6 +97,7 @@ STATES = {
     "progress": research,
     "identities": picked,
     "one identity": view("identities/g0", ".images"),
+    "adding": view("add", "#view-add .card"),
     "help": lambda page: page.keyboard.press("?"),
     "six pictures": row,
 }

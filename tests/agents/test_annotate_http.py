@@ -44,7 +44,7 @@ def test_a_session_by_the_page_of_the_contract(world, app):
     first = questions(anna)
     assert len(first) == 4
     named = ("id", "kind", "query", "candidate", "query_group", "candidate_group", "probability", "alike")
-    assert set(first[0]) == set(named)
+    assert set(first[0]) == {*named, "travel"}
     have = [question["id"] for question in first[1:]]
     done = anna.answer(first[0]["id"], right(world, first[0]), want=4, have=have, seconds=1.5).json()
     assert done["counted"]

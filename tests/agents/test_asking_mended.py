@@ -133,9 +133,9 @@ def tracked(store, features, audit=0.05):
     """A session in which images of one identity at one camera are of one tracklet."""
     tracklets = np.unique(features.identities * 100 + features.cameras, return_inverse=True)[1]
 
-    def known(excluded):
+    def known(corrections):
         graph, labels = ConstraintGraph(len(features)), tracklets.copy()
-        labels[list(excluded)] = -1
+        labels[list(corrections.unusable)] = -1
         graph.link_groups(labels, 3.0)
         return graph
 

@@ -339,6 +339,24 @@ def test_effective_is_what_a_replay_by_hand_gives(
     assert store.events(run) == log
 
 
+def test_many_are_taken_back_as_one_by_one(store: EventStore) -> None:
+    run = event().run
+    store.append_many(event(n, key=f"k{n}") for n in range(1000))
+    log = store.events(run)
+    back = [Event(f"u{n}", run, "retract", "ben", 1.0, target=log[n].id) for n in range(900)]
+    assert store.append_many(back[:850]) == 850
+    assert store.append_many(back) == 50  # those of before are known by their keys
+    assert counting(store.events(run)) == log[900:]
+    twice = [replace(back[0], key=f"again{n}", target=log[950].id) for n in range(2)]
+    with pytest.raises(NothingToUndo, match="taken back before"):
+        store.append_many(twice)
+    with pytest.raises(NothingToUndo, match="has no event 99999"):
+        store.append_many([replace(twice[0], target=99999)])
+    with pytest.raises(NothingToUndo, match="has no event"):
+        store.append_many([replace(twice[0], run="another")])
+    assert counting(store.events(run)) == log[900:]  # all or none
+
+
 # Questions and leases
 
 

@@ -239,6 +239,8 @@ def test_people_are_given_pairs_and_rows_that_can_be_compared(tmp_path):
     features = FeatureSet(
         features.features, features.identities, paths=np.array([f"{i}.png" for i in range(len(features))])
     )
+    pixels = np.zeros((len(features), 4, 4, 3), np.uint8)
+    images = ImageSet(features.names, features.identities, source="animals", pixels=pixels, sides=sides)
 
     def known(_):
         constraints = ConstraintGraph(len(features))
@@ -249,7 +251,7 @@ def test_people_are_given_pairs_and_rows_that_can_be_compared(tmp_path):
     with EventStore(tmp_path / "events.sqlite") as store:
         session = AnnotationSession(
             features, store, "run", lambda: make_selector("gain"), known=known,
-            settings=AnnotationSettings(gold_share=0.0, refresh_every=None), sides=Sides(sides),
+            settings=AnnotationSettings(gold_share=0.0, refresh_every=None), images=images,
         )  # fmt: skip
         pairs = []
         for turn in range(40):

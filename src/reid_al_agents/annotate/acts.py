@@ -18,6 +18,8 @@ from reid_al_agents.annotate.messages import Answered, Conflict
 from reid_al_agents.annotate.state import State
 from reid_al_agents.beliefs.contradictions import Contradiction
 from reid_al_agents.log.events import Event
+from reid_al_agents.log.validation import check_description
+from reid_al_env import InputError
 
 
 class Acts:
@@ -167,6 +169,39 @@ class Acts:
         if not hidden:
             payload["images"] = [image for image in members if image in self._state.beliefs.hidden]
         return self._log(key, [self._edit("hide", annotator, payload)])
+
+    def describe(
+        self,
+        annotator: str,
+        key: str,
+        images: Collection[int],
+        side: str | None = None,
+        time: str | None = None,
+    ) -> Answered:
+        """Correct what is known of single images: which side they show, when they were taken.
+
+        Args:
+            annotator: The annotator.
+            key: Idempotency key.
+            images: The images.
+            side: Name of the side; blank where it is unknown, ``None`` to leave it as it is.
+            time: As :func:`.read_time` takes it; likewise.
+
+        Raises:
+            Conflict: Nothing is said, a time cannot be read, or the session has bare features.
+        """
+        told = {"side": side, "time": time}
+        payload = {
+            "images": sorted(images),
+            **{name: word.strip() for name, word in told.items() if word is not None},
+        }
+        if self._state.data is None:
+            raise Conflict("describe: this session has features only; nothing is known of its images")
+        try:
+            check_description(payload)
+        except InputError as error:
+            raise Conflict(str(error)) from None
+        return self._log(key, [self._edit("describe", annotator, payload)])
 
     def settle(self, annotator: str, key: str, query: int, candidate: int, answer: str) -> Answered:
         """Take the answer that settles a contradiction; it weighs as much as several.

@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from reid_al_agents.annotate.known_data import believe_data
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import REFRESH_PROCESS, Refreshes
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.policy import choose
-from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.data import ImageSet, load_checked, load_split, save_split, whole_pool
-from reid_al_agents.log.known_identities import events_of_data
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
-from reid_al_agents.training.pool import known_beforehand
 from reid_al_agents.vision.quality import warnings_about
 from reid_al_agents.workspace.features import pool_features, read_own_features
 from reid_al_agents.workspace.folder import Folder, Kept, new_run
@@ -119,7 +117,7 @@ def open_session(
             folder.keep(kept)
             folder.complete_hashes(file_hashes(folder, images))
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
-        _believe_data(session, images, config.data)
+        believe_data(session, images, config.data)
     except BaseException:
         if opened is not None:
             opened.close()
@@ -207,10 +205,7 @@ def _session(
         settings=settings,
         grouping=config.grouping(),
         episode=config.episode(),
-        known=lambda excluded: known_beforehand(
-            len(images), images.tracklets, excluded, images.known_different
-        ),
-        sides=sides_of(images.sides),
+        images=images,
         executor=executor,
         selector_name=config.selector,
         round_=round_,
@@ -218,25 +213,6 @@ def _session(
         seed=config.seed,
     )
     return session, executor
-
-
-def _believe_data(session: AnnotationSession, images: ImageSet, data: str) -> None:
-    """Take in, once for each image, the identities that the data give, if these are trusted."""
-    state, trust = session.state, session.state.settings.trust
-    if trust is None:
-        labelled = int(images.labelled.sum())
-        if labelled and not state.beliefs.answers:
-            _log.info(
-                "%d images have known identities, which are not used; --trust 0.98 takes them in", labelled
-            )
-        return
-    events = events_of_data(
-        images, state.keys.values(), run=state.run, trust=trust, where=data, now=state.clock()
-    )
-    if events:
-        session.take_in(events)
-        known = sum(len(event.payload["images"]) for event in events)
-        _log.info("%d images of %d known identities are trusted by %g", known, len(events), trust)
 
 
 def _features(

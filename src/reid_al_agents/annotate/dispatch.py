@@ -36,6 +36,7 @@ class Dispatch:
         self._hidden = GoldQuestions(state.run, self._rng)
         self.leases = Leases(state.store, state.run, state.settings.lease_seconds)
         self._widened: set[str] = set()
+        planner.take_up = self.take_up
         self.leases.restore(state.clock(), state.beliefs.answered)
 
     # -- leasing questions ---------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ class Dispatch:
             if self._rng.random() < state.settings.gold_share:
                 known = state.beliefs.constraints
                 hidden = self._hidden.draw(annotator, state.beliefs.events, known, state.round, now)
-                if hidden is not None:
+                if hidden is not None and not self._cannot_be_asked(*hidden.pair):
                     self._put_up([hidden])
                     mine += self.leases.lease_first([hidden], annotator, now, 1)
         mine += self.leases.lease_first(self.leases, annotator, now, count - len(mine))
@@ -119,9 +120,9 @@ class Dispatch:
     def changed(self, *, counts: bool) -> None:
         """Remove questions that changed beliefs have made needless."""
         self._planner.changed(counts=counts)
-        heard, excluded = self._state.beliefs.heard, self._state.beliefs.excluded
+        heard = self._state.beliefs.heard
         for pending in self.leases:
-            gone = pending.record.query in excluded or pending.record.candidate in excluded
+            gone = self._cannot_be_asked(*pending.pair)
             # Rechecks, disputes and audits are about pairs whose relation may be known.
             implied = (
                 pending.drawn is not None
@@ -194,11 +195,19 @@ class Dispatch:
         self._put_up(new)
 
     def _is_moot(self, drawn: Question) -> bool:
-        """Whether an image was excluded, or the recheck answered, since the batch was planned."""
+        """Whether the pair was ruled out, or the recheck answered, since the batch was planned."""
         beliefs = self._state.beliefs
-        if beliefs.excluded & {drawn.first, drawn.second}:
+        if self._cannot_be_asked(*drawn.pair):
             return True
         return drawn.suspicion is not None and beliefs.asked(drawn.first, drawn.second)
+
+    def _cannot_be_asked(self, one: int, other: int) -> bool:
+        """Whether an image is out of the pool, or the two show different sides or are known to differ."""
+        state = self._state
+        if state.beliefs.excluded & {one, other}:
+            return True
+        sides = state.sides
+        return sides is not None and not sides.comparable(np.array([one]), np.array([other]))[0]
 
     def _put_up(self, new: list[PendingQuestion]) -> None:
         self._state.store.add_questions([pending.record for pending in new])

@@ -34,9 +34,16 @@ class Act:
 
     @property
     def kind(self) -> str:
-        """Kind of its event; ``confirm`` for the answers of one screen."""
+        """Kind of its event; ``confirm`` for the answers of one screen, ``import`` for those of a file."""
         first = self.events[0]
+        if "by" in first.payload:
+            return "import"
         return "confirm" if first.question_kind == "screen" else first.kind
+
+    @property
+    def annotator(self) -> str:
+        """Who did it; of an import who imported it, whoever gave the answers in it."""
+        return _author(self.events[0])
 
     @property
     def images(self) -> list[int]:
@@ -64,14 +71,14 @@ class History:
         gone = {event.target: event.annotator for event in events if event.kind in TAKING_BACK}
         acts: dict[str, list[Event]] = {}
         for event in events:
-            if event.kind in UNDOABLE and annotator in (None, event.annotator):
+            if _is_act(event) and annotator in (None, _author(event)):
                 acts.setdefault(_act_of(event), []).append(event)
         return [
             Act(tuple(part), part[0].id not in gone, gone.get(part[0].id)) for part in reversed(acts.values())
         ]
 
     def undo(self, annotator: str, key: str, back_to: int | None = None) -> Undone:
-        """Take back the annotator's latest act that still counts, or all from one of their events on.
+        """Take back the annotator's latest act that still counts, or all from one event on, imports included.
 
         Args:
             annotator: The annotator.
@@ -88,18 +95,23 @@ class History:
             mine = [
                 event
                 for event in state.beliefs.events.values()
-                if event.annotator == annotator and event.kind in UNDOABLE
+                if event.annotator == annotator and event.kind in UNDOABLE and "by" not in event.payload
             ]
+            imported: list[Event] = []
             if back_to is not None:
                 mine = [event for event in mine if event.id >= back_to]
+                since = (event for event in state.beliefs.events.values() if event.id >= back_to)
+                imported = [event for event in since if event.payload.get("by") == annotator]
             elif mine:
                 mine = [event for event in mine if _act_of(event) == _act_of(mine[-1])]
-            if not mine:
+            if not mine and not imported:
                 raise Conflict("undo: there is nothing to take back")
             self._take_back("undo", annotator, key, mine[::-1])
+            self._take_back("retract", annotator, f"{key}.i" if mine else key, imported[::-1])
             for event in reversed(mine[1:]):
                 self._ask_again(event, annotator)
-            return Undone(mine[0], self._ask_again(mine[0], annotator), len(mine))
+            first = (mine or imported)[0]
+            return Undone(first, self._ask_again(first, annotator), len(mine) + len(imported))
 
     def retract(self, annotator: str, key: str, event: int) -> Event:
         """Take back an act of any annotator by one of its events; it stays in the log but no longer counts.
@@ -137,7 +149,7 @@ class History:
         state = self._state
         before = state.keys[key]
         taken = next((event for event in state.keys.values() if event.id == before.target), None)
-        if before.kind != "undo" or before.annotator != annotator or taken is None:
+        if before.kind not in TAKING_BACK or before.annotator != annotator or taken is None:
             raise Conflict(f"key {key!r}: was used for something else; make a new one")
         record = None if taken.question is None else state.store.question(taken.question)
         return Undone(taken, record, 1)
@@ -161,6 +173,14 @@ class History:
             for place, target in enumerate(targets)
         )
         self._dispatch.changed(counts=False)
+
+
+def _is_act(event: Event) -> bool:
+    return event.kind in UNDOABLE or "by" in event.payload
+
+
+def _author(event: Event) -> str:
+    return str(event.payload.get("by", event.annotator))
 
 
 def _act_of(event: Event) -> str:

@@ -48,6 +48,7 @@ class Pictures:
 
     def __init__(self, images: ImageSet, size: tuple[int, int], cache: Path | None = None) -> None:
         self.images, self._memory_size = images, size
+        self._cache_folder = cache
         self._cache = None if cache is None else PictureCache(cache)
         self._header = lru_cache(_REMEMBERED)(self._read_header)
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="pictures")
@@ -120,6 +121,14 @@ class Pictures:
             InputError: If the file is missing or is not an image.
         """
         return self._header(image)[1]
+
+    def of(self, images: ImageSet) -> Pictures:
+        """Pictures of other images, in the same sizes and the same cache."""
+        return Pictures(images, self._memory_size, self._cache_folder)
+
+    def grow(self, images: ImageSet) -> None:
+        """Show more images behind those there were."""
+        self.images = images
 
     def close(self) -> None:
         """Stop preparing pictures."""

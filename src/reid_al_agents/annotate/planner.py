@@ -15,6 +15,7 @@ from reid_al_agents.annotate.state import State
 from reid_al_agents.asking.batch import Batch
 from reid_al_agents.asking.engine import Engine, Snapshot
 from reid_al_agents.asking.question import Question
+from reid_al_agents.clustering.sides import same_sides
 from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.selection import Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
@@ -43,6 +44,7 @@ class Planner:
         busy: Whether a batch is being planned.
         planned: Whether the engine has a batch.
         failure: Why planning failed; ``None`` if it did not.
+        take_up: Replaces the engine, once sides were corrected and another was made.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Planner:
         self._state, self._selector, self._episode = state, selector, episode
         self._executor, self._seed = executor, seed
         self.failure: str | None = None
+        self.take_up: Callable[[Engine], None] = self.adopt
         self._since = self._planned_at = self._excluded_at = 0
         self.groups: IdentityList | None = None
         self.identities: IdentityList | None = None
@@ -68,6 +71,10 @@ class Planner:
         self.busy = self.planned = self._drained = self._fresh = False
         self._since = 0
         self._excluded_at = -1
+
+    def forget(self) -> None:
+        """Forget the groups of the last batch, as more images came since."""
+        self.groups = self.identities = self.judged = None
 
     def changed(self, *, counts: bool) -> None:
         """Note that the beliefs changed, by an answer that counts or otherwise."""
@@ -96,10 +103,30 @@ class Planner:
         if not self.planned or ahead or outdated or (self._drained and not self._fresh):
             self.plan()
 
+    @property
+    def outdated(self) -> bool:
+        """Whether sides were corrected since the engine was made."""
+        return not same_sides(self.engine.visual.sides, self._state.sides)
+
+    def current_engine(self) -> Engine:
+        """The engine, made again where it is outdated; slow, and needs no lock."""
+        state = self._state
+        with state.lock:
+            before, features, round_ = self.engine, state.features, state.round
+            if not self.outdated:
+                return before
+        engine = self.make_engine(features, round_)
+        with state.lock:
+            if self.engine is before:
+                self.take_up(engine)
+            return self.engine
+
     def make_engine(self, features: FeatureSet, round_: int) -> Engine:
         """Make an engine for the features of a round's model; slow, and needs no lock."""
         state, settings = self._state, self._state.grouping
-        visual = compare_visually(features.features, features.cameras, settings.k1, settings.k2, state.sides)
+        with state.lock:
+            sides = state.sides
+        visual = compare_visually(features.features, features.cameras, settings.k1, settings.k2, sides)
         _ = (
             visual.near
         )  # computed and kept here, where no lock is held: questions say how near their images are
@@ -134,6 +161,8 @@ class Planner:
             )
         if self.busy:
             return
+        if self._executor is None:
+            self.current_engine()
         self.busy = True
         state, engine = self._state, self.engine
         changes, replays = state.beliefs.changes, state.beliefs.replays
@@ -152,6 +181,8 @@ class Planner:
 
         def plan() -> None:
             try:
+                if self.current_engine() is not engine:
+                    return  # whose first batch is planned when the next question is wanted
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
                 judged = self._judge(engine, snapshot.heard)
             except Exception as error:

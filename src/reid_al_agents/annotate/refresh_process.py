@@ -20,7 +20,7 @@ from reid_al_agents.beliefs.beliefs import Beliefs
 from reid_al_agents.files import write_arrays
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.training.image_pool import ImagePool
-from reid_al_agents.training.pool import known_beforehand, load_or_make_start
+from reid_al_agents.training.pool import known_of, load_or_make_start
 from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.workspace.assembly import assemble
 from reid_al_agents.workspace.features import read_features
@@ -61,6 +61,8 @@ def refresh(work: Work) -> dict[str, Any]:
     pool = assemble(config, device=work.device, settle=folder, progress=_Progress())
     if not isinstance(pool, ImagePool):
         raise InputError(f"{config.data}: has no images to learn from; name a data set of images")
+    beliefs = _beliefs(pool, work, folder)
+    pool.correct(beliefs.corrections)
     figures: dict[str, Any] = {}
     if config.adapts:
         figures |= load_or_make_start(pool, folder.start, config.seed)
@@ -68,7 +70,7 @@ def refresh(work: Work) -> dict[str, Any]:
         last = folder.round(work.number - 1)
         if config.warm and (last / "weights.safetensors").is_file() and work.number > 1:
             folder.read_round(work.number - 1, lambda place: pool.load(place / "weights.safetensors"))
-        figures |= _learn(pool, work, kept.run, folder)
+        figures |= _learn(pool, beliefs, work, folder)
     features, scores = pool.features(), pool.scores()
     out = folder.round(work.number)
     pool.save(out / "weights.safetensors")
@@ -76,17 +78,22 @@ def refresh(work: Work) -> dict[str, Any]:
     return {**figures, **scores}
 
 
-def _learn(pool: ImagePool, work: Work, run: str, folder: Folder) -> dict[str, Any]:
-    settings = folder.settings()
-    asking = settings.grouping()
+def _beliefs(pool: ImagePool, work: Work, folder: Folder) -> Beliefs:
+    """What is known; a label-free start learns from no answer, but sides and times count for it, too."""
+    kept = folder.kept()
     with EventStore(work.store) as log:
-        events = [event for event in log.events(run) if event.id <= work.last_event]
-    beliefs = Beliefs.replay(
-        lambda excluded: known_beforehand(len(pool), pool.tracklets, excluded, pool.known_different),
+        events = [event for event in log.events(kept.run) if event.id <= (work.last_event or event.id)]
+    return Beliefs.replay(
+        known_of(pool.images, len(pool)),
         events,
-        asking.error_rate,
+        kept.settings.grouping().error_rate,
         pool.gone.nonzero()[0].tolist(),
     )
+
+
+def _learn(pool: ImagePool, beliefs: Beliefs, work: Work, folder: Folder) -> dict[str, Any]:
+    settings = folder.settings()
+    asking = settings.grouping()
     features = folder.read_round(work.number - 1, lambda place: read_features(place, len(pool)))
     seen = FeatureSet(features, pool.identities, pool.cameras, pool.names, source=settings.data)
     return refresh_model(

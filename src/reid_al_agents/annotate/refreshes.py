@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,16 @@ class Refreshes:
         ]
 
     @property
+    def folder(self) -> Folder:
+        """The session's folder."""
+        return self._folder
+
+    @property
+    def device(self) -> str:
+        """Where models run."""
+        return self._device
+
+    @property
     def running(self) -> bool:
         """Whether a refresh is under way."""
         return self._thread is not None and self._thread.is_alive()
@@ -119,6 +129,18 @@ class Refreshes:
             self.state = {"state": "waiting", "what": "train", "done": 0, "total": 1, "message": None}
             self._thread = threading.Thread(target=self._run, args=(number, learns, answers), daemon=True)
             self._thread.start()
+
+    @contextlib.contextmanager
+    def held_off(self) -> Iterator[None]:
+        """A context in which no refresh begins.
+
+        Raises:
+            Conflict: One runs already.
+        """
+        with self._lock:
+            if self.running:
+                raise Conflict("the model is learning; wait until it is done, then try again")
+            yield
 
     def pause(self, paused: bool) -> None:
         """Halt the refresh that runs, or let it go on.
@@ -272,5 +294,9 @@ def _no_display() -> AbstractContextManager[Progress]:
 
 def _environment() -> dict[str, str]:
     """One thread fewer than there are cores, so that the page answers at once beside it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return {"OMP_NUM_THREADS": str(max(1, cores - 1)), **os.environ}
+    return {"OMP_NUM_THREADS": str(max(1, available_cores() - 1)), **os.environ}
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
+import numpy as np
+
 from reid_al_agents.annotate.acts import Acts
 from reid_al_agents.annotate.answers import answer_event, check_may_answer
 from reid_al_agents.annotate.dispatch import Dispatch
@@ -21,12 +23,13 @@ from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.audit import AuditEstimate
 from reid_al_agents.beliefs.beliefs import Known
 from reid_al_agents.beliefs.contradictions import Contradiction, find_contradictions
-from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.data import ImageSet
 from reid_al_agents.log.events import Event, StoredQuestion
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
-from reid_al_agents.workspace.export import Export
-from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet
+from reid_al_agents.training.pool import known_of
+from reid_al_agents.workspace.export import Export, facts_of
+from reid_al_env import EpisodeSettings, FeatureSet
 
 
 class AnnotationSession:
@@ -43,8 +46,8 @@ class AnnotationSession:
         settings: Annotation settings.
         grouping: Settings of groups and questions.
         episode: Settings of the environment's episodes.
-        known: Gives the constraints known before the first answer, such as tracklets.
-        sides: Which images can be compared; ``None`` where all can.
+        known: Gives the constraints known before the first answer; ``None`` for what the images tell.
+        images: The images as the data describe them; ``None`` for bare features.
         executor: Plans batches in the background; ``None`` plans them in the calling thread.
         selector_name: Stored with the answers.
         round_: Number of refreshes that led to the model.
@@ -75,7 +78,7 @@ class AnnotationSession:
         grouping: GroupSettings | None = None,
         episode: EpisodeSettings | None = None,
         known: Known | None = None,
-        sides: Sides | None = None,
+        images: ImageSet | None = None,
         executor: Executor | None = None,
         selector_name: str = "gain",
         round_: int = 0,
@@ -89,9 +92,9 @@ class AnnotationSession:
             features,
             settings or AnnotationSettings(),
             grouping or GroupSettings(),
-            known or (lambda _: ConstraintGraph(len(features))),
+            known or known_of(images, len(features)),
             clock,
-            sides,
+            images,
             round_,
             absent,
         )
@@ -216,9 +219,26 @@ class AnnotationSession:
             self.state.beliefs.changes += 1
             self.dispatch.take_up(engine)
 
+    def grow(self, features: FeatureSet, images: ImageSet) -> None:
+        """Take in images behind those there were; annotators wait meanwhile.
+
+        Args:
+            features: Features of all images under the current model.
+            images: All images, as the data describe them.
+        """
+        state = self.state
+        with state.lock:
+            state.features, state.data = features, images
+            state.absent = frozenset(np.flatnonzero(images.gone).tolist())
+            state.known = known_of(images, len(images))
+            state.beliefs.know(state.known, state.absent)
+            self.planner.forget()
+            self.dispatch.take_up(self.planner.make_engine(features, state.round))
+
     def identities(self) -> IdentityList:
         """The predicted identities, as of now."""
         state = self.state
+        self.planner.current_engine()
         with state.lock:
             latest = self.planner.identities
             if latest is not None and latest.changes == state.beliefs.changes:
@@ -234,7 +254,7 @@ class AnnotationSession:
         """Answers and predicted identities as of now, for other programs."""
         state, identities = self.state, self.identities()
         with state.lock:
-            features = state.features
+            features, images = state.features, state.images
             return Export(
                 features.names,
                 features.cameras,
@@ -244,4 +264,5 @@ class AnnotationSession:
                 identities.confirmed,
                 identities.probabilities,
                 identities.names,
+                facts={} if images is None else facts_of(images),
             )

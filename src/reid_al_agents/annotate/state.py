@@ -11,7 +11,8 @@ from typing import Any
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.beliefs import Beliefs, Known
-from reid_al_agents.clustering.sides import Sides
+from reid_al_agents.clustering.sides import Sides, sides_of
+from reid_al_agents.data import Corrections, ImageSet
 from reid_al_agents.log.events import TAKING_BACK, Event
 from reid_al_agents.log.store import EventStore
 from reid_al_env import FeatureSet
@@ -27,9 +28,9 @@ class State:
         features: Features of the pool under the current model.
         settings: Annotation settings.
         grouping: Settings of groups and questions.
-        known: Gives the constraints known before the first answer.
+        known: See :data:`.Known`.
         clock: Seconds since 1970-01-01 UTC.
-        sides: Which images can be compared; ``None`` where all can.
+        data: The images as the data describe them; ``None`` for bare features.
         round: Number of refreshes that led to the current model.
         absent: Images whose files are gone.
 
@@ -45,15 +46,32 @@ class State:
     grouping: GroupSettings
     known: Known
     clock: Callable[[], float]
-    sides: Sides | None = None
+    data: ImageSet | None = None
     round: int = 0
     absent: frozenset[int] = frozenset()
     lock: threading.RLock = field(default_factory=threading.RLock)
     keys: dict[str, Event] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._seen: tuple[ImageSet, Corrections, ImageSet, Sides | None] | None = None
         self.beliefs = Beliefs(self.known, self.grouping.error_rate, absent=self.absent)
         self.load()
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The images with what annotators corrected; ``None`` for bare features."""
+        data, corrections = self.data, self.beliefs.corrections
+        if data is None:
+            return None
+        if self._seen is None or self._seen[:2] != (data, corrections):
+            images = data.corrected(corrections)
+            self._seen = data, corrections, images, sides_of(images.sides)
+        return self._seen[2]
+
+    @property
+    def sides(self) -> Sides | None:
+        """Which images can be compared; ``None`` where all can."""
+        return None if self.images is None or self._seen is None else self._seen[3]
 
     @property
     def over(self) -> bool:

@@ -20,10 +20,10 @@ from reid_al_agents.beliefs.audit_trail import AuditTrail
 from reid_al_agents.beliefs.evidence import (
     EDITS,
     Evidence,
+    corrections_of,
+    corrects,
     edit_evidence,
     edited_images,
-    excluded_image,
-    excluded_images,
     identity_evidence,
     known_images,
     split_parts,
@@ -40,11 +40,12 @@ from reid_al_agents.beliefs.suspected_errors import (
     unordered,
 )
 from reid_al_agents.beliefs.weights import DECIDED_WEIGHT, weigh
+from reid_al_agents.data.corrections import Corrections
 from reid_al_agents.log.events import SIGNS, TAKING_BACK, Event, counting
 from reid_al_env import ConstraintGraph
 
-Known = Callable[[Collection[int]], ConstraintGraph]
-"""Returns the constraints known before the first event, such as tracklets, without these excluded images."""
+Known = Callable[[Corrections], ConstraintGraph]
+"""Returns the constraints known before the first event, such as tracklets, given what was corrected since."""
 
 
 class Beliefs:
@@ -71,6 +72,7 @@ class Beliefs:
         designs: Their sampling designs, by round; those of a pool that has grown since by a negative number.
         withheld: Audited pairs whose answers may not guide questions, the lower image first.
         suspected: Suspected errors that were not rechecked, by pair, the oldest first.
+        corrections: What annotators corrected about single images.
         excluded: Images that left the pool.
         names: Name given to the identity of an image, the latest last.
         edited: When the identity of an image was last merged, split, named or hidden, the latest last.
@@ -82,7 +84,7 @@ class Beliefs:
         matches: How many of them were "same".
         policy_answers: How many of them the selector asked for.
         changes: Number of events applied; rises with each.
-        replays: Number of full replays, one for each event that took something back.
+        replays: Number of full replays, one for each event that took something back or corrected it.
     """
 
     def __init__(
@@ -112,6 +114,17 @@ class Beliefs:
         self.changes += len(events)
         self._fold_again()
 
+    def know(self, known: Known, absent: Collection[int]) -> None:
+        """Replay with other images behind those there were.
+
+        Args:
+            known: See :data:`Known`; of all images.
+            absent: As at the start.
+        """
+        self._known, self._absent = known, frozenset(absent)
+        self.changes += 1
+        self._fold_again()
+
     def apply(self, event: Event) -> int | None:
         """Take in the next event.
 
@@ -124,7 +137,7 @@ class Beliefs:
             self.events.pop(event.target or 0, None)
         else:
             self.events[event.id] = event
-            if excluded_image(event) is None:
+            if not corrects(event):
                 return self._believe(event)
         self._fold_again()
         return None
@@ -155,9 +168,10 @@ class Beliefs:
 
     def _fold_again(self) -> None:
         self.replays += 1
-        self._unusable = excluded_images(self.events.values())
+        self.corrections = corrections_of(self.events.values())
+        self._unusable = self.corrections.unusable
         self.excluded = self._unusable | self._absent
-        self.constraints = self._known(self._unusable)
+        self.constraints = self._known(self.corrections)
         self.heard = copy.deepcopy(self.constraints)
         seen, self.model = self.model.seen, MatchModel()
         self.monitor, self.audit = ChangeMonitor(), AuditTrail()

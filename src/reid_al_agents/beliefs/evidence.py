@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reid_al_agents.beliefs.weights import DECIDED_WEIGHT, trust_weight
+from reid_al_agents.data.corrections import Corrections
 from reid_al_agents.log.events import Event
 
 EDITS = ("merge", "split")
@@ -98,13 +99,28 @@ def edited_images(event: Event) -> tuple[int, ...]:
     return (int(payload["image"]),) if event.kind in ("name", "hide") else ()
 
 
+def corrects(event: Event) -> bool:
+    """Whether an event corrects what is known of single images, and so what was known beforehand."""
+    return event.kind == "describe" or excluded_image(event) is not None
+
+
+def corrections_of(events: Iterable[Event]) -> Corrections:
+    """What events correct about single images; of two about one image the later counts."""
+    unusable: set[int] = set()
+    sides: dict[int, str] = {}
+    times: dict[int, str] = {}
+    for event in events:
+        if (image := excluded_image(event)) is not None:
+            unusable.add(image)
+        if event.kind == "describe":
+            for name, column in (("side", sides), ("time", times)):
+                if name in event.payload:
+                    column |= {int(image): str(event.payload[name]) for image in event.payload["images"]}
+    return Corrections(frozenset(unusable), sides, times)
+
+
 def excluded_image(event: Event) -> int | None:
     """The image that an event takes out of the pool, if any."""
     if event.answer == "bad_query":
         return event.query
     return event.candidate if event.answer == "bad_candidate" else None
-
-
-def excluded_images(events: Iterable[Event]) -> set[int]:
-    """The images that events take out of the pool."""
-    return {image for event in events if (image := excluded_image(event)) is not None}

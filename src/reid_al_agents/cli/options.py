@@ -21,7 +21,7 @@ from reid_al_env.settings import Described, fields_of, plain
 PANELS = ("Data", "Model", "Asking", "Page", "Training", "Output", "Research")
 """Headings of a command's help, in order; options for experiments come last."""
 
-READING = ("unknown", "skip_damaged", "root", "sequence_gap")
+READING = ("unknown", "skip_damaged", "root", "sequence_gap", "max_speed")
 """Settings of how data are read, which every command has that reads them."""
 
 Typed: TypeAlias = dict[str, Any]

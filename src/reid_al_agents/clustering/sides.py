@@ -93,6 +93,13 @@ class Sides:
         return best
 
 
+def same_sides(one: Sides | None, other: Sides | None) -> bool:
+    """Whether the same images can be compared by both."""
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one.sides, other.sides)
+
+
 def sides_of(numbers: NDArray[np.int64] | None) -> Sides | None:
     """The sides, where any is known."""
     return None if numbers is None or (numbers < 0).all() else Sides(numbers)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .split_making import make_split, whole_pool
 
 __all__ = [
+    "Corrections",
     "DataSettings",
     "DigestCache",
     "ImageChanges",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Corrections": "corrections",
     "DataSettings": "settings",
     "DigestCache": "content",
     "ImageChanges": "content",

@@ -89,6 +89,35 @@ def read_times(texts: Sequence[str]) -> tuple[NDArray[np.datetime64], NDArray[np
     return times, clocks, bad
 
 
+def read_coordinates(
+    texts: Sequence[tuple[str, str]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Read columns of latitudes and longitudes in decimal degrees.
+
+    Args:
+        texts: The two cells of each row.
+
+    Returns:
+        (N,) latitudes and (N,) longitudes, both NaN where one of the two is unknown; and how many rows hold
+        text that is no coordinate, such as a latitude beyond 90.
+    """
+    points = [_read_point(*cells) for cells in texts]
+    columns = np.array([point or (np.nan, np.nan) for point in points], dtype=np.float64).reshape(-1, 2)
+    bad = sum(
+        point is None and not all(is_unknown(cell) for cell in cells)
+        for point, cells in zip(points, texts, strict=True)
+    )
+    return columns[:, 0], columns[:, 1], bad
+
+
+def _read_point(latitude: str, longitude: str) -> tuple[float, float] | None:
+    words = latitude.strip(), longitude.strip()
+    if not all(_NUMBER.fullmatch(word) for word in words):
+        return None
+    north, east = map(float, words)
+    return (north, east) if abs(north) <= 90 and abs(east) <= 180 else None
+
+
 def _to_utc(time: datetime, zone: str) -> datetime:
     offset = "+0000" if zone == "Z" else zone.replace(":", "")
     aware = datetime.strptime(f"{time:%Y-%m-%d %H:%M:%S} {offset}", "%Y-%m-%d %H:%M:%S %z")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
 
-from .cells import read_times
+from .cells import read_coordinates, read_times
 from .decoding import Box
 from .images import ImageSet
 from .known_pairs import bursts
@@ -38,6 +38,8 @@ class Described:
         side: Of the animal that it shows.
         place: Where it was taken.
         time: When it was taken.
+        latitude: Where it was taken, in degrees.
+        longitude: Likewise.
         sequence: Images of one sequence at one camera show one individual.
         species: Of the animal.
         part: Of the data set: ``train``, ``query``, ... (see :func:`~.protocol.protocol_of_words`).
@@ -51,6 +53,8 @@ class Described:
     side: str = ""
     place: str = ""
     time: str = ""
+    latitude: str = ""
+    longitude: str = ""
     sequence: str = ""
     species: str = ""
     part: str = ""
@@ -104,6 +108,11 @@ def make_set(
         reading.notes.append(
             f"{bad} times cannot be read and are taken as unknown; write 2026-01-31 14:05:09"
         )
+    latitudes, longitudes, bad = read_coordinates([(image.latitude, image.longitude) for image, _ in found])
+    if bad:
+        reading.notes.append(
+            f"{bad} coordinates cannot be read and are taken as unknown; write degrees such as 47.37, -8.54"
+        )
     return ImageSet(
         names=_names([image for image, _ in found]),
         identities=identities,
@@ -118,6 +127,8 @@ def make_set(
         places=columns["place"][0],
         place_names=columns["place"][1],
         times=None if np.isnat(times).all() else times,
+        latitudes=None if np.isnan(latitudes).all() else latitudes,
+        longitudes=None if np.isnan(latitudes).all() else longitudes,
         tracklets=_tracklets(found, columns, np.where(clocks, times, np.datetime64("NaT")), reading),
         protocol=protocol_of_words(
             f"{title or reading.source}'s own test set",

@@ -15,13 +15,15 @@ from PIL import Image
 from reid_al_env.errors import InputError
 
 from .content import DigestCache
+from .corrections import Corrections, correct_sides, correct_times
 from .decoding import Box
 from .known_pairs import pairs_in_photographs
 from .pixels import FilePixels, MemoryPixels, PixelSource, Progress, WithBlanks
 from .protocol import Protocol
+from .travel import note_of_travel, pairs_by_travel
 
 _CACHE_BATCH = 512
-_GONE: dict[str, Any] = {"i": -1, "M": np.datetime64("NaT", "s"), "U": ""}  # by kind of column
+_GONE: dict[str, Any] = {"i": -1, "M": np.datetime64("NaT", "s"), "U": "", "f": np.nan}  # by kind of column
 _COLUMNS: dict[str, str] = {
     "names": "U",
     "identities": "i8",
@@ -30,6 +32,8 @@ _COLUMNS: dict[str, str] = {
     "sides": "i8",
     "places": "i8",
     "times": "M8[s]",
+    "latitudes": "f8",
+    "longitudes": "f8",
     "files": "U",
     "paths": "U",
 }
@@ -52,6 +56,11 @@ class ImageSet:
             Images of different sides cannot be compared. None where there are no sides.
         places: (N,) int64, where an image was taken; -1 where unknown. None where no place is known.
         times: (N,) datetime64[s], when an image was taken; NaT where unknown. None where no time is known.
+        latitudes: (N,) float64 degrees, where an image was taken; NaN where unknown. None where
+            no coordinates are known.
+        longitudes: (N,) float64 degrees; likewise.
+        max_speed: Highest speed of travel in kilometres an hour; images further apart are known to differ.
+            None where no speed excludes a pair.
         files: (N,) str, absolute files that hold the images, photographs of boxes included; None for images
             that are in no file of their own.
         paths: (N,) str, ``files`` where each file is one whole image; None otherwise.
@@ -82,6 +91,8 @@ class ImageSet:
     sides: NDArray[np.int64] | None
     places: NDArray[np.int64] | None
     times: NDArray[np.datetime64] | None
+    latitudes: NDArray[np.float64] | None
+    longitudes: NDArray[np.float64] | None
     names: NDArray[np.str_]
     files: NDArray[np.str_] | None
     paths: NDArray[np.str_] | None
@@ -106,6 +117,8 @@ class ImageSet:
         places: ArrayLike | None = None,
         place_names: Sequence[str] | None = None,
         times: ArrayLike | None = None,
+        latitudes: ArrayLike | None = None,
+        longitudes: ArrayLike | None = None,
         protocol: Protocol | None = None,
         notes: Sequence[str] = (),
     ) -> None:
@@ -118,11 +131,14 @@ class ImageSet:
             sides=sides,
             places=places,
             times=times,
+            latitudes=latitudes,
+            longitudes=longitudes,
             files=paths,
             paths=paths if boxes is None or not any(boxes) else None,
         )
         self.boxes = tuple(boxes) if boxes is not None and any(boxes) else None
         self.source, self.protocol, self.notes = source, protocol, tuple(notes)
+        self.max_speed: float | None = None
         self.identity_names = _names(identity_names)
         self.camera_names = _names(camera_names)
         self.side_names = _names(side_names)
@@ -155,7 +171,16 @@ class ImageSet:
 
     @property
     def known_different(self) -> NDArray[np.int64]:
-        """Pairs of images known to show different identities: boxes in one photograph.
+        """Pairs of images known to show different identities.
+
+        Returns:
+            (P, 2) int64 indices, those of :attr:`in_one_photograph` and :attr:`too_far_apart`, each once.
+        """
+        return np.unique(np.concatenate([self.in_one_photograph, self.too_far_apart]), axis=0)
+
+    @property
+    def in_one_photograph(self) -> NDArray[np.int64]:
+        """Pairs of boxes in one photograph.
 
         Boxes that cover each other by half or more (intersection over union ≥ 0.5) may be one animal found
         twice, and say nothing; nor do boxes that the data gives one identity.
@@ -164,6 +189,20 @@ class ImageSet:
             (P, 2) int64 indices, ascending in each row and by rows.
         """
         return pairs_in_photographs(self.files, self.boxes, self.identities)
+
+    @property
+    def too_far_apart(self) -> NDArray[np.int64]:
+        """Pairs of images further apart than ``max_speed`` allows, but for those that follow from others.
+
+        Images that the data give one identity or one tracklet say nothing. Two tracklets have one pair.
+
+        Returns:
+            (P, 2) int64 indices, ascending in each row and by rows.
+
+        Raises:
+            InputError: There are more such pairs than can be kept.
+        """
+        return pairs_by_travel(self)
 
     def subset(self, indices: ArrayLike) -> ImageSet:
         """Choose some of the images.
@@ -252,6 +291,35 @@ class ImageSet:
         numbered._set_columns(identities=identities)
         numbered.identity_names = _names(names)
         return numbered
+
+    def corrected(self, corrections: Corrections) -> ImageSet:
+        """The same images with the sides and times that annotators corrected.
+
+        A side that no image has so far gets the next number.
+
+        Args:
+            corrections: Of images in [0, N).
+        """
+        other = copy(self)
+        if corrections.sides:
+            sides, other.side_names = correct_sides(self.sides, self.side_names, len(self), corrections.sides)
+            other._set_columns(sides=_known_or_none(sides))
+        if corrections.times:
+            other._set_columns(times=correct_times(self.times, len(self), corrections.times))
+        return other
+
+    def with_max_speed(self, speed: float) -> ImageSet:
+        """The same images, of which those further apart than a speed allows are known to differ; with a note.
+
+        Args:
+            speed: See ``max_speed``.
+
+        Raises:
+            InputError: As :attr:`too_far_apart`.
+        """
+        limited = copy(self)
+        limited.max_speed = speed
+        return limited.with_notes(note_of_travel(limited, speed))
 
     def with_notes(self, *notes: str) -> ImageSet:
         """The same images with more notes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def join_images(first: ImageSet, more: Parts) -> ImageSet:
     cameras, camera_names = _numbers(sets, "cameras", "camera_names")
     sides, side_names = _numbers(sets, "sides", "side_names")
     places, place_names = _numbers(sets, "places", "place_names")
-    return ImageSet(
+    joined = ImageSet(
         names=unique_names([prefix + name for prefix, images in parts for name in images.names.tolist()]),
         identities=identities,
         cameras=cameras,
@@ -66,10 +66,14 @@ def join_images(first: ImageSet, more: Parts) -> ImageSet:
         side_names=side_names,
         places=places,
         place_names=place_names,
-        times=_times(sets),
+        times=_filled(sets, "times", np.datetime64("NaT", "s")),
+        latitudes=_filled(sets, "latitudes", np.nan),
+        longitudes=_filled(sets, "longitudes", np.nan),
         protocol=None if first.protocol is None else _extended(first.protocol, sum(map(len, sets))),
         notes=first.notes,
     )
+    joined.max_speed = first.max_speed
+    return joined
 
 
 def image_keys(images: ImageSet) -> list[Key]:
@@ -175,12 +179,16 @@ def _tracklets(sets: Sequence[ImageSet]) -> NDArray[np.int64] | None:
     return np.concatenate(joined)
 
 
-def _times(sets: Sequence[ImageSet]) -> NDArray[np.datetime64] | None:
-    if all(images.times is None for images in sets):
+def _filled(sets: Sequence[ImageSet], column: str, unknown: Any) -> NDArray[Any] | None:
+    """A column of all sets, with ``unknown`` for a set that lacks it; None where all lack it."""
+    found = [getattr(images, column) for images in sets]
+    if all(values is None for values in found):
         return None
-    unknown = np.datetime64("NaT", "s")
     return np.concatenate(
-        [np.full(len(each), unknown) if each.times is None else each.times for each in sets]
+        [
+            np.full(len(images), unknown) if values is None else values
+            for images, values in zip(sets, found, strict=True)
+        ]
     )
 
 

@@ -39,6 +39,16 @@ class DataSettings:
         at_least=0,
         panel="Data",
     )
+    max_speed: float | None = setting(
+        None,
+        help="Highest speed of travel; images with coordinates and times that are further apart than it "
+        "allows are known to differ",
+        default_help="none are excluded by speed",
+        unit="km/h",
+        more_than=0,
+        panel="Data",
+        metavar="KM/H",
+    )
 
     def __post_init__(self) -> None:
         check(self)

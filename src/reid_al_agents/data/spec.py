@@ -54,7 +54,9 @@ def load_data(
         if prefix == "synthetic":
             return load_synthetic(place)
         try:
-            images = LAYOUTS[prefix].load(place, settings or DataSettings())
+            settings = settings or DataSettings()
+            images = LAYOUTS[prefix].load(place, settings)
+            images = images if settings.max_speed is None else images.with_max_speed(settings.max_speed)
         except OSError as error:
             raise InputError(f"{spec}: cannot be read ({error.strerror}: {error.filename})") from error
         _tell(() if quiet else images.notes)

@@ -24,7 +24,7 @@ from reid_al_agents.log.events import TAKING_BACK, Event, counting
 from reid_al_agents.log.memory import EventLog, MemoryLog
 from reid_al_agents.log.tables import LABELS
 from reid_al_agents.selection import Selector
-from reid_al_agents.training.pool import Pool, Progress, known_beforehand, load_or_make_start
+from reid_al_agents.training.pool import Pool, Progress, known_of, load_or_make_start
 from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig, boundaries
@@ -101,11 +101,12 @@ class Loop:
         self._altered = altered > 0 and altered >= _last_refresh(events)
         self._replayed, self._logged = _unfinished_round(events, self._altered)
         self.beliefs = Beliefs.replay(
-            lambda excluded: known_beforehand(count, pool.tracklets, excluded, pool.known_different),
+            known_of(pool.images, count),
             self._replayed,
             config.grouping().error_rate,
             np.flatnonzero(pool.gone).tolist(),
         )
+        pool.correct(self.beliefs.corrections)
         self.rounds: list[Metrics] = [dict(event.payload) for event in events if event.kind == "refresh"]
         self._annotator = SimulatedAnnotator(
             oracle, MemoryLog() if log is None else log, run, self.beliefs, pool.names, config.selector

@@ -42,8 +42,8 @@ def camtrap_tables(
     """Write each image as an observation of one individual, at the level of the medium.
 
     The media are the files, by their names in the data set; a deployment is a camera and place. What the
-    standard demands and the data do not know stays empty: coordinates, times that are unknown, and the zone
-    of times (times that had one are in UTC).
+    standard demands and the data do not know stays empty: coordinates and times that are unknown, and the
+    zone of times (times that had one are in UTC).
 
     Args:
         images: The N images.
@@ -93,10 +93,15 @@ def camtrap_tables(
     }
 
 
-def _deployment(images: ImageSet, index: int) -> tuple[str, str, str, str, str, str]:
+def _deployment(images: ImageSet, index: int) -> tuple[str, ...]:
     camera = _called(images.cameras, images.camera_names, index)
     place = _called(images.places, images.place_names, index)
-    return "_".join(part for part in (place, camera) if part) or UNKNOWN, place, place, "", "", camera
+    known = images.latitudes is not None and not np.isnan(images.latitudes[index])
+    point = (
+        repr(float(column[index])) if known and column is not None else ""
+        for column in (images.latitudes, images.longitudes)
+    )
+    return "_".join(part for part in (place, camera) if part) or UNKNOWN, place, place, *point, camera
 
 
 def _called(numbers: NDArray[np.int64] | None, names: tuple[str, ...] | None, index: int) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 
 from reid_al_agents.log.events import (
     ABOUT_A_PAIR,
-    ABOUT_IDENTITIES,
+    ABOUT_IMAGES,
     Event,
     counting,
     payload_images,
     with_payload_images,
 )
 from reid_al_agents.log.tables import IMAGE_NAMES
-from reid_al_agents.log.validation import check_plausible, event_row
+from reid_al_agents.log.validation import check_description, check_plausible, event_row
 from reid_al_env.errors import InputError
 
 _FIELDS = frozenset(field.name for field in fields(Event))
@@ -29,6 +29,7 @@ _NEEDED = {
     "split": ("images", "rest"),
     "name": ("image", "name"),
     "hide": ("image", "hidden"),
+    "describe": ("images",),
     "identity": ("images", "trust", "source"),
 }
 
@@ -55,7 +56,7 @@ def read_events_jsonl(path: Path, index: Mapping[str, int], *, run: str) -> list
     return [
         _said_again(f"{path}: line {number}", event, names, index, run, {"file": path.name, "line": number})
         for number, event, names in told
-        if event.id in counts and event.kind in (*ABOUT_A_PAIR, *ABOUT_IDENTITIES)
+        if event.id in counts and event.kind in (*ABOUT_A_PAIR, *ABOUT_IMAGES)
     ]
 
 
@@ -97,7 +98,9 @@ def _check_payload(event: Event) -> None:
         raise ValueError(f"a {event.kind} without {', '.join(missing)}")
     if event.kind == "identity" and not 0.5 < float(event.payload["trust"]) < 1:
         raise ValueError(f"trust {event.payload['trust']}")
-    if event.kind in ("split", "identity") and not event.payload["images"]:
+    if event.kind == "describe":
+        check_description(event.payload)
+    if event.kind in ("split", "identity", "describe") and not event.payload["images"]:
         raise ValueError("no images")
     payload_images(event)
 
@@ -112,7 +115,7 @@ def _said_again(
 ) -> Event:
     digest = hashlib.sha256(f"{event.run}\0{event.key}".encode()).hexdigest()[:32]
     key = event.key if event.run == run else f"import/{digest}"
-    if event.kind in ABOUT_IDENTITIES:
+    if event.kind in ABOUT_IMAGES:
         place = {image: _find(where, names.get(str(image)), index) for image in payload_images(event)}
         moved = with_payload_images(event.payload, place)
         return replace(event, key=key, run=run, payload=moved, round=None, id=0)

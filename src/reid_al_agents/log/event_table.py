@@ -1,8 +1,8 @@
 """The append-only table of events: what is written there stays, and an undo is one more row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,6 +27,8 @@ _COLUMNS = (*EVENT_COLUMNS, "id")
 _SELECT = select(*(table.c[name] for name in (*_COLUMNS, "checksum")))
 _NOT_STORED = "events could not be stored"
 _AT_ONCE = 2000  # rows of one INSERT statement's batch
+_VALUES = 400  # values of one SELECT
+_T = TypeVar("_T")
 
 
 def is_effective() -> ColumnElement[bool]:
@@ -63,11 +65,11 @@ class EventTable:
         with self._database.writing(runs, _NOT_STORED) as connection:
             before = _count(connection, runs)
             for takes_back, part in groupby(rows, lambda row: row["kind"] in TAKING_BACK):
+                some = list(part)
                 if takes_back:
-                    for row in part:
-                        self._insert(connection, row)
-                else:
-                    _insert_all(connection, self._inserting(), list(part))
+                    some = _unknown(connection, some)
+                    _check_targets(connection, some)
+                _insert_all(connection, self._inserting(), some)
             new, last = _count(connection, runs) - before, last_event(connection)
         self._database.stored(last)
         return new
@@ -92,7 +94,7 @@ class EventTable:
     def _insert(self, connection: Connection, row: _Row) -> tuple[Event, bool]:
         # First recognise a repeated undo by its key: its target has been taken back and would be refused.
         if row["kind"] in TAKING_BACK and self._find(connection, row["run"], row["key"]) is None:
-            _check_target(connection, row)
+            _check_targets(connection, [row])
         inserted = connection.execute(self._inserting().values(row).returning(table.c.id)).first()
         stored = self._find(connection, row["run"], row["key"])
         assert stored is not None  # nothing is ever deleted
@@ -106,13 +108,35 @@ class EventTable:
         return self._database.insert(table).on_conflict_do_nothing(index_elements=["run", "key"])
 
 
-def _check_target(connection: Connection, row: _Row) -> None:
-    """See that an undo or retract takes back what it may; the run's lock keeps that true until the commit."""
+def _unknown(connection: Connection, rows: list[_Row]) -> list[_Row]:
+    """The rows whose keys are not stored, each key once: a repeated undo would be refused for its target."""
+    first = {(row["run"], row["key"]): row for row in reversed(rows)}
+    known = set()
+    for some in _parts(list(first)):
+        runs, keys = zip(*some, strict=True)
+        statement = select(table.c.run, table.c.key).where(table.c.run.in_(set(runs)), table.c.key.in_(keys))
+        known |= {(run, key) for run, key in connection.execute(statement)}
+    return [row for place, row in reversed(first.items()) if place not in known]
+
+
+def _check_targets(connection: Connection, rows: Sequence[_Row]) -> None:
+    """See that undos and retracts take back what they may; the run's lock keeps it true until the commit."""
+    targets: dict[tuple[str, int], tuple[str, str, bool]] = {}
+    for some in _parts(rows):
+        statement = select(table.c.run, table.c.id, table.c.kind, table.c.annotator, is_effective()).where(
+            table.c.id.in_({row["target"] for row in some})
+        )
+        for run, id_, *found in connection.execute(statement):
+            targets[run, id_] = (found[0], found[1], bool(found[2]))
+    for row in rows:
+        place = row["run"], row["target"]
+        _check_target(row, targets.get(place))
+        kind, annotator, _ = targets[place]
+        targets[place] = kind, annotator, False  # nothing is taken back twice
+
+
+def _check_target(row: _Row, found: tuple[str, str, bool] | None) -> None:
     target, kind = row["target"], row["kind"]
-    statement = select(table.c.kind, table.c.annotator, is_effective()).where(
-        table.c.run == row["run"], table.c.id == target
-    )
-    found = connection.execute(statement).first()
     if found is None:
         raise NothingToUndo(f"{kind}: run '{row['run']}' has no event {target}; name one of its events")
     found_kind, annotator, effective = found
@@ -125,6 +149,12 @@ def _check_target(connection: Connection, row: _Row) -> None:
         )
     if not effective:
         raise NothingToUndo(f"{kind}: event {target} was taken back before; nothing is left to do")
+
+
+def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Parts that fit into one statement: SQLite takes a limited number of values."""
+    for start in range(0, len(values), _VALUES):
+        yield values[start : start + _VALUES]
 
 
 def _insert_all(

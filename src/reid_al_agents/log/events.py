@@ -13,18 +13,19 @@ SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 """Answers as the oracle protocol has them; those that take an image out of the pool have no sign."""
 
 KINDS = (
-    *("answer", "undo", "retract", "merge", "split", "name", "hide"),
+    *("answer", "undo", "retract", "merge", "split", "name", "hide", "describe"),
     *("import", "identity", "refresh", "audit"),
 )
-"""Kinds of event; "audit" keeps what the questions of the audit are drawn from, "identity" what was known."""
+"""Kinds of event; "describe" corrects what is known of single images, "audit" keeps what the questions of the
+audit are drawn from, "identity" what was known before."""
 
 QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden", "screen")
 """Why a pair is asked about; "screen": it was not, the answer is one of many about an identity as a whole."""
 
 TAKING_BACK = ("undo", "retract")
-UNDOABLE = ("answer", "merge", "split", "name", "hide")
+UNDOABLE = ("answer", "merge", "split", "name", "hide", "describe")
 RETRACTABLE = (*UNDOABLE, "import", "identity")
-ABOUT_IDENTITIES = ("merge", "split", "name", "hide", "identity")
+ABOUT_IMAGES = ("merge", "split", "name", "hide", "describe", "identity")
 """Kinds whose payload holds dataset indices, under :data:`IMAGE_FIELDS`."""
 
 IMAGE_FIELDS = ("a", "b", "image", "images", "rest", "kept")
@@ -144,15 +145,15 @@ def counting(events: Iterable[Event]) -> list[Event]:
 
 
 def payload_images(event: Event) -> list[int]:
-    """The images that an event of :data:`ABOUT_IDENTITIES` is about; of other kinds none."""
-    if event.kind not in ABOUT_IDENTITIES:
+    """The images that an event of :data:`ABOUT_IMAGES` is about; of other kinds none."""
+    if event.kind not in ABOUT_IMAGES:
         return []
     values = [event.payload[name] for name in IMAGE_FIELDS if name in event.payload]
     return [int(image) for value in values for image in (value if isinstance(value, list) else [value])]
 
 
 def with_payload_images(payload: Mapping[str, Any], place: Mapping[int, int]) -> dict[str, Any]:
-    """A payload of one of :data:`ABOUT_IDENTITIES` whose images have other indices.
+    """A payload of one of :data:`ABOUT_IMAGES` whose images have other indices.
 
     Args:
         payload: The payload.

@@ -54,6 +54,7 @@ def identities_csv(
     *,
     confirmed: NDArray[np.bool_] | None = None,
     probabilities: NDArray[np.float64] | None = None,
+    facts: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Write which identity each image was found to have as CSV.
 
@@ -63,10 +64,11 @@ def identities_csv(
         labels: Names that annotators gave to groups, by group.
         confirmed: (N,) whether answers join an image to its identity; ``None`` leaves the columns out.
         probabilities: (N,) that an image belongs to its identity, NaN where unknown; ``None`` likewise.
+        facts: Further columns by name, (N,) each, such as `side` and `time`; ``None`` for none.
 
     Returns:
         The table: `name`, `identity` (the group), `group_size` (1 where nothing is known of the image),
-        `label` (the group's name, empty where it has none), and the columns of :func:`_certainty`.
+        `label` (the group's name, empty where it has none), the columns of :func:`_certainty`, and the facts.
 
     Raises:
         InputError: `names` and `groups` differ in length.
@@ -79,7 +81,12 @@ def identities_csv(
         for name, group in zip(names, groups.tolist(), strict=True)
     ]
     more, cells = _certainty(groups, confirmed, probabilities)
-    return csv_text((*header, *more), [(*row, *cell) for row, cell in zip(rows, cells, strict=True)])
+    columns = facts or {}
+    table = [
+        (*row, *cell, *(column[place] for column in columns.values()))
+        for place, (row, cell) in enumerate(zip(rows, cells, strict=True))
+    ]
+    return csv_text((*header, *more, *columns), table)
 
 
 IMAGE_NAMES = "image_names"
@@ -115,6 +122,7 @@ def wildlife_csv(
     paths: Sequence[str] | NDArray[np.str_] | None = None,
     confirmed: NDArray[np.bool_] | None = None,
     probabilities: NDArray[np.float64] | None = None,
+    facts: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Write the images as the metadata table of a wildlife-datasets data set.
 
@@ -126,10 +134,11 @@ def wildlife_csv(
         paths: (N,) files; written relative to the folder they share. None: the names are relative paths.
         confirmed: As in :func:`identities_csv`.
         probabilities: Likewise.
+        facts: Likewise.
 
     Returns:
         The table: `image_id` (the dataset index), `identity` (`unknown` for images that stand alone without a
-        name), `path`, where cameras are known `camera`, and the columns of :func:`_certainty`.
+        name), `path`, where cameras are known `camera`, the columns of :func:`_certainty`, and the facts.
 
     Raises:
         InputError: `names` and `groups` differ in length.
@@ -137,11 +146,13 @@ def wildlife_csv(
     identities = identity_names(names, groups, labels or {})
     files = [str(name) for name in names] if paths is None else _relative(paths)
     more, cells = _certainty(groups, confirmed, probabilities)
-    header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more)
+    columns = facts or {}
+    header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more, *columns)
     rows = []
     for index, (group, file, cell) in enumerate(zip(groups.tolist(), files, cells, strict=True)):
         camera = () if cameras is None else (int(cameras[index]),)
-        rows.append((index, identities[group], file, *camera, *cell))
+        known = (column[index] for column in columns.values())
+        rows.append((index, identities[group], file, *camera, *cell, *known))
     return csv_text(header, rows)
 
 

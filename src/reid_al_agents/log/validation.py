@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from reid_al_agents.data.cells import read_time
 from reid_al_agents.log.checksum import EVENT_COLUMNS, QUESTION_COLUMNS, checksum
 from reid_al_agents.log.events import (
     ABOUT_A_PAIR,
@@ -119,6 +120,22 @@ def check_plausible(where: str, event: Event) -> None:
         value = getattr(event, name)
         if value is not None and not 0 <= value <= most:
             raise InputError(f"{where}: {name} is {value:.12g}; expected a number from 0 to {most:.12g}")
+
+
+def check_description(payload: Mapping[str, Any]) -> None:
+    """See that a ``describe`` says something of its images that can be used.
+
+    Args:
+        payload: ``side`` is a name, ``time`` is as :func:`.read_time` takes it; both blank where unknown.
+
+    Raises:
+        InputError: It says nothing, or a time cannot be read.
+    """
+    told = {name: payload[name] for name in ("side", "time") if name in payload}
+    if not told or not all(isinstance(word, str) for word in told.values()):
+        raise InputError("describe: says nothing of its images; give side or time, as text")
+    if told.get("time") and read_time(told["time"]) is None:
+        raise InputError(f"describe: time {told['time'][:40]!r} cannot be read; write 2026-01-31 14:05:09")
 
 
 def load_json(text: str, where: str) -> dict[str, Any]:

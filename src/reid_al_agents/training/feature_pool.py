@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.data import ImageSet, Split
+from reid_al_agents.data import Corrections, ImageSet, Split
 from reid_al_env import ConstraintGraph, FeatureSet
 
 
@@ -26,10 +26,7 @@ class FeaturePool:
         self, features: FeatureSet, split: Split | None = None, images: ImageSet | None = None
     ) -> None:
         self._pool = features if split is None else features.subset(split.pool(features))
-        self.images = images
-        self.tracklets = None if images is None else images.tracklets
-        self.known_different = None if images is None else images.known_different
-        self.sides = None if images is None else images.sides
+        self._describe(images)
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -58,6 +55,17 @@ class FeaturePool:
     def cameras(self) -> NDArray[np.int64] | None:
         """See :class:`Pool`."""
         return self._pool.cameras
+
+    def correct(self, corrections: Corrections) -> None:
+        """See :class:`Pool`."""
+        if self.images is not None:
+            self._describe(self.images.corrected(corrections))
+
+    def _describe(self, images: ImageSet | None) -> None:
+        self.images = images
+        self.tracklets = None if images is None else images.tracklets
+        self.known_different = None if images is None else images.known_different
+        self.sides = None if images is None else images.sides
 
     def features(self) -> FeatureSet:
         """See :class:`Pool`."""

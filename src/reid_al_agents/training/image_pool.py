@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.data import ImageSet, QueryGallery, Split
+from reid_al_agents.data import Corrections, ImageSet, QueryGallery, Split
 from reid_al_agents.evaluation.ranking import evaluate_ranking
 from reid_al_agents.files import write_arrays
 from reid_al_agents.training.pool import Progress, known_beforehand
@@ -112,6 +112,10 @@ class ImagePool:
     def known_different(self) -> NDArray[np.int64] | None:
         """See :class:`.Pool`."""
         return self._pool.known_different
+
+    def correct(self, corrections: Corrections) -> None:
+        """See :class:`.Pool`."""
+        self._pool = self._pool.corrected(corrections)
 
     @property
     def sides(self) -> NDArray[np.int64] | None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_agents.data import ImageSet
+from reid_al_agents.data import Corrections, ImageSet
 from reid_al_env import ConstraintGraph, FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,10 @@ class Pool(Protocol):
     @property
     def known_different(self) -> NDArray[np.int64] | None:
         """Pairs of images that are known to differ, shape (M, 2); ``None`` for none."""
+        ...
+
+    def correct(self, corrections: Corrections) -> None:
+        """Take over what annotators corrected about single images, in place of what the data say."""
         ...
 
     @property
@@ -165,6 +169,27 @@ def load_or_make_start(pool: Pool, path: Path, seed: int) -> dict[str, Any]:
     return figures
 
 
+def known_of(images: ImageSet | None, count: int) -> Callable[[Corrections], ConstraintGraph]:
+    """Return what is known before the first answer about a pool, as :data:`.Known`.
+
+    Args:
+        images: The pool; ``None`` for bare features, of which nothing is known.
+        count: Number of its images.
+    """
+    pairs: dict[frozenset[tuple[int, str]], NDArray[np.int64]] = {}  # they are found once for all replays
+
+    def known(corrections: Corrections) -> ConstraintGraph:
+        if images is None:
+            return ConstraintGraph(count)
+        times = frozenset(corrections.times.items())
+        if times not in pairs:
+            pairs.clear()
+            pairs[times] = images.corrected(corrections).known_different
+        return known_beforehand(count, images.tracklets, corrections.unusable, pairs[times])
+
+    return known
+
+
 def known_beforehand(
     count: int,
     tracklets: NDArray[np.int64] | None,
@@ -173,7 +198,7 @@ def known_beforehand(
 ) -> ConstraintGraph:
     """What is known before the first answer.
 
-    Images of one tracklet show one identity, and two boxes in one photograph two.
+    Images of one tracklet show one identity; pairs that are known to differ show two.
 
     Args:
         count: Number of images.

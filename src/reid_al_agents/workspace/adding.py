@@ -36,6 +36,7 @@ class Addition:
         known: Images that were not added since the pool has them, and the name that each has there.
         removed: Likewise, but they were removed from the pool and stay out.
         scored: Names of images that were not added since the run scores on them or on their identity.
+        damaged: Names of images that were left out since they do not decode.
     """
 
     pool: ImageSet
@@ -44,6 +45,7 @@ class Addition:
     known: tuple[tuple[str, str], ...]
     removed: tuple[tuple[str, str], ...]
     scored: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
 
 
 def add_images(
@@ -77,23 +79,96 @@ def add_images(
     """
     folder = Folder(path)
     kept = folder.kept()
-    _check_can_grow(folder, kept.settings, features)
     with FolderLock(path), EventStore(store or kept.store or folder.events) as log:
+        offered = Offered(folder, kept, data, reading, features=features, device=device, progress=progress)
         events = folder.read_log(log, kept)
-        offer = Offer(folder, kept.settings, data, reading)
-        offer.check_sound(progress)
-        pool = offer.grown()
-        proposals: list[Proposal] = []
+        addition = offered.propose(events)
+        if not dry_run:
+            offered.take_in(events)
+    return addition
+
+
+class Offered:
+    """Images offered to a folder that the caller has locked: what is proposed for them, and taking them in.
+
+    Args:
+        folder: The folder.
+        kept: What its ``config.json`` holds.
+        data: As in :func:`add_images`; so for the others.
+        reading: See there.
+        features: See there.
+        device: See there.
+        progress: See there.
+
+    Attributes:
+        pool: The pool with the new images behind.
+
+    Raises:
+        InputError: The folder cannot grow, or images cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        kept: Kept,
+        data: str,
+        reading: DataSettings,
+        *,
+        features: str | None = None,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> None:
+        _check_can_grow(folder, kept.settings, features)
+        self._folder, self._kept = folder, kept
+        self._file, self._device, self._progress = features, device, progress
+        self._offer = Offer(folder, kept.settings, data, reading)
+        self._offer.check_sound(progress)
+        self.pool = self._offer.grown()
+        self._made: tuple[int, NDArray[np.float32]] | None = None  # features, and of which model
+
+    @property
+    def new(self) -> tuple[int, ...]:
+        """Numbers of the new images."""
+        return tuple(range(len(self.pool) - len(self._offer.new), len(self.pool)))
+
+    def features(self, events: Sequence[Event]) -> NDArray[np.float32]:
+        """Features of the pool that has grown, (N, D), under the last model; made once for each model.
+
+        Args:
+            events: What the log holds.
+        """
+        refreshes = sum(event.kind == "refresh" for event in events)
+        if self._made is None or self._made[0] != refreshes:
+            config = self._kept.settings
+            found = _features(
+                self._folder, config, self.pool, refreshes, self._file, self._device, self._progress
+            )
+            self._made = refreshes, found
+        return self._made[1]
+
+    def propose(self, events: Sequence[Event]) -> Addition:
+        """What is proposed for the new images; nothing is taken in.
+
+        Args:
+            events: What the log holds.
+        """
+        offer, proposals = self._offer, []
         if offer.new:
-            seen = _features(folder, kept.settings, pool, events, features, device, progress)
-            proposals = _proposals(folder, kept, pool, seen, events)
-        if offer.new and not dry_run:
-            folder.keep(replace(kept, fingerprint=None))  # that of the pool is another now
-            folder.keep_changes(offer.changes(max((event.id for event in events), default=0)))
-    new = tuple(range(len(pool) - len(offer.new), len(pool)))
-    return Addition(
-        pool, new, tuple(proposals), tuple(offer.known), tuple(offer.removed), tuple(offer.scored)
-    )
+            proposals = _proposals(self._folder, self._kept, self.pool, self.features(events), events)
+        told = tuple(offer.known), tuple(offer.removed), tuple(offer.scored), tuple(offer.damaged)
+        return Addition(self.pool, self.new, tuple(proposals), *told)
+
+    def take_in(self, events: Sequence[Event]) -> None:
+        """Let the new images join the pool, by one file that is written whole.
+
+        Args:
+            events: What the log holds.
+        """
+        if self._offer.new:
+            self._folder.keep(
+                replace(self._folder.kept(), fingerprint=None)
+            )  # that of the pool is another now
+            self._folder.keep_changes(self._offer.changes(max((event.id for event in events), default=0)))
 
 
 def _check_can_grow(folder: Folder, config: RunConfig, features: str | None) -> None:
@@ -114,14 +189,13 @@ def _features(
     folder: Folder,
     config: RunConfig,
     pool: ImageSet,
-    events: Sequence[Event],
+    refreshes: int,
     file: str | None,
     device: str,
     progress: Progress | None,
 ) -> NDArray[np.float32]:
     """Features of the pool that has grown, (N, D); stored, those of before as they were."""
     if config.features is None or file is None:
-        refreshes = sum(event.kind == "refresh" for event in events)
         return pool_features(folder, pool, config, refreshes, device=device, progress=progress)
     from reid_al_agents.vision.own_features import read_features
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,9 @@ EXPORTS = {
 }
 """Media type by the name of the file."""
 
+WILDLIFE = {"side": "orientation", "time": "date"}
+"""What wildlife-datasets calls the facts of an image."""
+
 
 @dataclass(frozen=True)
 class Export:
@@ -58,6 +61,7 @@ class Export:
         probabilities: (N,) that an image belongs to its identity, NaN where unknown.
         names: Name of each identity that was given one.
         image_prefix: Put before each image's name to make its address in Label Studio.
+        facts: Side and time of each image in words, as far as any is known; see :func:`facts_of`.
     """
 
     images: Sequence[str] | NDArray[np.str_]
@@ -69,6 +73,7 @@ class Export:
     probabilities: NDArray[np.float64]
     names: Mapping[int, str]
     image_prefix: str = LOCAL_FILES
+    facts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def make(self, what: str) -> tuple[str, str]:
         """The content and media type of one of :data:`EXPORTS`."""
@@ -80,6 +85,7 @@ class Export:
                 self.names,
                 confirmed=self.confirmed,
                 probabilities=self.probabilities,
+                facts=self.facts,
             ),
             "events.jsonl": lambda: events_jsonl(self.events, self.images),
             "labelstudio.json": lambda: label_studio_json(self.counting, prefix=self.image_prefix),
@@ -91,6 +97,7 @@ class Export:
                 cameras=self.cameras,
                 confirmed=self.confirmed,
                 probabilities=self.probabilities,
+                facts={WILDLIFE[name]: column for name, column in self.facts.items()},
             ),
         }
         return makers[what](), EXPORTS[what]
@@ -101,6 +108,19 @@ class Export:
         groups = self.groups.copy()
         groups[alone] = len(groups) + np.arange(np.count_nonzero(alone))
         return replace(self, groups=groups)
+
+
+def facts_of(images: ImageSet) -> dict[str, list[str]]:
+    """Columns ``side`` and ``time`` of a table of images, blank where unknown; none if all is unknown."""
+    facts = {}
+    if images.sides is not None:
+        words = images.side_names
+        facts["side"] = [
+            "" if side < 0 else str(side) if words is None else words[side] for side in images.sides.tolist()
+        ]
+    if images.times is not None:
+        facts["time"] = ["" if np.isnat(time) else str(time) for time in images.times]
+    return facts
 
 
 def export_folder(
@@ -136,6 +156,7 @@ def export_folder(
     with EventStore(store or kept.store or folder.events) as log:
         events = folder.read_log(log, kept)
     beliefs = believe(pool, events, kept.settings)
+    pool = pool.corrected(beliefs.corrections) if isinstance(pool, ImageSet) else pool
     features = stored_features(folder, pool, beliefs)
     groups, confirmed, likely = identities_of_folder(pool, features, beliefs, kept.settings)
     export = Export(
@@ -148,6 +169,7 @@ def export_folder(
         likely,
         names_of_groups(beliefs.names, groups),
         image_prefix,
+        facts_of(pool) if isinstance(pool, ImageSet) else {},
     )
     export = export.confirmed_only() if confirmed_only else export
     target = make_folder(path if target is None else target)

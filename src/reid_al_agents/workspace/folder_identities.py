@@ -13,7 +13,7 @@ from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.clustering.visual_similarity import VisualSimilarity, compare_visually
 from reid_al_agents.data import ImageSet
 from reid_al_agents.log.events import Event
-from reid_al_agents.training.pool import known_beforehand
+from reid_al_agents.training.pool import known_of
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet
 
@@ -26,11 +26,10 @@ def believe(pool: ImageSet | FeatureSet, events: Iterable[Event], config: RunCon
         events: The log.
         config: The settings of the run or session.
     """
-    tracklets = pool.tracklets if isinstance(pool, ImageSet) else None
-    different = pool.known_different if isinstance(pool, ImageSet) else None
-    absent = np.flatnonzero(pool.gone).tolist() if isinstance(pool, ImageSet) else ()
+    images = pool if isinstance(pool, ImageSet) else None
+    absent = () if images is None else np.flatnonzero(images.gone).tolist()
     return Beliefs.replay(
-        lambda excluded: known_beforehand(len(pool), tracklets, excluded, different),
+        known_of(images, len(pool)),
         events,
         config.grouping().error_rate,
         absent,
@@ -38,11 +37,11 @@ def believe(pool: ImageSet | FeatureSet, events: Iterable[Event], config: RunCon
 
 
 def compare(
-    pool: ImageSet | FeatureSet, features: NDArray[np.float32], config: RunConfig
+    pool: ImageSet | FeatureSet, features: NDArray[np.float32], beliefs: Beliefs, config: RunConfig
 ) -> tuple[FeatureSet, VisualSimilarity]:
     """The features of a pool, (N, D) float32, as a set, and the visual similarities they give."""
     settings = config.grouping()
-    sides = sides_of(pool.sides) if isinstance(pool, ImageSet) else None
+    sides = sides_of(pool.corrected(beliefs.corrections).sides) if isinstance(pool, ImageSet) else None
     visual = compare_visually(features, pool.cameras, settings.k1, settings.k2, sides)
     return FeatureSet(features, pool.identities, pool.cameras, source=pool.source), visual
 
@@ -70,7 +69,7 @@ def identities_of_folder(
         groups = beliefs.constraints.groups()
         return groups, np.bincount(groups)[groups] > 1, np.full(len(groups), np.nan)
     found = deliver(
-        *compare(pool, features, config),
+        *compare(pool, features, beliefs, config),
         beliefs.constraints,
         beliefs.model,
         config.grouping(),

@@ -39,15 +39,15 @@ class Offer:
 
     Attributes:
         new: Indices of the new images in the data.
-        known: See :class:`Addition`; so for ``removed`` and ``scored``.
+        known: See :class:`Addition`; so for the others.
     """
 
     def __init__(self, folder: Folder, config: RunConfig, data: str, reading: DataSettings) -> None:
-        offered = load_data(data, reading)
+        self._source = Source(data, _prefix(data, folder), reading)
+        offered = load_data(self._source.found_in(folder.path), reading)
         if not isinstance(offered, ImageSet):
             raise InputError(f"{data}: holds features; name images, and their features by --features")
         self._folder, self._before = folder, folder.pool_changes()
-        self._source = Source(data, _prefix(data, folder), reading)
         earlier = load_sources(folder, config, self._before.sources)
         if not isinstance(earlier, ImageSet):
             raise InputError(f"{config.data}: holds features only, which no image can join")
@@ -62,6 +62,7 @@ class Offer:
         self.known: list[tuple[str, str]] = []
         self.removed: list[tuple[str, str]] = []
         self.scored: list[str] = []
+        self.damaged: list[str] = []
         self._tell_apart(set(image_keys(offered)), changes.places, settled_split(folder, config))
         of_earlier, keys = set(image_keys(earlier)), image_keys(self._data)
         self._further = any(keys[row] not in of_earlier for row in self.new)
@@ -103,6 +104,7 @@ class Offer:
             save_damaged(damaged, self._folder.path / f"skipped-{self._source.prefix}.csv")
             _log.info("left out as damaged: %s", ", ".join(image.name for image in damaged))
             bad = {image.index for image in damaged}
+            self.damaged = [image.name for image in damaged]
             self.new = [row for place, row in enumerate(self.new) if place not in bad]
 
     def grown(self) -> ImageSet:

@@ -12,13 +12,17 @@ from reid_al_agents.files import OWN_BACK, read_json, write_json
 from reid_al_env import InputError
 from reid_al_env.settings import from_mapping
 
+UPLOADED = "uploaded"
+"""Folder in that of a session with the images that came by the page; also the layout of these data."""
+
 
 @dataclass(frozen=True)
 class Source:
     """Further data that images came from.
 
     Attributes:
-        data: As it was typed, such as ``folder:WEEK2``.
+        data: As it was typed, such as ``folder:WEEK2``; ``uploaded:NAME`` is a folder in that of
+            the session, which is found again wherever the session is moved.
         prefix: Put before the names of its images, with a stroke.
         reading: How it is read.
     """
@@ -26,6 +30,11 @@ class Source:
     data: str
     prefix: str
     reading: DataSettings
+
+    def found_in(self, folder: Path) -> str:
+        """DATA as it is loaded, for the session's folder."""
+        layout, _, name = self.data.partition(":")
+        return f"folder:{folder / UPLOADED / name}?identities=no" if layout == UPLOADED else self.data
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def propose(
     Returns:
         Merges first, then extensions, then new identities; of each the likeliest first.
     """
-    points, visual = compare(pool, features, config)
+    points, visual = compare(pool, features, beliefs, config)
     grouping, constraints, excluded = config.grouping(), beliefs.constraints, excluded_from(pool, beliefs)
     formed = deliver(points, visual, constraints, beliefs.model, grouping, excluded).identities.groups
     seen = group_images(points, visual, constraints, grouping, excluded)

@@ -105,7 +105,9 @@ def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -
     further = []
     for source in sources:
         try:
-            found = load_data(source.data, replace(source.reading, skip_damaged=True), quiet=True)
+            found = load_data(
+                source.found_in(folder.path), replace(source.reading, skip_damaged=True), quiet=True
+            )
         except InputError as error:  # its files may have been moved to another folder of the session
             _log.warning("%s: none of its images is there: %s", source.data, error)
             continue

@@ -73,6 +73,10 @@ class Access:
         """Whether an annotator may revoke tokens."""
         return self._tokens is not None and name == self._admin
 
+    def may_add(self, name: str) -> bool:
+        """Whether an annotator may import files and add images: without tokens all may, else the admin."""
+        return self._tokens is None or self.is_admin(name)
+
     def revoke(self, name: str) -> bool:
         """Revoke an annotator's token, which signs them out; return whether they had one."""
         if self._tokens is None or name not in self._tokens:

@@ -13,15 +13,18 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from reid_al_agents.annotate.additions import Additions
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.server.access import Access
+from reid_al_agents.annotate.server.addition_responses import AdditionResponses
 from reid_al_agents.annotate.server.dependencies import Annotator
 from reid_al_agents.annotate.server.errors import handle_errors
 from reid_al_agents.annotate.server.middleware import protect
 from reid_al_agents.annotate.server.page_responses import PageResponses
 from reid_al_agents.annotate.server.rate_limit import RateLimit
 from reid_al_agents.annotate.server.responses import Responses
+from reid_al_agents.annotate.server.routes.adding import addition_routes, import_routes, upload_routes
 from reid_al_agents.annotate.server.routes.answering import answering_routes
 from reid_al_agents.annotate.server.routes.editing import (
     contradiction_routes,
@@ -32,6 +35,7 @@ from reid_al_agents.annotate.server.routes.images import image_routes
 from reid_al_agents.annotate.server.routes.progress import progress_routes
 from reid_al_agents.annotate.server.routes.sign_in import sign_in_routes
 from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.annotate.uploads import Uploads
 
 PAGE = Path(__file__).parent / "page"
 _THREADS = 6
@@ -61,7 +65,7 @@ def create_app(
         openapi_url=None,  # served below, to annotators only
         docs_url=None,
         redoc_url=None,
-        lifespan=_few_threads,
+        lifespan=_lifespan,
     )
     app.state.access = access
     handle_errors(app)
@@ -71,8 +75,14 @@ def create_app(
     pages = PageResponses(session, refreshing, pictures, responses.described)
     for routes in (contradiction_routes, identity_routes, history_routes):
         app.include_router(routes(session, refreshing, responses, pages))
-    app.include_router(progress_routes(session, refreshing, pictures, responses, pages))
-    app.include_router(image_routes(pictures, responses))
+    app.include_router(progress_routes(session, refreshing, responses, pages))
+    uploads = Uploads(refreshing.folder.path / "uploads")
+    additions = app.state.additions = Additions(session, refreshing, pictures)
+    proposed = AdditionResponses(additions, responses.described)
+    app.include_router(addition_routes(additions, proposed, responses, uploads))
+    app.include_router(upload_routes(uploads))
+    app.include_router(import_routes(session, refreshing, responses, uploads))
+    app.include_router(image_routes(session, pictures, responses))
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi(annotator: Annotator) -> dict[str, Any]:
@@ -87,7 +97,8 @@ def create_app(
 
 
 @contextlib.asynccontextmanager
-async def _few_threads(app: FastAPI) -> AsyncIterator[None]:
-    """Let requests queue for threads, first come first served, rather than threads for the session's lock."""
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Let requests queue for few threads, first come first served, not threads for the session's lock."""
     current_default_thread_limiter().total_tokens = _THREADS
     yield
+    app.state.additions.close()

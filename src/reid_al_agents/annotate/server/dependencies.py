@@ -27,8 +27,29 @@ async def _verified_annotator(request: Request, annotator: Annotated[str, Depend
     return annotator
 
 
+def _check_may_add(request: Request, annotator: str) -> str:
+    access: Access = request.app.state.access
+    if not access.may_add(annotator):
+        raise HTTPException(403, "only the first of --annotators may add to the session")
+    return annotator
+
+
+async def _reader(request: Request, annotator: Annotated[str, Depends(_annotator)]) -> str:
+    return _check_may_add(request, annotator)
+
+
+async def _adder(request: Request, annotator: Annotated[str, Depends(_verified_annotator)]) -> str:
+    return _check_may_add(request, annotator)
+
+
 Annotator: TypeAlias = Annotated[str, Depends(_annotator)]
 """Name of the signed-in annotator; enough to read."""
 
 VerifiedAnnotator: TypeAlias = Annotated[str, Depends(_verified_annotator)]
 """Name of the annotator whose request carries the page's CSRF token; needed to change something."""
+
+Adder: TypeAlias = Annotated[str, Depends(_adder)]
+"""Name of the annotator, likewise, who may also import files and add images."""
+
+Reader: TypeAlias = Annotated[str, Depends(_reader)]
+"""Name of the annotator who may add images; enough to see those that are not in the pool yet."""

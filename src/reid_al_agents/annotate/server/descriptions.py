@@ -11,6 +11,7 @@ from reid_al_agents.annotate.identity_list import IdentityList
 from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.data import ImageSet
 
 
 class Descriptions:
@@ -28,13 +29,26 @@ class Descriptions:
 
     def pool(self) -> Json:
         """What lists can be filtered by, and what the data rule out."""
-        images = self._pictures.images
+        images = self.known
         return {
             "cameras": _choices(self._session.state.features.cameras, images.camera_names),
             "sides": _choices(images.sides, images.side_names),
             "filters": self._filters(),
+            "max_speed": images.max_speed,
             "dated": self._pictures.may_know_times,
         }
+
+    @property
+    def known(self) -> ImageSet:
+        """The images with what annotators corrected."""
+        return self._session.state.images or self._pictures.images
+
+    def taken(self, image: int) -> str | None:
+        """When an image was taken, as ISO 8601 without a zone; ``None`` if unknown."""
+        if image not in self._session.state.beliefs.corrections.times:
+            return self._pictures.taken(image)
+        times = self.known.times
+        return None if times is None or np.isnat(times[image]) else str(times[image])
 
     def check_images(self, images: Iterable[int]) -> None:
         """Raise :class:`Unknown` unless the pool has all the images."""
@@ -44,7 +58,7 @@ class Descriptions:
 
     def image(self, image: int) -> Json:
         """An image with its address, size, and what is known about it."""
-        features, images = self._session.state.features, self._pictures.images
+        features, images = self._session.state.features, self.known
         width, height = self._pictures.size(image)
         url = f"/api/images/{image}?v={self._version}"
         return {
@@ -57,7 +71,7 @@ class Descriptions:
             "side": _called(images.sides, images.side_names, image),
             "place": _called(images.places, images.place_names, image),
             "sequence": None if images.tracklets is None else _known_number(images.tracklets, image),
-            "time": self._pictures.taken(image),
+            "time": self.taken(image),
             "width": width,
             "height": height,
         }
@@ -94,7 +108,7 @@ class Descriptions:
 
     def _sequences_first(self, members: list[int]) -> list[int]:
         """One image of each sequence before the others, so that frames that are alike do not fill a strip."""
-        sequences = self._pictures.images.tracklets
+        sequences = self.known.tracklets
         if sequences is None:
             return members
         first: dict[int, int] = {}
@@ -112,11 +126,14 @@ class Descriptions:
 
     def _filters(self) -> list[str]:
         """What is never asked because the data rule it out."""
-        images = self._pictures.images
+        images = self.known
         found = {
             "side": self._session.state.sides is not None,
             "sequence": images.tracklets is not None,
-            "photo": len(images.known_different) > 0,
+            "photo": len(images.in_one_photograph) > 0,
+            "speed": images.max_speed is not None
+            and images.latitudes is not None
+            and images.times is not None,
         }
         return [name for name, holds in found.items() if holds]
 

@@ -15,6 +15,12 @@ from reid_al_agents.annotate.server.rate_limit import RateLimit
 LARGEST_BODY = 64 * 1024
 """Largest body of a request, in bytes."""
 
+UPLOADS = "/api/uploads/"
+"""Beginning of the addresses that take parts of files instead of JSON."""
+
+LARGEST_PART = 4 * 1024 * 1024
+"""Largest part of a file, in bytes."""
+
 LARGEST_QUERY = 4 * 1024
 """Longest query string, in bytes."""
 
@@ -91,9 +97,9 @@ class RequestChecks:
         peer = (scope.get("client") or ("unknown", 0))[0]
         refusal = None if self._limit.take(peer) else (429, "too many requests; wait a second")
         refusal = refusal or _refusal(scope)
-        body = None if refusal else await _read(receive)
+        body = None if refusal else await _read(receive, _largest(scope))
         if refusal is None and body is None:
-            refusal = 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once"
+            refusal = 413, f"the request is larger than {_largest(scope)} bytes; send less at once"
         if refusal is not None:
             await JSONResponse({"error": refusal[1]}, refusal[0])(scope, receive, send)
             return
@@ -118,11 +124,20 @@ def _refusal(scope: Scope) -> _Refusal | None:
     if not _is_same_origin(headers.get("origin"), headers.get("host", "")):
         return 403, "the request does not come from this page; use the page that the command printed"
     length = headers.get("content-length")
-    if length is not None and (not length.isdecimal() or int(length[:20]) > LARGEST_BODY):
-        return 413, f"the request is larger than {LARGEST_BODY} bytes; send less at once"
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return 415, "expected Content-Type: application/json"
+    if length is not None and (not length.isdecimal() or int(length[:20]) > _largest(scope)):
+        return 413, f"the request is larger than {_largest(scope)} bytes; send less at once"
+    expected = "application/octet-stream" if _takes_part(scope) else "application/json"
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != expected:
+        return 415, f"expected Content-Type: {expected}"
     return None
+
+
+def _takes_part(scope: Scope) -> bool:
+    return bool(scope["method"] == "PUT" and scope["path"].startswith(UPLOADS))
+
+
+def _largest(scope: Scope) -> int:
+    return LARGEST_PART if _takes_part(scope) else LARGEST_BODY
 
 
 def _is_same_origin(origin: str | None, host: str) -> bool:
@@ -131,7 +146,7 @@ def _is_same_origin(origin: str | None, host: str) -> bool:
     return scheme in ("http", "https") and rest.lower() == host.lower()
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, largest: int) -> bytes | None:
     """The whole body, joined from its parts; ``None`` if it is too large or the client disconnected."""
     parts: list[bytes] = []
     size = 0
@@ -141,7 +156,7 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > LARGEST_BODY:
+        if size > largest:
             return None
         if not message.get("more_body", False):
             return b"".join(parts)

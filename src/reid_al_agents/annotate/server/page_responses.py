@@ -126,11 +126,11 @@ class PageResponses:
         return {
             "id": first.id,
             "at": first.at,
-            "annotator": first.annotator,
-            "mine": first.annotator == annotator,
+            "annotator": act.annotator,
+            "mine": act.annotator == annotator,
             "kind": act.kind,
             "answer": first.answer if act.kind == "answer" else None,
-            "name": first.payload.get("name"),
+            **{name: first.payload.get(name) for name in ("name", "side", "time", "file")},
             "images": [self._described.image(image) for image in act.images[:_ACT_IMAGES]],
             "count": len(act.images),
             "counts": act.counts,
@@ -146,7 +146,7 @@ class PageResponses:
             state.features.names,
             state.features.cameras,
             None if state.sides is None else state.sides.sides,
-            lambda image: (self._pictures.taken(image) or "")[:10],
+            lambda image: (self._described.taken(image) or "")[:10],
             hidden,
             {image for pair in asked for image in pair},
         )

@@ -17,6 +17,7 @@ EventId = Annotated[int, Field(ge=1, lt=2**63)]
 NameText = Annotated[str, Field(max_length=100)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, description="Seconds that it was looked at.")]
 Layout = Literal["pair", "row"]
+Held = Annotated[list[QuestionId], Field(max_length=100, description="Questions that the page holds.")]
 
 
 class RequestModel(BaseModel):
@@ -54,7 +55,7 @@ class Answer(RequestModel):
     key: Key
     seconds: Seconds | None = None
     want: Annotated[int, Field(ge=0, le=50, description="Questions that the page wants to hold.")] = 0
-    have: Annotated[list[QuestionId], Field(max_length=100, description="Questions that it holds.")] = []
+    have: Held = []
     layout: Layout = "pair"
 
 
@@ -135,6 +136,23 @@ class Name(RequestModel):
     key: Key
     identity: IdentityId
     name: NameText
+
+
+class Describe(RequestModel):
+    """Correct which side images show, or when they were taken; blank where unknown, absent where right."""
+
+    key: Key
+    images: Annotated[list[ImageId], Field(min_length=1, max_length=5000)]
+    side: NameText | None = None
+    time: Annotated[str, Field(max_length=40)] | None = None
+    have: Held = []
+
+
+class Import(RequestModel):
+    """Take in the answers and identities of an uploaded file."""
+
+    key: Key
+    upload: Key
 
 
 class Hide(RequestModel):

@@ -19,6 +19,7 @@ from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.reliability import answered_today, answers_per_minute, times_of_single
 from reid_al_agents.annotate.server.descriptions import Descriptions
 from reid_al_agents.annotate.session import AnnotationSession
+from reid_al_agents.data.travel import distance_between
 from reid_al_agents.identities import names_of_groups
 from reid_al_agents.log.events import StoredQuestion
 
@@ -90,7 +91,20 @@ class Responses:
             "candidate_group": sides[1],
             "probability": question.probability,
             "alike": self._alike(*pair),
+            "travel": self._travel(*pair),
         }
+
+    def _travel(self, query: int, candidate: int) -> Json | None:
+        """How far apart in kilometres and in hours two images were taken; ``None`` where it is unknown."""
+        images = self.described.known
+        if images.latitudes is None or images.longitudes is None or images.times is None:
+            return None
+        pair = [query, candidate]
+        far = distance_between(images.latitudes[pair], images.longitudes[pair])
+        between = np.abs(np.diff(images.times[pair]))[0]
+        if np.isnan(far) or np.isnat(between):
+            return None
+        return {"km": round(far, 2), "hours": round(float(between / np.timedelta64(3600, "s")), 2)}
 
     def _alike(self, query: int, candidate: int) -> Json:
         """How alike two images are: share of neighbours in common, and the candidate's place among them."""
@@ -104,7 +118,7 @@ class Responses:
     def row(self, questions: list[StoredQuestion]) -> Json:
         """Questions that share their query."""
         asked = [self.question(question) for question in questions]
-        names = ("id", "kind", "candidate", "candidate_group", "probability", "alike")
+        names = ("id", "kind", "candidate", "candidate_group", "probability", "alike", "travel")
         return {
             "query": asked[0]["query"],
             "query_group": asked[0]["query_group"],

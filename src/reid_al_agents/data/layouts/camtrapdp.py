@@ -35,7 +35,7 @@ def load_camtrapdp(folder: str, settings: DataSettings | None = None) -> ImageSe
     whole photograph. An observation of one event with a single animal makes an image of each of the event's
     other photographs; these are known to show one individual. ``individualID`` is the identity, the camera
     that of the deployment (``cameraID``, else ``deploymentID``), the place its ``locationName`` or
-    ``locationID``, the time that of the medium.
+    ``locationID``, the coordinates the deployment's, the time that of the medium.
 
     Args:
         folder: The package's folder; ``settings.root`` is where photographs are found, if elsewhere.
@@ -115,6 +115,8 @@ def _describe(medium: Row, deployment: Row) -> Described:
         camera=_cell(deployment, "cameraID") or station,
         place=_cell(deployment, "locationName") or _cell(deployment, "locationID"),
         time=_cell(medium, "timestamp"),
+        latitude=_cell(deployment, "latitude"),
+        longitude=_cell(deployment, "longitude"),
     )
 
 

@@ -22,6 +22,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "side": ("side", "orientation", "viewpoint", "position"),
     "place": ("place", "location", "locationName", "locationID", "site"),
     "time": ("time", "date", "datetime", "date_time", "timestamp"),
+    "latitude": ("latitude", "lat", "decimalLatitude"),
+    "longitude": ("longitude", "lon", "lng", "long", "decimalLongitude"),
     "sequence": ("sequence", "sequence_id", "track", "tracklet"),
     "species": ("species", "scientificName"),
     "part": ("split", "part", "subset"),
@@ -39,6 +41,7 @@ def load_table(file: str, settings: DataSettings | None = None, *, prefix: str =
     The first line names the columns, :data:`COLUMNS`, of which only ``path`` is needed. Paths are relative to
     the CSV file's folder (or ``settings.root``), or absolute. ``identity``, ``camera``, ``side`` (images of
     different sides cannot be compared) and ``place`` are any text, blank or ``unknown`` where unknown.
+    ``latitude`` and ``longitude`` are decimal degrees (see ``settings.max_speed``).
     ``sequence`` is any text, too: images of one sequence at one camera are a tracklet, known to show one
     identity, even if that is unknown. ``bbox`` is the part of a photograph that a row is about, ``[x, y,
     width, height]`` in pixels of the upright photograph. ``split`` names the part of the data set that a row

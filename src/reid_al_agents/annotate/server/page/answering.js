@@ -3,6 +3,7 @@
 import { newKey, post } from "./api.js";
 import { answerBar } from "./answer_bar.js";
 import { isOpen, markOf, mixedLink, pairView, rowView } from "./cards_view.js";
+import { correctDetails } from "./details.js";
 import { button, focusHeading, h, icon, redraw } from "./dom.js";
 import { Feed } from "./feed.js";
 import { t } from "./i18n.js";
@@ -43,7 +44,8 @@ export class Answering {
       onRefused: (entry, error) => this.#refused(entry, error),
       onChange: () => handlers.onSaved(this.outbox),
     });
-    this.#build(session.filters);
+    this.session = session;
+    this.#build();
   }
 
   /** Send what an earlier visit left, then fetch questions. */
@@ -52,13 +54,13 @@ export class Answering {
     await this.feed.refill(true);
   }
 
-  #build(filters) {
+  #build() {
     this.title = h("h1", { id: "answer-title" });
     this.switch = button({ class: "secondary small", keepFocus: true, "aria-keyshortcuts": "L", on: { click: () => this.act({ do: "layout" }) } });
     this.stage = h("div.stage");
     this.below = h("div.below");
     const panel = h("aside.why", { id: "why", hidden: true });
-    this.why = new Why(panel, filters);
+    this.why = new Why(panel, this.session, (image) => this.#correct(image));
     const tools = h("div.question-tools", {}, this.why.button, this.switch);
     this.element.append(h("div.question-line", {}, this.title, tools), panel, this.stage, this.below);
     const swipe = swipeCard(this.stage);
@@ -105,6 +107,16 @@ export class Answering {
     const card = this.feed.cards[0];
     const image = side === "query" ? card?.query : card?.items[this.feed.layout === "row" ? this.#active : 0].candidate;
     if (image) location.hash = mixedLink(image);
+  }
+
+  /** Correct side and date of a picture; questions that these rule out are withdrawn. */
+  async #correct(image) {
+    const reply = await correctDetails([image], this.session, this.feed.held);
+    if (!reply) return;
+    this.noteEdit("describe");
+    if (this.feed.take({ withdrawn: reply.withdrawn, status: reply.status }, this.feed.stamp())) notice(t("details.withdrawn"), { id: "withdrawn" });
+    this.draw(true);
+    this.feed.refill(this.feed.cards.length === 0);
   }
 
   /** Put the question off and bring another; Backspace brings it back. */

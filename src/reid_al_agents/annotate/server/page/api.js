@@ -69,6 +69,17 @@ export async function post(path, body) {
   }
 }
 
+/** PUT a part of a file. @param {string} path @param {Blob} part @returns {Promise<any>} */
+export function putPart(path, part) {
+  const headers = { "Content-Type": "application/octet-stream", Accept: "application/json", "X-CSRF-Token": session?.csrf ?? "" };
+  return request(path, { method: "PUT", headers, body: part });
+}
+
+/** @param {string} path @returns {Promise<any>} */
+export function remove(path) {
+  return request(path, { ...posting({}, { "X-CSRF-Token": session?.csrf ?? "" }), method: "DELETE" });
+}
+
 function send(path, body) {
   return request(path, posting(body, { "X-CSRF-Token": session?.csrf ?? "" }));
 }

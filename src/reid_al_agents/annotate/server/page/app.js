@@ -1,6 +1,7 @@
 // Puts the page together: who is here, which view is shown, and what is the same in all of them.
 
 import { get, onLost, openSession, signIn } from "./api.js";
+import { Adding } from "./adding.js";
 import { Answering } from "./answering.js";
 import { Contradictions } from "./contradictions.js";
 import { button, h, icon } from "./dom.js";
@@ -147,7 +148,8 @@ function build(session) {
     answer: answering,
     contradictions: new Contradictions(at("view-contradictions"), shared),
     progress: new Progress(at("view-progress"), session, shared),
-    review: new Review(at("view-review"), shared),
+    add: new Adding(at("view-add"), session, shared),
+    review: new Review(at("view-review"), session, shared),
     history: new History(at("view-history"), { ...shared, onJump: () => answering.forget() }),
     identities: new Identities(at("view-identities"), session, { ...shared, onUndo: () => answering.undo(), latestEdit: () => answering.latestEdit }),
   };

@@ -189,8 +189,8 @@ function cardOf({ query, query_group, ...item }) {
   return { query, query_group, items: [itemOf(item)] };
 }
 
-function itemOf({ id, candidate, candidate_group, kind, probability, alike }) {
-  return { question: id, candidate, candidate_group, kind, probability, alike };
+function itemOf({ id, candidate, candidate_group, kind, probability, alike, travel }) {
+  return { question: id, candidate, candidate_group, kind, probability, alike, travel };
 }
 
 /** One card for each question of a card; each needs a picture element of its own. */

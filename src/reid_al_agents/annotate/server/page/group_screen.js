@@ -1,5 +1,6 @@
 // All pictures of one identity on one screen: those that do not belong are ticked, the others confirmed at once.
 
+import { correctDetails } from "./details.js";
 import { button, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { imageWords, suggestedWords, tile } from "./pictures.js";
@@ -13,9 +14,10 @@ export class GroupScreen {
    * @param {object} group with all its pictures, in the order in which they are shown
    * @param {(path: string, body: object, words: string) => Promise<boolean>} change sends an edit
    * @param {(path: string) => void} onDone what was sent
+   * @param {object} session @param {(reply: object) => void} onCorrected side or date of pictures are others now
    */
-  constructor(group, change, onDone) {
-    Object.assign(this, { group, change, onDone });
+  constructor(group, change, onDone, session, onCorrected) {
+    Object.assign(this, { group, change, onDone, session, onCorrected });
     this.bar = h("div.screen-buttons", { role: "group", "aria-label": t("screen.bar") });
     this.list = h("ul.images", {}, ...bySequence(group.images).map((images) => this.#cell(images)));
     this.#watch.restart();
@@ -61,7 +63,15 @@ export class GroupScreen {
     const buttons = out
       ? [split(), confirm(true, t("screen.both", { n, out })), confirm(false, t("screen.confirm_rest", { n }))]
       : [confirm(false, t("screen.confirm_all", { n }))];
-    this.bar.replaceChildren(...buttons);
+    const correct = button({ class: "secondary", data: { do: "details" }, text: t("details.title", { n: out || all }), on: { click: () => this.#correct() } });
+    this.bar.replaceChildren(...buttons, correct);
+  }
+
+  /** Of the ticked pictures, or of all where none is ticked. */
+  async #correct() {
+    const ticked = this.group.images.filter(({ id }) => this.#ticked.has(id));
+    const reply = await correctDetails(ticked.length ? ticked : this.group.images, this.session);
+    if (reply) this.onCorrected(reply);
   }
 
   async #split() {

@@ -6,10 +6,10 @@ import { button, h, icon, redraw } from "./dom.js";
 import { moment, t } from "./i18n.js";
 import { edit, fill, head } from "./page.js";
 import { pager } from "./pager.js";
-import { tile } from "./pictures.js";
+import { tile, timeWords } from "./pictures.js";
 
 const PER_PAGE = 40;
-const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close" };
+const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more", import: "more" };
 
 export class History {
   #offset = 0;
@@ -74,5 +74,11 @@ export class History {
 
 function doneWords(act) {
   if (act.kind === "answer") return t(`answer.${act.answer}`);
-  return t(`history.did_${act.kind}`, { n: act.count, name: act.name || "–" });
+  if (act.kind === "describe") return t("history.did_describe", { n: act.count, what: detailWords(act) });
+  return t(`history.did_${act.kind}`, { n: act.count, name: act.name || "–", file: act.file });
+}
+
+function detailWords({ side, time }) {
+  const told = [["side", side], ["time", time && timeWords(time)]].filter(([, value]) => value !== null && value !== undefined);
+  return told.map(([name, value]) => `${t(`details.${name}`)}: ${value || t("details.unknown")}`).join(", ");
 }

@@ -8,12 +8,12 @@ import { IdentityPage } from "./identity.js";
 import { IdentityFilters } from "./identity_filters.js";
 import { nameField } from "./name_field.js";
 import { notice } from "./notices.js";
-import { edit, fill, head } from "./page.js";
+import { addLink, edit, fill, head } from "./page.js";
 import { pager } from "./pager.js";
 import { groupWords, thumbnail, tile } from "./pictures.js";
 
 const PER_PAGE = 60;
-const UNDOABLE = ["merge", "split", "name", "confirm", "hide"]; // what is edited here
+const UNDOABLE = ["merge", "split", "name", "confirm", "hide", "describe"]; // what is edited here
 
 export class Identities {
   #offset = 0;
@@ -27,6 +27,7 @@ export class Identities {
    */
   constructor(element, session, handlers) {
     this.element = element;
+    this.session = session;
     this.handlers = handlers;
     this.head = h("div");
     this.body = h("div.page-body");
@@ -34,7 +35,7 @@ export class Identities {
     this.undo = button({ class: "secondary", data: { do: "undo" }, on: { click: () => this.#undo() } }, icon("undo"), h("span"));
     element.append(this.head, this.body, this.merging);
     const change = (path, body, words) => this.change(path, body, words);
-    this.one = new IdentityPage(this.head, this.body, change);
+    this.one = new IdentityPage(this.head, this.body, change, session, (reply) => this.#corrected(reply));
     this.filters = new IdentityFilters(session, () => {
       this.#offset = 0;
       this.#list();
@@ -59,6 +60,12 @@ export class Identities {
     return reply?.taken ? reply : Boolean(reply);
   }
 
+  #corrected(reply) {
+    this.handlers.onEdit("describe");
+    this.#drawUndo();
+    this.handlers.onStatus(reply.status);
+  }
+
   /** Only this visit's own edits are taken back here: an answer would be about a pair that is not in view. */
   #undo() {
     this.handlers.onUndo();
@@ -76,7 +83,7 @@ export class Identities {
     this.#drawUndo();
     const history = h("a.secondary", { href: "#/history", text: t("history.title") });
     const print = button({ class: "secondary", data: { do: "print" }, text: t("identities.print"), on: { click: () => printOut(this.body) } });
-    redraw(this.head, head("identities-title", t("identities.title"), t("identities.text"), history, print, this.undo), this.filters.draw());
+    redraw(this.head, head("identities-title", t("identities.title"), t("identities.text"), addLink(this.session), history, print, this.undo), this.filters.draw());
     return this.#list();
   }
 

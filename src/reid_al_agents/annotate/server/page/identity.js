@@ -12,9 +12,10 @@ export class IdentityPage {
   /**
    * @param {HTMLElement} top @param {HTMLElement} body
    * @param {(path: string, body: object, words: string) => Promise<boolean>} change
+   * @param {object} session @param {(reply: object) => void} onCorrected side or date of pictures are others now
    */
-  constructor(top, body, change) {
-    Object.assign(this, { top, body, change });
+  constructor(top, body, change, session, onCorrected) {
+    Object.assign(this, { top, body, change, session, onCorrected });
   }
 
   /** @param {string} id of the identity, or "i" and the number of an image */
@@ -24,12 +25,22 @@ export class IdentityPage {
     const back = h("a.secondary", { href: this.home }, icon("undo"), h("span", { text: t(asked ? "identities.back_to_answer" : "identities.back") }));
     const title = asked ? t("identities.of_question") : t("identities.one", { id });
     redraw(this.top, head("identities-title", title, t("identities.one_text"), back));
-    await fill(this.body, () => get(`/api/identities/${encodeURIComponent(id)}`), (group) => this.#draw(group));
+    await this.#load(id);
+  }
+
+  #load(id) {
+    return fill(this.body, () => get(`/api/identities/${encodeURIComponent(id)}`), (group) => this.#draw(group));
   }
 
   #draw(group) {
     const leave = () => (location.hash = this.home);
-    const screen = new GroupScreen(group, this.change, leave);
+    const here = location.hash;
+    const corrected = (reply) => {
+      this.onCorrected(reply);
+      // The identity may be another now. Whoever has gone on meanwhile is left there.
+      return location.hash === here ? this.#load(`i${group.images[0].id}`) : undefined;
+    };
+    const screen = new GroupScreen(group, this.change, leave, this.session, corrected);
     const hide = async () => {
       const hidden = !group.hidden;
       const words = t(hidden ? "identities.was_hidden" : "identities.was_shown");

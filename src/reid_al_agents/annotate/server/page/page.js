@@ -47,7 +47,12 @@ export async function edit(path, body, done) {
   }
 }
 
+/** Where pictures, answers and identities are added, for those who may. @param {{may_add: boolean}} session */
+export function addLink(session) {
+  return session.may_add ? h("a.secondary", { href: "#/add", text: t("add.title") }) : null;
+}
+
 /** A page's head: its name, a line about it, and tools. */
 export function head(id, title, text, ...tools) {
-  return h("header.page-head", {}, h("div", {}, h("h1", { id, text: title }), text && h("p", { text })), h("div.page-tools", {}, ...tools));
+  return h("header.page-head", {}, h("div", {}, h("h1", { id, text: title }), text && h("p", { text })), h("div.page-tools", {}, ...tools.filter(Boolean)));
 }

@@ -6,7 +6,7 @@ import { intervalBar, lineChart } from "./charts.js";
 import { choose } from "./choice.js";
 import { button, h, icon } from "./dom.js";
 import { duration, number, percent, t } from "./i18n.js";
-import { edit, fill, head } from "./page.js";
+import { addLink, edit, fill, head } from "./page.js";
 import { peopleCard } from "./people.js";
 import { refreshLine } from "./status.js";
 
@@ -36,7 +36,7 @@ export class Progress {
     clearTimeout(this.#timer);
     if (!this.head.children.length || this.language !== document.documentElement.lang) {
       this.language = document.documentElement.lang;
-      this.head.replaceChildren(head("progress-title", t("progress.title"), t("progress.text")));
+      this.head.replaceChildren(head("progress-title", t("progress.title"), t("progress.text"), addLink(this.session)));
     }
     let busy = false;
     const load = () => Promise.all([get("/api/progress"), this.session.admin ? get("/api/annotators") : { names: [] }]);

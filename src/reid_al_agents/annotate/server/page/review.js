@@ -14,9 +14,13 @@ export class Review {
   #part = "all";
   #offset = 0; // identities put off on this visit: they come first in the queue
 
-  /** @param {HTMLElement} element @param {{onStatus: (status: object) => void, onEdit: (kind: string) => void}} handlers */
-  constructor(element, handlers) {
+  /**
+   * @param {HTMLElement} element @param {object} session
+   * @param {{onStatus: (status: object) => void, onEdit: (kind: string) => void}} handlers
+   */
+  constructor(element, session, handlers) {
     this.element = element;
+    this.session = session;
     this.handlers = handlers;
     this.head = h("div");
     this.body = h("div.page-body");
@@ -42,7 +46,7 @@ export class Review {
 
   #draw({ total, identity }) {
     if (!identity) return [this.#nothing(total)];
-    const screen = new GroupScreen(identity, (...edit) => this.#change(...edit), () => this.#next());
+    const screen = new GroupScreen(identity, (...edit) => this.#change(...edit), () => this.#next(), this.session, (reply) => this.#corrected(reply));
     const later = button({ class: "secondary", data: { do: "later" }, text: t("review.later"), on: { click: () => this.#next(1) } });
     screen.bar.after(later);
     const left = h("span.left", { role: "status", text: t("review.left", { n: total - this.#offset }) });
@@ -51,6 +55,12 @@ export class Review {
         nameField(identity, (...edit) => this.#change(...edit), () => this.#next()), h("span", { text: groupWords(identity) }), left, h("div.screen-actions", {}, screen.bar, later)),
       screen.list,
     ];
+  }
+
+  #corrected(reply) {
+    this.handlers.onEdit("describe");
+    this.handlers.onStatus(reply.status);
+    return this.show();
   }
 
   #nothing(total) {

@@ -8,9 +8,13 @@ import { timeWords } from "./pictures.js";
 export class Why {
   #open = false;
 
-  /** @param {HTMLElement} element the panel @param {string[]} filters what the data rule out */
-  constructor(element, filters) {
-    Object.assign(this, { element, filters });
+  /**
+   * @param {HTMLElement} element the panel
+   * @param {{filters: string[], max_speed: number|null}} session what the data rule out
+   * @param {(image: object) => void} onCorrect side and date of a picture are wrong
+   */
+  constructor(element, session, onCorrect) {
+    Object.assign(this, { element, session, onCorrect });
     this.button = button({ class: "secondary small", keepFocus: true, "aria-controls": element.id, "aria-keyshortcuts": "W", data: { name: "why" }, on: { click: () => this.toggle() } });
   }
 
@@ -28,16 +32,22 @@ export class Why {
     this.element.hidden = !this.#open || !card;
     if (this.element.hidden) return this.element.replaceChildren();
     const rows = card.items.length > 1 ? [] : pairFacts(card);
-    const filters = this.filters.map((name) => h("li", { text: t(`why.filter_${name}`) }));
+    const filters = this.session.filters.map((name) => h("li", { text: t(`why.filter_${name}`, { speed: this.session.max_speed }) }));
     const facts = rows.map(([label, words]) => h("div", {}, h("dt", { text: label }), h("dd", { text: words })));
     return this.element.replaceChildren(
       h("p", { text: t(`why.kind_${card.items[0].kind}`) }),
       ...(facts.length ? [h("dl.facts", {}, ...facts)] : []),
-      ...(filters.length ? [h("ul.why-filters", {}, ...filters)] : []));
+      ...(filters.length ? [h("ul.why-filters", {}, ...filters)] : []),
+      ...(card.items.length > 1 ? [] : [this.#corrections(card)]));
+  }
+
+  #corrections({ query, items: [{ candidate }] }) {
+    const one = (image, label) => button({ class: "secondary small", data: { name: `correct-${label}` }, text: t(`details.of_${label}`), on: { click: () => this.onCorrect(image) } });
+    return h("div.screen-buttons", {}, one(query, "a"), one(candidate, "b"));
   }
 }
 
-function pairFacts({ query, query_group: ours, items: [{ candidate, candidate_group: theirs, probability, alike }] }) {
+function pairFacts({ query, query_group: ours, items: [{ candidate, candidate_group: theirs, probability, alike, travel }] }) {
   const facts = [];
   if (typeof probability === "number") facts.push([t("why.probability"), percent(probability)]);
   if (alike) {
@@ -48,6 +58,7 @@ function pairFacts({ query, query_group: ours, items: [{ candidate, candidate_gr
     const both = [read(ours, query), read(theirs, candidate)];
     if (both.some(Boolean)) facts.push([t(label), t("why.both", { a: both[0] || "–", b: both[1] || "–" })]);
   }
+  if (travel) facts.push([t("why.travel"), t("why.travel_of", travel)]);
   return facts;
 }
 

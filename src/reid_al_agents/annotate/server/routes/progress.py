@@ -10,7 +10,6 @@ from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 
 from reid_al_agents.annotate.messages import Conflict, Json, Unknown
-from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes
 from reid_al_agents.annotate.server import request_models as models
 from reid_al_agents.annotate.server.dependencies import Annotator, VerifiedAnnotator
@@ -25,7 +24,6 @@ from reid_al_env import InputError
 def progress_routes(
     session: AnnotationSession,
     refreshing: Refreshes,
-    pictures: Pictures,
     responses: Responses,
     pages: PageResponses,
 ) -> APIRouter:
@@ -63,7 +61,7 @@ def progress_routes(
         place = tempfile.TemporaryDirectory(prefix="reid-al-")
         target = Path(place.name) / file
         try:
-            write_archive(file, target, pictures.images, made, session.state.settings.noun)
+            write_archive(file, target, responses.described.known, made, session.state.settings.noun)
         except InputError as error:
             place.cleanup()
             raise Conflict(str(error)) from None

@@ -37,6 +37,7 @@ def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) 
             "needs_token": access.needs_token,
             "csrf": access.csrf(annotator),
             "admin": access.is_admin(annotator),
+            "may_add": access.may_add(annotator),
             "data": data,
             "languages": languages,
             "layouts": ["pair", "row"],
