@@ -65,7 +65,7 @@ class BatchedEnv(Cloneable, VectorEnv[Observation, NDArray[np.int64], NDArray[An
                 "reset them with options={'reset_mask': ...}"
             )
         rewards, terminated, values = self._advance(actions, active)
-        self._masked.add(np.count_nonzero(values["invalid_action"] & active))
+        self._masked.add(int(np.count_nonzero(values["invalid_action"] & active)))
         terminated &= active
         truncated = (self._elapsed() >= self._limit) & active
         ended = terminated | truncated
