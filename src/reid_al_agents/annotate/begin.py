@@ -215,6 +215,7 @@ def _session(
         selector_name=config.selector,
         round_=round_,
         absent=frozenset(np.flatnonzero(images.gone).tolist()),
+        removed=frozenset(folder.pool_changes().removed),
         seed=config.seed,
     )
     return session, executor

@@ -173,11 +173,12 @@ class Planner:
         """
         beliefs = self._state.beliefs
         names, edited, changes = dict(beliefs.names), tuple(beliefs.edited), beliefs.changes
+        removed = self._state.removed
 
         def list_identities(engine: Engine) -> IdentityList:
             found = engine.deliver(known)
             return IdentityList.of_identities(
-                engine.features, found.identities, found.probabilities, names, changes, edited
+                engine.features, found.identities, found.probabilities, names, changes, edited, removed
             )
 
         return list_identities

@@ -115,6 +115,7 @@ def wildlife_csv(
     paths: Sequence[str] | NDArray[np.str_] | None = None,
     confirmed: NDArray[np.bool_] | None = None,
     probabilities: NDArray[np.float64] | None = None,
+    image_ids: NDArray[np.intp] | None = None,
 ) -> str:
     """Write the images as the metadata table of a wildlife-datasets data set.
 
@@ -126,9 +127,10 @@ def wildlife_csv(
         paths: (N,) files; written relative to the folder they share. None: the names are relative paths.
         confirmed: As in :func:`identities_csv`.
         probabilities: Likewise.
+        image_ids: (N,) number of each image; ``None`` counts them from 0.
 
     Returns:
-        The table: `image_id` (the dataset index), `identity` (`unknown` for images that stand alone without a
+        The table: `image_id`, `identity` (`unknown` for images that stand alone without a
         name), `path`, where cameras are known `camera`, and the columns of :func:`_certainty`.
 
     Raises:
@@ -138,10 +140,11 @@ def wildlife_csv(
     files = [str(name) for name in names] if paths is None else _relative(paths)
     more, cells = _certainty(groups, confirmed, probabilities)
     header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more)
+    ids = list(range(len(groups))) if image_ids is None else image_ids.tolist()
     rows = []
     for index, (group, file, cell) in enumerate(zip(groups.tolist(), files, cells, strict=True)):
         camera = () if cameras is None else (int(cameras[index]),)
-        rows.append((index, identities[group], file, *camera, *cell))
+        rows.append((ids[index], identities[group], file, *camera, *cell))
     return csv_text(header, rows)
 
 

@@ -166,8 +166,8 @@ class Responses:
         asked = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
         confirmed, suggested = int(sizes[sizes > 1].sum()), 0
         if found is not None:
-            grouped = np.bincount(found.labels)[found.labels] > 1
-            confirmed = int(found.confirmed.sum())
+            grouped = (found.sizes[found.labels] > 1) & found.shown
+            confirmed = int((found.confirmed & found.shown).sum())
             suggested = int((grouped & ~found.confirmed).sum())
         totals = {
             "groups": int(np.count_nonzero(sizes > 1)) if found is None else found.identities,
