@@ -508,9 +508,7 @@ def test_removed_images_are_in_no_table_of_identities_and_on_no_page(session):
     sizes = {row["identity"]: int(row["group_size"]) for row in rows}
     assert sizes == {identity: sum(row["identity"] == identity for row in rows) for identity in sizes}
     kept = {row["image_id"]: row["path"] for row in rows_of(out / "wildlife.csv")}
-    assert kept == {
-        row["image_id"]: row["path"] for row in before["wildlife.csv"] if row["path"] not in gone
-    }
+    assert kept == {row["image_id"]: row["path"] for row in before["wildlife.csv"] if row["path"] not in gone}
     assert rows_of(out / "pairs.csv") == before["pairs.csv"]  # answers about them stay
     for archive in ("market1501.zip", "identities.zip", "camtrapdp.zip"):
         with zipfile.ZipFile(out / archive) as files:
