@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ class Loop:
         log: Where events are kept; ``None`` keeps them in memory.
         run: Name of the run in the log.
         events: Those that the log holds already, in order.
-        altered: Id of the last event when images were added or removed; 0 if none ever were.
+        altered: Id of the last event when images were added or removed; 0 if none ever were. Between images,
+            a new pass over those that were no query yet begins then.
         ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``;
             without a number of answers, it is one per image or, between images, every image as a query once.
             With ``until_stable`` and no number, rounds of the same length follow until the stop rule applies.
@@ -110,7 +111,7 @@ class Loop:
         self._annotator = SimulatedAnnotator(
             oracle, MemoryLog() if log is None else log, run, self.beliefs, pool.names, config.selector
         )
-        self.questions = self._make_questions()
+        self.questions = self._make_questions(altered, events)
         self.selector: Selector = choose(
             config.selector, config.pool_size, config.seed, self.questions.true_rewards
         )
@@ -121,6 +122,8 @@ class Loop:
         self._played = self._rounds_played(events, altered)
         last = self.rounds[-1] if self.rounds else {}
         self._queries, self._implied = int(last.get("queries", 0)), int(last.get("implied", 0))
+        if self._altered:  # a round that was broken off counts
+            self._queries = max(self._queries, len(_queries(self._replayed)))
 
     def begin(self) -> Metrics:
         """Adapt the model where that is wanted, see the pool and score it; the metrics of the start."""
@@ -206,16 +209,19 @@ class Loop:
         if (place / "weights.safetensors").exists():
             self.pool.load(place / "weights.safetensors")
 
-    def _make_questions(self) -> Questions:
+    def _make_questions(self, altered: int, events: Sequence[Event]) -> Questions:
         config = self.config
         if config.nodes == "images":
+            before = _queries(event for event in events if event.id <= altered)
             return ImageQuestions(
                 self.beliefs,
                 lambda: self.selector,
                 config.episode(),
                 config.parallel,
                 config.closure,
-                config.seed,
+                (config.seed, 0, *([altered] if altered else [])),
+                before,
+                _queries(self._replayed) - before if self._altered else (),
             )
         return GroupQuestions(
             self.beliefs,
@@ -229,17 +235,19 @@ class Loop:
     def _rounds_played(self, events: Sequence[Event], altered: int) -> int:
         """Rounds of asking that are done: by the loop itself, or by people's answers in their place.
 
-        Where images came or went, rounds have other ends since, and count from the answers there were then.
+        Where images came or went, rounds have other ends since, and count from the answers, or queries, that
+        there were then.
         """
         if not self.rounds:
             return 0
-        ends = self._ends if self._in_answers else ()
-        earlier = sum(event.kind == "answer" for event in counting(events) if event.id <= altered)
+        until = [event for event in events if event.id <= altered]
+        answered = sum(event.kind == "answer" for event in counting(until))
+        earlier = answered if self._in_answers else len(_queries(until))
         mine = [event.id for event in events if event.kind == "refresh" and "drawn" in event.payload]
         start = max([altered, *mine[:1]])  # the first line is that of the start
-        played = sum(end <= earlier for end in ends) + sum(event > start for event in mine)
+        played = sum(end <= earlier for end in self._ends) + sum(event > start for event in mine)
         answers = int(self.rounds[-1].get("answers", 0)) if self._logged else self.beliefs.answers
-        return max(played, sum(end <= answers for end in ends))
+        return max(played, sum(end <= answers for end in self._ends)) if self._in_answers else played
 
     def _limits(self) -> AskingLimits:
         end = self._ends[self._played]
@@ -330,6 +338,11 @@ def _check(config: RunConfig, pool: Pool) -> None:
             "nodes: images, but the data say which side images show, and images would be compared across "
             "sides; ask between groups (the default), or leave out the column 'side'"
         )
+
+
+def _queries(events: Iterable[Event]) -> set[int]:
+    """The images that were queries."""
+    return {event.query for event in events if event.kind == "answer" and event.query is not None}
 
 
 def _last_refresh(events: Sequence[Event]) -> int:

@@ -32,7 +32,7 @@ class Addition:
     Attributes:
         pool: The pool with the new images behind.
         new: Numbers of the new images.
-        proposals: What is proposed for them.
+        proposals: What is proposed for them; nothing for a run between images, where only answers join.
         known: Images that were not added since the pool has them, and the name that each has there.
         removed: Likewise, but they were removed from the pool and stay out.
         scored: Names of images that were not added since the run scores on them or on their identity.
@@ -85,8 +85,10 @@ def add_images(
         pool = offer.grown()
         proposals: list[Proposal] = []
         if offer.new:
+            _check_sides(folder, kept.settings, pool)
             seen = _features(folder, kept.settings, pool, events, features, device, progress)
-            proposals = _proposals(folder, kept, pool, seen, events)
+            if kept.settings.nodes == "groups":
+                proposals = _proposals(folder, kept, pool, seen, events)
         if offer.new and not dry_run:
             folder.keep(replace(kept, fingerprint=None))  # that of the pool is another now
             folder.keep_changes(offer.changes(max((event.id for event in events), default=0)))
@@ -97,17 +99,20 @@ def add_images(
 
 
 def _check_can_grow(folder: Folder, config: RunConfig, features: str | None) -> None:
-    if config.nodes == "images":
-        raise InputError(
-            f"{folder.path}: was begun with --nodes images, where the order of the questions follows from "
-            "the number of images; begin another run with all images"
-        )
     if not folder.pool.is_file():
         raise InputError(f"{folder.path}: was not begun yet; name all images when it is")
     if config.features is not None and features is None:
         raise InputError(f"--features: is missing; this folder was begun with features of {config.features}")
     if config.features is None and features is not None:
         raise InputError("--features: this folder was begun without; its own model computes them")
+
+
+def _check_sides(folder: Folder, config: RunConfig, pool: ImageSet) -> None:
+    if config.nodes == "images" and pool.sides is not None:
+        raise InputError(
+            f"{folder.path}: was begun with --nodes images, which compares across sides, and the new images "
+            "say which side they show; leave out that column"
+        )
 
 
 def _features(

@@ -22,6 +22,7 @@ from reid_al_agents.workspace.settled_images import (
     load_sources,
     settled_pool,
     settled_split,
+    with_files,
 )
 from reid_al_env import InputError
 
@@ -43,14 +44,12 @@ class Offer:
     """
 
     def __init__(self, folder: Folder, config: RunConfig, data: str, reading: DataSettings) -> None:
+        self._folder, self._before = folder, folder.pool_changes()
+        earlier = with_files(load_sources(folder, config, self._before.sources), config)
         offered = load_data(data, reading)
         if not isinstance(offered, ImageSet):
             raise InputError(f"{data}: holds features; name images, and their features by --features")
-        self._folder, self._before = folder, folder.pool_changes()
         self._source = Source(data, _prefix(data, folder), reading)
-        earlier = load_sources(folder, config, self._before.sources)
-        if not isinstance(earlier, ImageSet):
-            raise InputError(f"{config.data}: holds features only, which no image can join")
         if not folder.hashes.is_file():  # of an earlier version
             pool = settled_pool(folder, config)
             folder.complete_hashes(file_hashes(folder, pool) if isinstance(pool, ImageSet) else None)

@@ -115,6 +115,20 @@ def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -
     return join_images(data if named is None else with_identities_of(data, named), further)
 
 
+def with_files(data: ImageSet | FeatureSet, config: RunConfig) -> ImageSet:
+    """The data of a folder whose pool is to change.
+
+    Raises:
+        InputError: They are features without images.
+    """
+    if isinstance(data, ImageSet):
+        return data
+    raise InputError(
+        f"{config.data}: holds features only, about which labels answer at no cost; put the wanted rows into "
+        "one file and begin another run with it"
+    )
+
+
 def compare_with_pool(folder: Folder, data: ImageSet) -> tuple[ImageSet, tuple[str, ...], ImageChanges]:
     """Recognise the pool's images among those of the data whose files are there.
 
