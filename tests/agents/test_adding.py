@@ -100,14 +100,14 @@ def rows_of(path):
 def test_answers_names_splits_and_merges_stay_byte_for_byte(session):
     out = session / "out"
     log, before = (out / "events.sqlite").read_bytes(), state_of(session)
-    hashes, features = Folder(out).content_hashes(), np.load(out / "features.npz")["features"]
+    hashes, features = Folder(out).pool.content_hashes(), np.load(out / "features.npz")["features"]
     added = succeeded("add", week_two(session), "--to", out)
     assert (added["added"], added["images"]) == (6, 30)
     assert (out / "events.sqlite").read_bytes() == log
     after = state_of(session)
     assert after[:2] == before[:2]
     assert after[2] == [*before[2], *(f"week2/{n}_{i}.png" for n in (10, 11) for i in (0, 1, 7))]
-    assert Folder(out).content_hashes()[:24] == hashes
+    assert Folder(out).pool.content_hashes()[:24] == hashes
     stored = np.load(out / "features.npz")["features"]
     assert stored[:24].tobytes() == features.tobytes()  # not computed again
     images = load_data(f"folder:{session / 'week2'}")

@@ -69,7 +69,7 @@ def names_of(parts, out, part):
 
 def test_a_run_that_is_over_goes_on_with_images_that_were_added(begun):
     out = begun / "run"
-    before, names = events_of(out), Folder(out).names().tolist()
+    before, names = events_of(out), Folder(out).pool.names().tolist()
     parts = parts_of(out)
     known = names_of(parts, out, "pool")[0]
     more = individuals(begun / "more", [known, "newcomer", "xa"], first=20)
@@ -79,7 +79,7 @@ def test_a_run_that_is_over_goes_on_with_images_that_were_added(begun):
     went_on = succeeded("run", out)
     after = events_of(out)
     assert after[: len(before)] == before
-    assert Folder(out).names().tolist()[: len(names)] == names
+    assert Folder(out).pool.names().tolist()[: len(names)] == names
     answers = [event for event in after if event.kind == "answer"]
     assert len(answers) > sum(event.kind == "answer" for event in before)
     assert any(max(event.query, event.candidate) >= len(names) for event in answers)
@@ -146,13 +146,13 @@ def test_killed_in_a_round_a_run_goes_on_with_images_that_were_added(tmp_path):
     answers = [event for event in after if event.kind == "answer"]
     chosen = [frozenset(pair_of(event)) for event in answers if event.question_kind == "policy"]
     assert len(set(chosen)) == len(chosen)  # nothing is asked twice
-    assert len(answers) == len(Folder(out).names())  # as many as images, also of the new ones
+    assert len(answers) == len(Folder(out).pool.names())  # as many as images, also of the new ones
 
 
 def test_a_run_recognises_files_that_were_renamed_replaced_or_removed(tmp_path):
     data, out = individuals(tmp_path / "data", [f"x{letter}" for letter in "bcdefghijklm"]), tmp_path / "run"
     assert reid_al("run", f"folder:{data}", *RUN, "--out", out, folder=out, kill_at=60).killed
-    pool, before = Folder(out).names().tolist(), events_of(out)
+    pool, before = Folder(out).pool.names().tolist(), events_of(out)
     assert len(before) < len(pool)
     renamed = pool[0].replace(".png", "_renamed.png")
     (data / pool[0]).rename(data / renamed)
@@ -180,7 +180,7 @@ def test_a_run_of_an_earlier_version_keeps_hashes_from_its_next_start_on(begun):
 
 
 def test_images_removed_from_a_run_are_not_asked_about(begun):
-    out, pool = begun / "run", Folder(begun / "run").names().tolist()
+    out, pool = begun / "run", Folder(begun / "run").pool.names().tolist()
     before = events_of(out)
     succeeded("remove", pool[0], pool[5], "--from", out)
     succeeded("add", individuals(begun / "more", ["newcomer"], first=20), "--to", out)
@@ -207,10 +207,10 @@ def between_images(tmp_path):
 
 def test_a_run_between_images_goes_on_with_a_pass_over_the_images_that_were_added(between_images):
     out = between_images / "run"
-    before, pool = events_of(out), Folder(out).names().tolist()
+    before, pool = events_of(out), Folder(out).pool.names().tolist()
     added = succeeded("add", individuals(between_images / "more", ["newcomer"], first=20), "--to", out)
     assert (added["added"], added["proposals"]) == (4, [])
-    assert len(Folder(out).names()) == len(pool) + 4
+    assert len(Folder(out).pool.names()) == len(pool) + 4
     succeeded("run", out)
     after = events_of(out)
     assert after[: len(before)] == before
@@ -230,7 +230,7 @@ def test_a_run_between_images_goes_on_with_a_pass_over_the_images_that_were_adde
 def test_images_removed_from_a_run_between_images_are_neither_queries_nor_candidates(tmp_path):
     data, out = individuals(tmp_path / "data", [f"x{letter}" for letter in "bcdefghijklm"]), tmp_path / "run"
     assert reid_al("run", f"folder:{data}", *PAPER, "--out", out, folder=out, kill_at=100).killed
-    before, pool = events_of(out), Folder(out).names().tolist()
+    before, pool = events_of(out), Folder(out).pool.names().tolist()
     asked = queries_of(before)
     left = [image for image in range(len(pool)) if image not in asked]
     assert asked
@@ -256,7 +256,7 @@ def test_a_run_between_images_that_was_killed_after_images_came_asks_nothing_twi
         data = f"folder:{between_images / 'data'}"
         out = between_images / "open"
         succeeded("run", data, *PAPER, "--no-closure", "--out", out)
-    pool = len(Folder(out).names())
+    pool = len(Folder(out).pool.names())
     more = individuals(between_images / "more", ["xx", "xy", "xz"], first=20)
     assert succeeded("add", more, "--to", out)["added"] == 12
     altered = len(events_of(out))

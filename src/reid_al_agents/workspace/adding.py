@@ -16,8 +16,9 @@ from reid_al_agents.log.known_identities import events_of_data
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.training.pool import Progress
 from reid_al_agents.workspace.features import pool_features, read_own_features
-from reid_al_agents.workspace.folder import FEATURES, Folder, Kept
+from reid_al_agents.workspace.folder import FEATURES, Folder
 from reid_al_agents.workspace.folder_identities import believe, identities_of_folder
+from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.offer import Offer
 from reid_al_agents.workspace.proposals import Proposal, propose
@@ -91,7 +92,7 @@ def add_images(
                 proposals = _proposals(folder, kept, pool, seen, events)
         if offer.new and not dry_run:
             folder.keep(replace(kept, fingerprint=None))  # that of the pool is another now
-            folder.keep_changes(offer.changes(max((event.id for event in events), default=0)))
+            folder.pool.keep_changes(offer.changes(max((event.id for event in events), default=0)))
     new = tuple(range(len(pool) - len(offer.new), len(pool)))
     return Addition(
         pool, new, tuple(proposals), tuple(offer.known), tuple(offer.removed), tuple(offer.scored)
@@ -99,7 +100,7 @@ def add_images(
 
 
 def _check_can_grow(folder: Folder, config: RunConfig, features: str | None) -> None:
-    if not folder.pool.is_file():
+    if not folder.pool.begun:
         raise InputError(f"{folder.path}: was not begun yet; name all images when it is")
     if config.features is not None and features is None:
         raise InputError(f"--features: is missing; this folder was begun with features of {config.features}")
@@ -130,7 +131,7 @@ def _features(
         return pool_features(folder, pool, config, refreshes, device=device, progress=progress)
     from reid_al_agents.vision.own_features import read_features
 
-    before = folder.names()
+    before = folder.pool.names()
     stored = read_own_features(folder.path, config.features, before)
     found = read_features(file, pool.names[len(before) :].tolist())
     if found.shape[1] != stored.shape[1]:
@@ -147,7 +148,7 @@ def _proposals(
     folder: Folder, kept: Kept, pool: ImageSet, features: NDArray[np.float32], events: Sequence[Event]
 ) -> list[Proposal]:
     """What is proposed for the images behind those of before, by answers and by trusted identities."""
-    count, config = len(folder.names()), kept.settings
+    count, config = len(folder.pool.names()), kept.settings
     before = pool.subset(np.arange(count))
     known, *_ = identities_of_folder(before, features[:count], believe(before, events, config), config)
     trust = kept.annotation.get("trust")

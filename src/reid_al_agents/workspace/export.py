@@ -155,7 +155,7 @@ def export_folder(
         likely,
         names_of_groups(beliefs.names, groups),
         image_prefix,
-        folder.pool_changes().removed,
+        folder.pool.changes().removed,
     )
     export = export.confirmed_only() if confirmed_only else export
     target = make_folder(path if target is None else target)

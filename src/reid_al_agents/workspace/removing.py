@@ -48,7 +48,7 @@ def remove_images(
     config = kept.settings
     with FolderLock(path), EventStore(store or kept.store or folder.events) as log:
         events = folder.read_log(log, kept)
-        pool, changes = with_files(settled_pool(folder, config), config), folder.pool_changes()
+        pool, changes = with_files(settled_pool(folder, config), config), folder.pool.changes()
         chosen = _chosen(folder, pool, wanted)
         removed = set(changes.removed) - chosen if back else set(changes.removed) | chosen
         if not back:
@@ -60,7 +60,7 @@ def remove_images(
         last = max((event.id for event in log.events(kept.run)), default=0)
         differ = sorted(removed ^ set(changes.removed))
         if differ:
-            folder.keep_changes(replace(changes, removed=tuple(sorted(removed)), event=last))
+            folder.pool.keep_changes(replace(changes, removed=tuple(sorted(removed)), event=last))
     return [str(pool.names[image]) for image in differ]
 
 
