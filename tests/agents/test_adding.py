@@ -522,6 +522,9 @@ def test_removed_images_are_in_no_table_of_identities_and_on_no_page(session):
         shown = opened.session.identities()
         on_pages = [image for group in shown.ordered("size") for image in shown.images(group)]
         assert sorted(on_pages) == sorted(set(range(24)) - {0, 7})
+        anna_answers(opened, 1, TRUTH)
+        strips = opened.session.planner.groups  # beside questions
+        assert not {0, 7} & {other for image in range(24) for other in strips.images(strips.of_image(image))}
         alone = next(image for image in (0, 7) if not shown.sizes[shown.of_image(image)])
         with pytest.raises(Unknown, match="is not there"):
             shown.find(f"i{alone}")

@@ -62,9 +62,11 @@ class IdentityList:
         self.probabilities[~self.shown] = np.nan
 
     @classmethod
-    def of_batch(cls, batch: Batch, names: Mapping[int, str], changes: int) -> IdentityList:
+    def of_batch(
+        cls, batch: Batch, names: Mapping[int, str], changes: int, removed: Collection[int] = ()
+    ) -> IdentityList:
         """The groups of a batch."""
-        return cls(batch.view.groups, names, changes)
+        return cls(batch.view.groups, names, changes, removed=removed)
 
     @classmethod
     def of_identities(

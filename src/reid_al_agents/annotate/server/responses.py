@@ -138,7 +138,7 @@ class Responses:
             "answers_today": answered_today(mine, now),
             "answers_total": answers,
             **totals,
-            "images": len(session.state.features),
+            "images": len(session.state.features) - len(session.state.removed),
             "per_minute": speed,
             "questions_left": left,
             "seconds_left": round(60 * left / speed) if speed and left else None,
