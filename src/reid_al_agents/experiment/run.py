@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reid_al_agents.asking.policy import LearnedSelector
-from reid_al_agents.experiment.loop import Loop, Metrics
+from reid_al_agents.experiment.loop import Loop
+from reid_al_agents.experiment.past import Metrics
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.report.machine import Provenance
