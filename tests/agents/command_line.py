@@ -15,7 +15,7 @@ TINY = "synthetic:tiny?identities=14&cameras=3"
 SMALL = ["--backbone", "small_cnn", "--size", "64x32"]
 COMMANDS = (
     "add", "annotate", "benchmark", "datasets", "demo", "doctor", "embed", "evaluate", "export", "import",
-    "remove", "run", "train", "weights",
+    "remove", "run", "score", "train", "weights",
 )  # fmt: skip
 FEW = ["--pool-size", "8", "--budget", "4", "--k", "4"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}

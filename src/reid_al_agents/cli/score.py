@@ -59,7 +59,7 @@ def score(
 
 def _result(name: str, played: dict[str, list[Played]]) -> dict[str, Any]:
     """Return and score of a policy with their 95 % intervals over tasks."""
-    from reid_al_agents.evaluation.catalogue_play import by_family
+    from reid_al_agents.evaluation.catalogue_play import by_family, rounded
     from reid_al_agents.report.summary import estimate
 
     tasks = played[name]
@@ -79,7 +79,7 @@ def _result(name: str, played: dict[str, list[Played]]) -> dict[str, Any]:
     return {
         **found,
         "families": families,
-        "tasks": {each.task: round(float(each.score[-1]), 4) for each in tasks},
+        "tasks": {each.task: rounded(each.score[-1]) for each in tasks},
     }
 
 

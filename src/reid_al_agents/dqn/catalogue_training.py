@@ -16,6 +16,7 @@ from reid_al_agents.dqn.imitation import GAIN_SCALE, ImitationSettings, imitate
 from reid_al_agents.dqn.question_network import QuestionQNetwork
 from reid_al_agents.dqn.settings import ALGORITHMS
 from reid_al_agents.dqn.vec_env import SB3VecEnv
+from reid_al_env.catalogue.env import ReIDCatalogueEnv
 from reid_al_env.catalogue.vector_env import ReIDCatalogueVectorEnv
 from reid_al_env.errors import InputError
 from reid_al_env.settings import check, setting
@@ -82,13 +83,15 @@ def train_catalogue(
 
 def _batched(name: str, count: int) -> ReIDCatalogueVectorEnv:
     try:
-        made = gym.make_vec(
-            name, num_envs=count, vectorization_mode="vector_entry_point", autoreset_mode="SameStep"
-        ).unwrapped
+        single = gym.make(name).unwrapped
     except gym.error.Error as error:
         raise InputError(f"{name}: is no registered environment; try ReIDCatalogue-v0") from error
-    if not isinstance(made, ReIDCatalogueVectorEnv):
+    if not isinstance(single, ReIDCatalogueEnv):
         raise InputError(f"{name}: is no catalogue; train a policy for it on images, or see examples/")
+    made = gym.make_vec(
+        name, num_envs=count, vectorization_mode="vector_entry_point", autoreset_mode="SameStep"
+    ).unwrapped
+    assert isinstance(made, ReIDCatalogueVectorEnv)
     return made
 
 

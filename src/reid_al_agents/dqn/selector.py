@@ -136,6 +136,10 @@ class DQNSelector:
             InputError: If the file cannot be used for this pool size.
         """
         loaded = load_policy(path, pool_size=pool_size)
+        if loaded.kind == "questions":
+            raise InputError(
+                f"{path}: holds a policy for the catalogue; train one on images by reid-al train"
+            )
         selector = cls(
             pool_size, _settings_of(loaded, settings or DQNSettings()), seed=seed, learning=learning
         )

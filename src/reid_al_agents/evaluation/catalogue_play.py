@@ -32,7 +32,7 @@ class Played:
     Args:
         task: Its name.
         f1: B-cubed F1 before the first and after every answer.
-        score: The normalised score likewise.
+        score: The normalised score likewise; NaN in a task where seeing the labels gains nothing.
     """
 
     task: str
@@ -103,8 +103,8 @@ def _from_file(path: Path, env: ReIDCatalogueEnv) -> Choose:
         raise InputError(f"{path}: is neither a policy file nor a rule; rules are {known}")
     from reid_al_agents.dqn.policy_file import load_policy
 
-    loaded = load_policy(path)
-    columns = env.observation_space["questions"].shape[1]  # type: ignore[index]  # a Dict of Boxes
+    places, columns = env.observation_space["questions"].shape  # type: ignore[index]  # a Dict of Boxes
+    loaded = load_policy(path, pool_size=places)
     if loaded.kind != "questions" or loaded.seen["columns"] != columns:
         raise InputError(f"{path}: holds a policy of another environment; train one by reid-al train ID")
 
@@ -124,16 +124,21 @@ def rows(name: str, env_id: str, played: Sequence[Played]) -> list[dict[str, Any
             "task": each.task,
             "answers": answers,
             "f1": round(float(f1), 5),
-            "score": round(float(score), 4),
+            "score": rounded(score),
         }
         for each in played
         for answers, (f1, score) in enumerate(zip(each.f1, each.score, strict=True))
     ]
 
 
+def rounded(score: float) -> float | None:
+    """A score as it is written; ``None`` in a task that has none."""
+    return round(float(score), 4) if np.isfinite(score) else None
+
+
 def by_family(played: Sequence[Played]) -> dict[str, float]:
-    """Mean final score of each family's tasks."""
-    final = {each.task: float(each.score[-1]) for each in played}
+    """Mean final score of each family's tasks; left out are tasks without one."""
+    final = {each.task: float(each.score[-1]) for each in played if np.isfinite(each.score[-1])}
     families = [family for family in FAMILIES if any(task.startswith(f"{family}:") for task in final)]
     return {
         family: float(np.mean([value for task, value in final.items() if task.startswith(f"{family}:")]))
