@@ -17,7 +17,7 @@ from reid_al_agents.report.summary import estimate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "environments.md")
 
 Row = dict[str, Any]
 
@@ -279,6 +279,34 @@ def returns() -> str:
     return table(("selector", "return of a query"), lines, "returns_by_selector")
 
 
+def catalogue() -> str:
+    """Return and score of policies on the fixed tasks of each catalogue."""
+    lines = []
+    for row in result("catalogue_agent")["fixed tasks"]:
+        score, above = row["score"], row.get("above")
+        known = row["policy"] in ("nearest", "label-seeing")
+        lines.append([
+            f"`{row['id']}`", "**learned**" if row["policy"] == "learned" else row["policy"],
+            f"{row['return']:.3f}",
+            f"{score['mean']:.0f}" if known else f"{score['mean']:.2f} ± {score['half_width']:.2f}",
+            f"{above['mean']:+.2f} ± {above['half_width']:.2f}" if above and not known else "",
+        ])  # fmt: skip
+    heads = ("id", "policy", "return", "score", "score above `expected-change`")
+    return table(heads, lines, "catalogue_agent")
+
+
+def catalogue_real() -> str:
+    """The same environment over parts of real data sets."""
+    found = result("catalogue_agent")["mean over sets"]
+    lines = []
+    for row in found:
+        last = row["above rule"][-1] if "above rule" in row else None
+        difference = f"{last['mean']:+.3f} ± {last['half_width']:.3f}" if last else ""
+        lines.append([row["policy"], *(f"{value:.3f}" for value in row["f1"]), difference])
+    heads = ("policy", "0", "0.05", "0.1", "0.3", "0.6", "at 0.6 above `expected-change`")
+    return table(heads, lines, "catalogue_agent")
+
+
 def images() -> str:
     """Selectors between images with the triplet refresh: whether a better return buys a better model."""
     rows = result("market_validation_selectors_on_images")["rows"]
@@ -473,6 +501,8 @@ TABLES: dict[str, Callable[[], str]] = {
         rivals,
         errors,
         returns,
+        catalogue,
+        catalogue_real,
         images,
         audit,
         label_free,

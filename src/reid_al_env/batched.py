@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
 from reid_al_env.indices import as_indices, as_limit
+from reid_al_env.masks import MaskedPicks
 from reid_al_env.snapshots import Cloneable
 from reid_al_env.vector_infos import Columns, check_reset_mask, keep, lay_out, merge
 
@@ -64,6 +65,7 @@ class BatchedEnv(Cloneable, VectorEnv[Observation, NDArray[np.int64], NDArray[An
                 "reset them with options={'reset_mask': ...}"
             )
         rewards, terminated, values = self._advance(actions, active)
+        self._masked.add(np.count_nonzero(values["invalid_action"] & active))
         terminated &= active
         truncated = (self._elapsed() >= self._limit) & active
         ended = terminated | truncated
@@ -96,6 +98,7 @@ class BatchedEnv(Cloneable, VectorEnv[Observation, NDArray[np.int64], NDArray[An
         self._limit = as_limit(max_episode_steps)
         self._done = np.zeros(num_envs, dtype=bool)
         self._started = False
+        self._masked = MaskedPicks()
 
     @abstractmethod
     def _restart(self, rows: NDArray[np.int64], seed: Seed, options: dict[str, Any]) -> None:

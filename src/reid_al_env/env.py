@@ -14,6 +14,7 @@ from reid_al_env.evidence.constraints import ConstraintGraph
 from reid_al_env.evidence.oracles import AnswerFunction, Oracle
 from reid_al_env.feature_set import FeatureSet
 from reid_al_env.indices import as_index
+from reid_al_env.masks import MaskedPicks
 from reid_al_env.mdp.inquiry import Inquiry
 from reid_al_env.mdp.node_features import NodeFeatures
 from reid_al_env.mdp.settings import EpisodeSettings
@@ -180,6 +181,7 @@ class ReIDActiveLearningEnv(EndsByItself, Cloneable, gym.Env[ObsType, np.int64])
         self.action_space = spaces.Discrete(pool_size)
         self._pool_size = pool_size
         self._started = self._over = False
+        self._masked = MaskedPicks()
         self._budget = budget
 
     @property
@@ -217,6 +219,7 @@ class ReIDActiveLearningEnv(EndsByItself, Cloneable, gym.Env[ObsType, np.int64])
         info["answer"] = int(outcome.answers[0])
         info["asked"] = bool(outcome.asked[0])
         info["invalid_action"] = bool(outcome.invalid[0])
+        self._masked.add(int(info["invalid_action"]))
         reward = float(outcome.rewards[0])
         self._over = bool(outcome.terminated[0])
         if self._renderer is not None:

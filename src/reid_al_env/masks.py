@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_env.errors import InputError
+
+
+MANY = 100
+"""Masked actions from which an environment says that its agent does not keep to the mask."""
+
+
+class MaskedPicks:
+    """Counts masked actions, and warns once when there are many: they cost answers and teach nothing."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """Count some more."""
+        before, self._count = self._count, self._count + count
+        if before < MANY <= self._count:
+            gym.logger.warn(
+                f"the agent chose {MANY} masked actions, each for nothing; use an agent that keeps to the "
+                "mask: MaskedDQN of reid_al_agents, MaskablePPO of sb3-contrib, or see docs/environments.md"
+            )
 
 
 def action_masks(env: Any) -> NDArray[np.bool_]:

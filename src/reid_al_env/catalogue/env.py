@@ -14,6 +14,7 @@ from reid_al_env.catalogue.questions import QUESTION_FEATURES
 from reid_al_env.catalogue.run import CatalogueRun, Tasks
 from reid_al_env.errors import InputError
 from reid_al_env.indices import as_index
+from reid_al_env.masks import MaskedPicks
 from reid_al_env.snapshots import Cloneable, Parts
 from reid_al_env.step_limit import EndsByItself
 
@@ -96,13 +97,15 @@ class ReIDCatalogueEnv(EndsByItself, Cloneable, gym.Env[Observation, np.int64]):
 
     Mean return, and in brackets mean score, over the 20 fixed tasks. *Random* chooses among the open
     questions; *one check in four* asks the first check at every fourth answer, else the most similar merge;
-    *label-seeing* is ``spec.reward_threshold``. ``python examples/catalogue.py ID`` scores such rules:
+    *expected change* (:class:`reid_al_env.catalogue.rules.ExpectedChange`) is the best rule; *learned* is
+    the policy that comes with ``reid_al_agents``; *label-seeing* is ``spec.reward_threshold``.
+    ``reid-al score POLICY --on ID`` scores any policy:
 
-    | id | nearest first | random | one check in four | label-seeing |
-    | --- | --- | --- | --- | --- |
-    | ``ReIDCatalogueTest-v0`` | 0.100 (0) | 0.160 (0.46) | 0.166 (0.48) | 0.215 (1) |
-    | ``ReIDCatalogueSmallTest-v0`` | 0.070 (0) | 0.099 (0.20) | 0.121 (0.36) | 0.175 (1) |
-    | ``ReIDCatalogueNoisyTest-v0`` | 0.060 (0) | 0.097 (0.32) | 0.104 (0.36) | 0.151 (1) |
+    | id | nearest | random | one check in four | expected change | learned | label-seeing |
+    | --- | --- | --- | --- | --- | --- | --- |
+    | ``ReIDCatalogueTest-v0`` | 0.100 (0) | 0.160 (0.46) | 0.166 (0.48) | 0.188 (0.68) | 0.196 (0.81) | 0.215 (1) |
+    | ``ReIDCatalogueSmallTest-v0`` | 0.070 (0) | 0.099 (0.20) | 0.121 (0.36) | 0.121 (0.41) | 0.147 (0.70) | 0.175 (1) |
+    | ``ReIDCatalogueNoisyTest-v0`` | 0.060 (0) | 0.097 (0.32) | 0.104 (0.36) | 0.117 (0.54) | 0.146 (0.93) | 0.151 (1) |
 
     ``gym.make_vec(id, vectorization_mode="vector_entry_point")`` gives the batched twin of each,
     :class:`reid_al_env.catalogue.vector_env.ReIDCatalogueVectorEnv`.
@@ -155,6 +158,7 @@ class ReIDCatalogueEnv(EndsByItself, Cloneable, gym.Env[Observation, np.int64]):
         self._budget, self._questions = budget, questions
         self._run = CatalogueRun(tasks, identities, settings, scored)
         self._over = True
+        self._masked = MaskedPicks()
         self.observation_space = cast("spaces.Space[Observation]", observation_space(settings))
         self.action_space = spaces.Discrete(questions)
 
@@ -175,6 +179,7 @@ class ReIDCatalogueEnv(EndsByItself, Cloneable, gym.Env[Observation, np.int64]):
             raise gym.error.ResetNeeded("Call reset() first: no episode has begun, or the last one is over.")
         reward, self._over = self._run.step(as_index(action, "action", self._questions))
         infos = {**self._run.standing(), **self._run.answered()}
+        self._masked.add(int(infos["invalid_action"]))
         return self.game.observation(), reward, self._over, False, infos
 
     @property
