@@ -39,8 +39,8 @@ from reid_al_agents.report.series import NO_ANSWERS, START
 from reid_al_agents.report.summary import Estimate, estimate
 from reid_al_agents.vision import embed
 from reid_al_agents.workspace.assembly import load_model
-from reid_al_agents.workspace.folder import log_test_use
 from reid_al_agents.workspace.settings import RunConfig
+from reid_al_agents.workspace.uses_of_test import log_test_use
 from reid_al_env import FeatureSet, InputError
 
 REFERENCES = (START, NO_ANSWERS, ALL_LABELS)

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from living_world import NAMES, anna_answers, draw, image_table
 from page_client import Browser
 
 from reid_al_agents.annotate.begin import open_session
+from reid_al_agents.annotate.messages import Unknown
 from reid_al_agents.annotate.refresh_process import refresh
 from reid_al_agents.annotate.refresh_work import Work
 from reid_al_agents.annotate.server.access import Access
@@ -98,14 +100,14 @@ def rows_of(path):
 def test_answers_names_splits_and_merges_stay_byte_for_byte(session):
     out = session / "out"
     log, before = (out / "events.sqlite").read_bytes(), state_of(session)
-    hashes, features = Folder(out).content_hashes(), np.load(out / "features.npz")["features"]
+    hashes, features = Folder(out).pool.content_hashes(), np.load(out / "features.npz")["features"]
     added = succeeded("add", week_two(session), "--to", out)
     assert (added["added"], added["images"]) == (6, 30)
     assert (out / "events.sqlite").read_bytes() == log
     after = state_of(session)
     assert after[:2] == before[:2]
     assert after[2] == [*before[2], *(f"week2/{n}_{i}.png" for n in (10, 11) for i in (0, 1, 7))]
-    assert Folder(out).content_hashes()[:24] == hashes
+    assert Folder(out).pool.content_hashes()[:24] == hashes
     stored = np.load(out / "features.npz")["features"]
     assert stored[:24].tobytes() == features.tobytes()  # not computed again
     images = load_data(f"folder:{session / 'week2'}")
@@ -488,6 +490,49 @@ def test_removed_images_are_not_asked_about_and_their_answers_and_names_stay(ses
     assert succeeded("remove", "0_0.png", "--from", out, "--back")["back"] == ["0_0.png"]
     with reopened(session) as opened:
         assert opened.session.state.beliefs.excluded == {7}
+
+
+def test_removed_images_are_in_no_table_of_identities_and_on_no_page(session):
+    out = session / "out"
+    succeeded("export", out)
+    before = {table: rows_of(out / table) for table in ("identities.csv", "wildlife.csv", "pairs.csv")}
+    exported = succeeded("remove", "0_0.png", "1_1.png", "--from", out) and succeeded(
+        "export", out, "--archives", "--market1501", session / "market"
+    )
+    assert exported["removed_images"] == 2
+    assert exported["grouped_images"] == sum(
+        int(row["group_size"]) > 1 for row in rows_of(out / "identities.csv")
+    )
+    rows, gone = rows_of(out / "identities.csv"), {"0_0.png", "1_1.png"}
+    assert {row["name"] for row in rows} == {row["name"] for row in before["identities.csv"]} - gone
+    sizes = {row["identity"]: int(row["group_size"]) for row in rows}
+    assert sizes == {identity: sum(row["identity"] == identity for row in rows) for identity in sizes}
+    kept = {row["image_id"]: row["path"] for row in rows_of(out / "wildlife.csv")}
+    assert kept == {row["image_id"]: row["path"] for row in before["wildlife.csv"] if row["path"] not in gone}
+    assert rows_of(out / "pairs.csv") == before["pairs.csv"]  # answers about them stay
+    for archive in ("market1501.zip", "identities.zip", "camtrapdp.zip"):
+        with zipfile.ZipFile(out / archive) as files:
+            contents = [name for name in files.namelist() if name.endswith(("_0_0.png", "_1_1.png"))]
+            tables = [files.read(name).decode() for name in files.namelist() if name.endswith(".csv")]
+        assert not contents
+        assert not any(name in table for name in gone for table in tables)
+    with reopened(session) as opened:
+        page = opened.session.export()
+        assert page.make("identities.csv")[0] == (out / "identities.csv").read_text()
+        shown = opened.session.identities()
+        on_pages = [image for group in shown.ordered("size") for image in shown.images(group)]
+        assert sorted(on_pages) == sorted(set(range(24)) - {0, 7})
+        anna_answers(opened, 1, TRUTH)
+        strips = opened.session.planner.groups  # beside questions
+        assert not {0, 7} & {other for image in range(24) for other in strips.images(strips.of_image(image))}
+        alone = next(image for image in (0, 7) if not shown.sizes[shown.of_image(image)])
+        with pytest.raises(Unknown, match="is not there"):
+            shown.find(f"i{alone}")
+    succeeded("remove", "0_0.png", "1_1.png", "--from", out, "--back")
+    succeeded("export", out)
+    assert {row["name"] for row in rows_of(out / "identities.csv")} == {
+        row["name"] for row in before["identities.csv"]
+    }
 
 
 def test_a_removed_image_is_not_said_to_have_changed(session, caplog):

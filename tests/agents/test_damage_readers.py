@@ -38,7 +38,7 @@ class Readers:
     """What each file of a folder is read as; a value that can be compared."""
 
     def __init__(self, folder):
-        self.folder, self._names = folder, Folder(folder).names()
+        self.folder, self._names = folder, Folder(folder).pool.names()
         export_folder(folder, folder)
         write_arrays(folder / "features.npz", {"features": np.arange(60, dtype=np.float32).reshape(20, 3)})
         save_weights(build_backbone("small_cnn", seed=0), folder / "weights.safetensors", {"size": "64x32"})
@@ -74,7 +74,7 @@ class Readers:
         return read_changes(folder / "changes.json")
 
     def _pool(self, folder):
-        return Folder(folder).check_names(self._names)
+        return Folder(folder).pool.check_names(self._names)
 
     def _split(self, folder):
         return load_split(folder / "split.json")

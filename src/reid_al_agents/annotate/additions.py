@@ -240,7 +240,7 @@ class Additions:
     def _delete_leftovers(self) -> None:
         """Delete images that an earlier process left and that never joined, and no others."""
         marks = list(self._place.glob(f"*{_PENDING}"))
-        kept = {source.data for source in self._refreshing.folder.pool_changes().sources} if marks else set()
+        kept = {source.data for source in self._refreshing.folder.pool.changes().sources} if marks else set()
         for mark in marks:
             name = mark.name.removesuffix(_PENDING)
             if f"{UPLOADED}:{name}" in kept:

@@ -23,7 +23,8 @@ from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.vision.quality import warnings_about
 from reid_al_agents.workspace.features import pool_features, read_own_features
-from reid_al_agents.workspace.folder import Folder, Kept, new_run
+from reid_al_agents.workspace.folder import Folder, new_run
+from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_agents.workspace.settled_images import file_hashes, load_settled, settled_split
@@ -110,12 +111,12 @@ def open_session(
         images = _images(folder, config, progress)
         address = store or kept.store or str(folder.events)
         opened = EventStore(address)
-        if not folder.pool.is_file():
+        if not folder.pool.begun:
             folder.begin(kept, images.names, file_hashes(folder, images), images.identity_names)
         else:
-            folder.check_images(images.names, None, kept, folder.read_log(opened, kept))
+            folder.pool.check_images(images.names, folder.read_log(opened, kept))
             folder.keep(kept)
-            folder.complete_hashes(file_hashes(folder, images))
+            folder.pool.complete_hashes(file_hashes(folder, images))
         session, executor = _session(folder, images, config, settings, opened, kept.run, device, progress)
         believe_data(session, images, config.data)
     except BaseException:
@@ -163,7 +164,7 @@ def _without_password(address: str) -> str:
 
 def _images(folder: Folder, config: RunConfig, progress: Bar | None) -> ImageSet:
     """The pool: that of the folder, of the split that was named, or everything that decodes."""
-    begun = folder.pool.is_file()
+    begun = folder.pool.begun
     data: ImageSet | FeatureSet
     if begun:  # its images were checked
         data = load_settled(folder, config, say=_log.warning)
@@ -210,6 +211,7 @@ def _session(
         selector_name=config.selector,
         round_=round_,
         absent=frozenset(np.flatnonzero(images.gone).tolist()),
+        removed=frozenset(folder.pool.changes().removed),
         seed=config.seed,
     )
     return session, executor

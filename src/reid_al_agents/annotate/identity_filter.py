@@ -74,13 +74,12 @@ class IdentityFilter:
     def _in_state(self, found: IdentityList, pool: Pool) -> NDArray[np.bool_]:
         named = np.zeros(len(found), dtype=bool)
         named[list(found.names)] = True
-        sizes = np.bincount(found.labels)
         if self.show in ("named", "unnamed"):
             return named if self.show == "named" else ~named
         if self.show == "single":
-            return np.asarray(sizes == 1)
+            return np.asarray(found.sizes == 1)
         if self.show == "suggested":
-            return (sizes > 1) & _holding(found, np.flatnonzero(~found.confirmed))
+            return (found.sizes > 1) & _holding(found, np.flatnonzero(~found.confirmed))
         if self.show == "conflicting":
             return _holding(found, pool.conflicting)
         return np.ones(len(found), dtype=bool)
@@ -94,7 +93,7 @@ class IdentityFilter:
 
 
 def _holding(found: IdentityList, images: Collection[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(G,) which identities hold one of the images."""
-    holding = np.zeros(len(found), dtype=bool)
-    holding[found.labels[np.array(list(images), dtype=np.int64)]] = True
+    """(G,) which identities show one of the images."""
+    holding, members = np.zeros(len(found), dtype=bool), np.array(list(images), dtype=np.int64)
+    holding[found.labels[members[found.shown[members]]]] = True
     return holding

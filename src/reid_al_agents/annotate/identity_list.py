@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,15 @@ class IdentityList:
         edited: Images whose identity was edited, the latest last.
         confirmed: (N,) whether matches join an image to its group; ``None`` for the groups of a batch.
         probabilities: (N,) see :func:`.membership_probabilities`; likewise.
+        removed: Images that were removed from the pool; no identity shows them.
+
+    Attributes:
+        labels: (N,) group of each image.
+        shown: (N,) whether an image is there; the others were removed.
+        sizes: (G,) images that each group shows.
+        changes: See above.
+        confirmed: See above.
+        probabilities: See above; NaN for those removed.
     """
 
     def __init__(
@@ -38,20 +47,26 @@ class IdentityList:
         edited: Iterable[int] = (),
         confirmed: NDArray[np.bool_] | None = None,
         probabilities: NDArray[np.float64] | None = None,
+        removed: Collection[int] = (),
     ) -> None:
-        self._groups = groups
+        self._groups, self.labels = groups, groups.labels
+        self.shown = ~np.isin(np.arange(len(self.labels)), list(removed))
+        self.sizes = np.bincount(self.labels[self.shown], minlength=len(groups))
         self._by_typical = {int(image): group for group, image in enumerate(groups.typical)}
         self._names = names_of_groups(names, groups.labels)
         self._edited_last = {int(groups.labels[image]): place for place, image in enumerate(edited)}
         self.changes = changes
         count = len(groups.labels)
         self.confirmed = np.zeros(count, dtype=bool) if confirmed is None else confirmed
-        self.probabilities = np.full(count, np.nan) if probabilities is None else probabilities
+        self.probabilities = np.full(count, np.nan) if probabilities is None else probabilities.copy()
+        self.probabilities[~self.shown] = np.nan
 
     @classmethod
-    def of_batch(cls, batch: Batch, names: Mapping[int, str], changes: int) -> IdentityList:
+    def of_batch(
+        cls, batch: Batch, names: Mapping[int, str], changes: int, removed: Collection[int] = ()
+    ) -> IdentityList:
         """The groups of a batch."""
-        return cls(batch.view.groups, names, changes)
+        return cls(batch.view.groups, names, changes, removed=removed)
 
     @classmethod
     def of_identities(
@@ -62,23 +77,19 @@ class IdentityList:
         names: Mapping[int, str],
         changes: int,
         edited: Iterable[int] = (),
+        removed: Collection[int] = (),
     ) -> IdentityList:
         """The predicted identities, as they would be delivered."""
         groups = Groups(features, identities.groups)
-        return cls(groups, names, changes, edited, identities.confirmed, probabilities)
+        return cls(groups, names, changes, edited, identities.confirmed, probabilities, removed)
 
     def __len__(self) -> int:
         return len(self._groups)
 
     @property
-    def labels(self) -> NDArray[np.int64]:
-        """Group of each image, (N,)."""
-        return self._groups.labels
-
-    @property
     def identities(self) -> int:
         """Groups of two images or more."""
-        return int(np.count_nonzero(self._groups.sizes > 1))
+        return int(np.count_nonzero(self.sizes > 1))
 
     def of_image(self, image: int) -> int:
         """The group that holds an image."""
@@ -95,7 +106,7 @@ class IdentityList:
         group = self._by_typical.get(known) if kind == "g" else None
         if kind == "i" and 0 <= known < len(self.labels):
             group = self.of_image(known)
-        if group is None:
+        if group is None or not self.sizes[group]:
             raise Unknown(f"identity {identity!r}: is not there (any more); load the page again")
         return group
 
@@ -121,11 +132,12 @@ class IdentityList:
 
     def size(self, group: int) -> int:
         """Number of its images."""
-        return int(self._groups.sizes[group])
+        return int(self.sizes[group])
 
     def images(self, group: int, count: int | None = None) -> list[int]:
         """Its images, the most typical first, at most ``count``."""
-        return [int(image) for image in self._groups.by_closeness(group)[:count]]
+        images = self._groups.by_closeness(group)
+        return [int(image) for image in images[self.shown[images]][:count]]
 
     @property
     def names(self) -> dict[int, str]:
@@ -137,7 +149,10 @@ class IdentityList:
         return self._names.get(group)
 
     def ordered(self, order: Order) -> list[int]:
-        """All groups: the largest first, the last edited first, or by name with those without one last."""
+        """All groups that show an image, in one of these orders.
+
+        The largest first, the last edited first, or by name with those without one last.
+        """
 
         def place(group: int) -> tuple[object, ...]:
             if order == "recent":
@@ -146,4 +161,4 @@ class IdentityList:
                 return group not in self._names, self._names.get(group, ""), -self.size(group), group
             return -self.size(group), group
 
-        return sorted(range(len(self)), key=place)
+        return sorted(np.flatnonzero(self.sizes).tolist(), key=place)

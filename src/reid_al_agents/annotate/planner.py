@@ -204,11 +204,12 @@ class Planner:
         """
         beliefs = self._state.beliefs
         names, edited, changes = dict(beliefs.names), tuple(beliefs.edited), beliefs.changes
+        removed = self._state.removed
 
         def list_identities(engine: Engine) -> IdentityList:
             found = engine.deliver(known)
             return IdentityList.of_identities(
-                engine.features, found.identities, found.probabilities, names, changes, edited
+                engine.features, found.identities, found.probabilities, names, changes, edited, removed
             )
 
         return list_identities
@@ -243,9 +244,10 @@ class Planner:
             return
         self.judged = judged
         engine.begin_batch(batch=batch)
-        self.groups = IdentityList.of_batch(batch, self._state.beliefs.names, changes)
+        state = self._state
+        self.groups = IdentityList.of_batch(batch, state.beliefs.names, changes, state.removed)
         if self.identities is None or self.identities.changes < changes:
             self.identities = identities
         self.busy, self.planned, self._drained = False, True, False
-        self._fresh = changes == self._state.beliefs.changes
+        self._fresh = changes == state.beliefs.changes
         self._since, self._planned_at = 0, replays

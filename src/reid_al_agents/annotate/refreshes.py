@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from reid_al_agents.annotate.memory import release_memory
 from reid_al_agents.annotate.messages import Conflict, Json
 from reid_al_agents.annotate.refresh_work import GO_ON, PAUSE, Work
 from reid_al_agents.annotate.session import AnnotationSession
@@ -178,7 +178,7 @@ class Refreshes:
             with self.display() as progress:
                 figures = self._work(number, out, last_event, progress)
             self._take_up(out, number, answers, figures, time.perf_counter() - started)
-            _return_memory()
+            release_memory()  # of the engine before
         except Exception as error:
             # Nothing else catches it: unless it is reported, the page shows a refresh that never ends.
             if self._closed:
@@ -280,12 +280,6 @@ class Refreshes:
             if event.question_kind == "policy" and event.round == state.round - 1
         ]
         return said.count("same"), len(said)
-
-
-def _return_memory() -> None:
-    """Give freed memory back to the system; glibc keeps what each thread freed, here an engine a refresh."""
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _no_display() -> AbstractContextManager[Progress]:

@@ -51,7 +51,8 @@ class AnnotationSession:
         executor: Plans batches in the background; ``None`` plans them in the calling thread.
         selector_name: Stored with the answers.
         round_: Number of refreshes that led to the model.
-        absent: Images whose files are gone; they are not asked about.
+        absent: Images whose files are gone, or that were removed; they are not asked about.
+        removed: Those that were removed; they are in no list of identities either.
         seed: Seed of all random choices.
         clock: Seconds since 1970-01-01 UTC.
 
@@ -83,6 +84,7 @@ class AnnotationSession:
         selector_name: str = "gain",
         round_: int = 0,
         absent: frozenset[int] = frozenset(),
+        removed: frozenset[int] = frozenset(),
         seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -97,6 +99,7 @@ class AnnotationSession:
             images,
             round_,
             absent,
+            removed,
         )
         self.episode = episode or EpisodeSettings(budget=1, metric="cosine")
         self.planner = Planner(self.state, selector, self.episode, executor, seed)
@@ -265,4 +268,5 @@ class AnnotationSession:
                 identities.probabilities,
                 identities.names,
                 facts={} if images is None else facts_of(images),
+                removed=state.removed,
             )

@@ -32,7 +32,8 @@ class State:
         clock: Seconds since 1970-01-01 UTC.
         data: The images as the data describe them; ``None`` for bare features.
         round: Number of refreshes that led to the current model.
-        absent: Images whose files are gone.
+        absent: Images whose files are gone, or that were removed.
+        removed: Those that were removed.
 
     Attributes:
         beliefs: What follows from the events.
@@ -49,6 +50,7 @@ class State:
     data: ImageSet | None = None
     round: int = 0
     absent: frozenset[int] = frozenset()
+    removed: frozenset[int] = frozenset()
     lock: threading.RLock = field(default_factory=threading.RLock)
     keys: dict[str, Event] = field(default_factory=dict)
 

@@ -143,13 +143,17 @@ def _print(addition: Addition, to: Path, dry_run: bool) -> None:
     if not addition.new:
         print_line(f"nothing is new: {to} has {len(names)} images")
         return
-    _print_table(addition.proposals, names)
-    told = ", ".join(f"{count} {kind}" for kind, count in _counts(addition.proposals).items())
-    print_line(f"proposed, and not confirmed until a person answers: {told}")
+    if addition.proposals:
+        _print_table(addition.proposals, names)
+        told = ", ".join(f"{count} {kind}" for kind, count in _counts(addition.proposals).items())
+        print_line(f"proposed, and not confirmed until a person answers: {told}")
+    else:
+        print_line("nothing is proposed for a run between images, where only answers join images")
     if dry_run:
         print_line(f"new: {len(addition.new)}, not added (--dry-run)")
     else:
-        print_line(f"added: {len(addition.new)}; {to} has {len(names)} images; reid-al annotate {to} asks on")
+        asks = "annotate" if addition.proposals else "run"
+        print_line(f"added: {len(addition.new)}; {to} has {len(names)} images; reid-al {asks} {to} asks on")
 
 
 def _print_table(proposals: Sequence[Proposal], names: Sequence[str]) -> None:

@@ -92,8 +92,10 @@ def annotate(
     """
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
+    from reid_al_agents.annotate.memory import keep_memory_small
     from reid_al_agents.workspace.folder import Folder
 
+    keep_memory_small()
     resume = resume or (out is not None and Folder.holds(out))
     place = find_place(typed, out, resume=resume, usual={"evaluate_on": "none"})
     kept = Folder(place.folder).kept().annotation if place.goes_on else {}

@@ -25,7 +25,7 @@ class ResultsFolder:
     def __init__(self, path: Path, plan: Plan) -> None:
         from reid_al_agents.files import make_folder
         from reid_al_agents.report.machine import Provenance
-        from reid_al_agents.workspace.folder import log_test_use
+        from reid_al_agents.workspace.uses_of_test import log_test_use
 
         settings = {**plan.base.as_dict(), "selectors": plan.selectors, "budgets": plan.budgets}
         settings["quick_every"] = plan.quick_every

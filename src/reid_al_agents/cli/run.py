@@ -39,12 +39,13 @@ def run(
     from reid_al_agents.experiment.run import run as run_loop
     from reid_al_agents.report.table import as_rich, rounds_table
     from reid_al_agents.workspace.assembly import assemble
-    from reid_al_agents.workspace.folder import Folder, log_test_use
+    from reid_al_agents.workspace.folder import Folder
+    from reid_al_agents.workspace.uses_of_test import log_test_use
 
     config, folder = place.config, place.folder
     check_selector(config.selector)
     check_folder(folder, config, resume=place.goes_on)  # before the data are read and anything is written
-    begun = Folder(folder) if place.goes_on and Folder(folder).pool.is_file() else None
+    begun = Folder(folder) if place.goes_on and Folder(folder).pool.begun else None
     if config.evaluate_on == "test":
         log_test_use(folder, opt.typed_command())
     with progress() as report:

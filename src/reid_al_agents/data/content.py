@@ -11,12 +11,32 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL.Image import Image
+
 from reid_al_agents.files import write_text
 
+from .decoding import Box
 from .pixels import Progress, in_threads
 
 _CHUNK = 1 << 20
 _log = logging.getLogger(__name__)
+
+
+def digest_pixels(image: Image) -> str:
+    """What an image is that is in no file of its own: SHA-256 of its size and pixels."""
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+
+
+def digest_box(digest: str, box: Box | None) -> str:
+    """What a box in a photograph is.
+
+    Args:
+        digest: SHA-256 of the photograph's file; empty where that cannot be read.
+        box: The box; None for the whole file.
+    """
+    if box is None or not digest:
+        return digest
+    return hashlib.sha256(f"{digest} {tuple(box)}".encode()).hexdigest()
 
 
 class DigestCache:

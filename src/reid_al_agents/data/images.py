@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +11,17 @@ from PIL import Image
 
 from reid_al_env.errors import InputError
 
-from .content import DigestCache
+from .columns import (
+    COLUMNS,
+    Columns,
+    as_names,
+    check_columns,
+    check_unrepeated,
+    frozen,
+    known_or_none,
+    some_rows,
+)
+from .content import DigestCache, digest_box, digest_pixels
 from .corrections import Corrections, correct_sides, correct_times
 from .decoding import Box
 from .known_pairs import pairs_in_photographs
@@ -23,20 +30,6 @@ from .protocol import Protocol
 from .travel import note_of_travel, pairs_by_travel
 
 _CACHE_BATCH = 512
-_GONE: dict[str, Any] = {"i": -1, "M": np.datetime64("NaT", "s"), "U": "", "f": np.nan}  # by kind of column
-_COLUMNS: dict[str, str] = {
-    "names": "U",
-    "identities": "i8",
-    "cameras": "i8",
-    "tracklets": "i8",
-    "sides": "i8",
-    "places": "i8",
-    "times": "M8[s]",
-    "latitudes": "f8",
-    "longitudes": "f8",
-    "files": "U",
-    "paths": "U",
-}
 
 
 class ImageSet:
@@ -122,7 +115,7 @@ class ImageSet:
         protocol: Protocol | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        cameras, sides, places = (_known_or_none(column) for column in (cameras, sides, places))
+        cameras, sides, places = (known_or_none(column) for column in (cameras, sides, places))
         self._set_columns(
             names=names,
             identities=identities,
@@ -139,11 +132,11 @@ class ImageSet:
         self.boxes = tuple(boxes) if boxes is not None and any(boxes) else None
         self.source, self.protocol, self.notes = source, protocol, tuple(notes)
         self.max_speed: float | None = None
-        self.identity_names = _names(identity_names)
-        self.camera_names = _names(camera_names)
-        self.side_names = _names(side_names)
-        self.place_names = _names(place_names)
-        self._rows = _frozen(np.arange(len(self.names)), "i8")  # row of each image in _source
+        self.identity_names = as_names(identity_names)
+        self.camera_names = as_names(camera_names)
+        self.side_names = as_names(side_names)
+        self.place_names = as_names(place_names)
+        self._rows = frozen(np.arange(len(self.names)), "i8")  # row of each image in _source
         self._check(pixels, reader)
         if pixels is not None:
             reader = MemoryPixels(pixels)
@@ -151,7 +144,10 @@ class ImageSet:
 
     def _set_columns(self, **columns: ArrayLike | None) -> None:
         for name, column in columns.items():
-            setattr(self, name, None if column is None else _frozen(column, _COLUMNS[name]))
+            setattr(self, name, None if column is None else frozen(column, COLUMNS[name]))
+
+    def _columns(self) -> Columns:
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -217,20 +213,15 @@ class ImageSet:
             InputError: ``indices`` is empty or repeats.
         """
         chosen = np.asarray(indices, dtype=np.int64)
-        if len(np.unique(chosen)) != len(chosen):
-            repeated = self.names[chosen[np.bincount(chosen)[chosen] > 1][0]]
-            raise InputError(f"{self.source}: image {repeated} is chosen twice; choose every image once")
+        check_unrepeated(chosen, self.names, self.source)
         part = copy(self)
-        columns = {name: getattr(self, name) for name in _COLUMNS}
-        part._set_columns(
-            **{name: None if column is None else column[chosen] for name, column in columns.items()}
-        )
+        part._set_columns(**some_rows(self._columns(), chosen))
         part.cameras, part.sides, part.places = (
-            _known_or_none(column) for column in (part.cameras, part.sides, part.places)
+            known_or_none(column) for column in (part.cameras, part.sides, part.places)
         )
         part.boxes = None if self.boxes is None else tuple(self.boxes[row] for row in chosen)
         part.protocol = None if self.protocol is None else self.protocol.subset(chosen)
-        part._rows = _frozen(self._rows[chosen], "i8")
+        part._rows = frozen(self._rows[chosen], "i8")
         part._check(None, self._source)
         return part
 
@@ -257,26 +248,12 @@ class ImageSet:
         if not there.any():
             raise InputError(f"{self.source}: none of the {len(rows)} images is there any more")
         before = copy(self)
-        columns = {name: getattr(self, name) for name in _COLUMNS if name != "names"}
-        before._set_columns(
-            names=names,
-            **{
-                name: None if column is None else np.where(there, column[rows], _GONE[column.dtype.kind])
-                for name, column in columns.items()
-            },
-        )
+        before._set_columns(**{**some_rows(self._columns(), rows), "names": np.asarray(names)})
         if self.boxes is not None:
             before.boxes = tuple(self.boxes[row] if row >= 0 else None for row in rows.tolist())
-        if self.protocol is not None:
-            chosen = self.protocol.subset(np.maximum(rows, 0))
-            before.protocol = replace(
-                chosen,
-                train=chosen.train & there,
-                query=chosen.query & there,
-                gallery=chosen.gallery & there,
-            )
+        before.protocol = None if self.protocol is None else self.protocol.subset(rows)
         before._source = WithBlanks(self._source)
-        before._rows = _frozen(np.where(there, self._rows[rows], -1), "i8")
+        before._rows = frozen(np.where(there, self._rows[rows], -1), "i8")
         before._check(None, before._source)
         return before
 
@@ -289,7 +266,7 @@ class ImageSet:
         """
         numbered = copy(self)
         numbered._set_columns(identities=identities)
-        numbered.identity_names = _names(names)
+        numbered.identity_names = as_names(names)
         return numbered
 
     def corrected(self, corrections: Corrections) -> ImageSet:
@@ -303,7 +280,7 @@ class ImageSet:
         other = copy(self)
         if corrections.sides:
             sides, other.side_names = correct_sides(self.sides, self.side_names, len(self), corrections.sides)
-            other._set_columns(sides=_known_or_none(sides))
+            other._set_columns(sides=known_or_none(sides))
         if corrections.times:
             other._set_columns(times=correct_times(self.times, len(self), corrections.times))
         return other
@@ -394,7 +371,7 @@ class ImageSet:
             if progress is not None:
                 progress(stop, len(self))
         decoded = copy(self)
-        decoded._source, decoded._rows = MemoryPixels(pixels), _frozen(np.arange(len(self)), "i8")
+        decoded._source, decoded._rows = MemoryPixels(pixels), frozen(np.arange(len(self)), "i8")
         return decoded
 
     def content_hashes(
@@ -413,52 +390,17 @@ class ImageSet:
             Hexadecimal digits per image; empty text for a file that cannot be read.
         """
         if self.files is None:
-            return tuple(_digest_pixels(self.open(index)) for index in range(len(self)))
+            return tuple(digest_pixels(self.open(index)) for index in range(len(self)))
         files = [str(file) for file in self.files]
         of_file = (cache or DigestCache()).digests(files, progress)
         boxes = self.boxes or [None] * len(self)
-        return tuple(_digest_box(of_file[file], box) for file, box in zip(files, boxes, strict=True))
+        return tuple(digest_box(of_file[file], box) for file, box in zip(files, boxes, strict=True))
 
     def _check(self, pixels: NDArray[np.uint8] | None, reader: PixelSource | None) -> None:
-        count = len(self.names)
-        if count == 0:
-            raise InputError(f"{self.source}: no images; expected at least one")
-        for name in _COLUMNS:
-            column = getattr(self, name)
-            if column is not None and column.shape != (count,):
-                raise InputError(f"{self.source}: {len(column)} {name} for {count} images; give one each")
-        names, counts = np.unique(self.names, return_counts=True)
-        if len(names) != count:
-            raise InputError(
-                f"{self.source}: image {names[counts.argmax()]} is listed twice; list every image once"
-            )
+        check_columns(self._columns(), self.source)
         if self.files is None and pixels is None and reader is None:
             raise InputError(f"{self.source}: neither files nor pixels; give paths= or pixels=")
-        if pixels is not None and (pixels.ndim != 4 or len(pixels) != count):
-            raise InputError(f"{self.source}: pixels of shape {pixels.shape}; expected ({count}, H, W, 3)")
-
-
-def _known_or_none(column: ArrayLike | None) -> NDArray[np.int64] | None:
-    """A column of numbers; None where all are unknown, so that a blank column is no column."""
-    numbers = None if column is None else np.asarray(column, dtype=np.int64)
-    return None if numbers is None or (numbers.size and (numbers < 0).all()) else numbers
-
-
-def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)
-
-
-def _digest_pixels(image: Image.Image) -> str:
-    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
-
-
-def _digest_box(digest: str, box: Box | None) -> str:
-    if box is None or not digest:
-        return digest
-    return hashlib.sha256(f"{digest} {tuple(box)}".encode()).hexdigest()
-
-
-def _frozen(values: ArrayLike, dtype: str) -> NDArray[Any]:
-    array: NDArray[Any] = np.array(values, dtype=dtype, ndmin=1)
-    array.setflags(write=False)
-    return array
+        if pixels is not None and (pixels.ndim != 4 or len(pixels) != len(self)):
+            raise InputError(
+                f"{self.source}: pixels of shape {pixels.shape}; expected ({len(self)}, H, W, 3)"
+            )

@@ -58,9 +58,11 @@ class Protocol:
         return bool(self.query.any() and self.gallery.any())
 
     def subset(self, indices: ArrayLike) -> Protocol:
-        """The protocol of some of the images."""
+        """The protocol of some of the images; -1 is an image that is gone, and in no part."""
         chosen = np.asarray(indices, dtype=np.int64)
-        return replace(self, train=self.train[chosen], query=self.query[chosen], gallery=self.gallery[chosen])
+        there = chosen >= 0
+        train, query, gallery = (part[chosen] & there for part in (self.train, self.query, self.gallery))
+        return replace(self, train=train, query=query, gallery=gallery)
 
 
 def own_protocol(name: str, parts: Sequence[str], published: Published = ()) -> Protocol:

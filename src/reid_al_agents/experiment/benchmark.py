@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from reid_al_agents.asking.policy import POLICY_PREFIX
-from reid_al_agents.experiment.loop import Loop, Metrics
+from reid_al_agents.experiment.loop import Loop
+from reid_al_agents.experiment.past import Metrics
 from reid_al_agents.experiment.run import label_oracle
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import NO_ANSWERS, START

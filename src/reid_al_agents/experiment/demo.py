@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reid_al_agents.data import load_split, make_split, save_split
 from reid_al_agents.data.synthetic import load_synthetic
-from reid_al_agents.experiment.loop import Metrics
+from reid_al_agents.experiment.past import Metrics
 from reid_al_agents.experiment.run import run
 from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.report.rows import ResultRow

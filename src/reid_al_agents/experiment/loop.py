@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,19 +17,17 @@ from reid_al_agents.clustering.sides import sides_of
 from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_agents.experiment.group_questions import GroupQuestions
 from reid_al_agents.experiment.image_questions import ImageQuestions
+from reid_al_agents.experiment.past import Metrics, Past
 from reid_al_agents.experiment.questions import Questions
 from reid_al_agents.experiment.simulated import SimulatedAnnotator
-from reid_al_agents.log.events import TAKING_BACK, Event, counting
+from reid_al_agents.log.events import Event
 from reid_al_agents.log.memory import EventLog, MemoryLog
-from reid_al_agents.log.tables import LABELS
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import Pool, Progress, known_of, load_or_make_start
 from reid_al_agents.training.refresh import refresh_model
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig, boundaries
 from reid_al_env import InputError, Oracle
-
-Metrics = dict[str, Any]
 
 OPEN_END = 10
 """Answers per image after which a run ends that was to end once it is stable."""
@@ -66,7 +63,8 @@ class Loop:
         log: Where events are kept; ``None`` keeps them in memory.
         run: Name of the run in the log.
         events: Those that the log holds already, in order.
-        altered: Id of the last event when images were added or removed; 0 if none ever were.
+        altered: Id of the last event when images were added or removed; 0 if none ever were. Between images,
+            a new pass over those that were no query yet begins then.
         ends: Where the rounds end, in answers. ``None`` cuts ``config.answers`` into ``config.rounds``;
             without a number of answers, it is one per image or, between images, every image as a query once.
             With ``until_stable`` and no number, rounds of the same length follow until the stop rule applies.
@@ -98,20 +96,20 @@ class Loop:
         self.pool, self.config, self._progress = pool, config, progress
         count = len(pool)
         _check(config, pool)
-        self._altered = altered > 0 and altered >= _last_refresh(events)
-        self._replayed, self._logged = _unfinished_round(events, self._altered)
+        past = self._past = Past(events, altered)
+        self._logged = past.logged
         self.beliefs = Beliefs.replay(
             known_of(pool.images, count),
-            self._replayed,
+            past.replayed,
             config.grouping().error_rate,
             np.flatnonzero(pool.gone).tolist(),
         )
         pool.correct(self.beliefs.corrections)
-        self.rounds: list[Metrics] = [dict(event.payload) for event in events if event.kind == "refresh"]
+        self.rounds = list(past.rounds)
         self._annotator = SimulatedAnnotator(
             oracle, MemoryLog() if log is None else log, run, self.beliefs, pool.names, config.selector
         )
-        self.questions = self._make_questions()
+        self.questions = self._make_questions(altered)
         self.selector: Selector = choose(
             config.selector, config.pool_size, config.seed, self.questions.true_rewards
         )
@@ -119,9 +117,8 @@ class Loop:
         longer = OPEN_END if config.until_stable and config.answers is None else 1
         self._ends = ends or boundaries(longer * (config.answers or count), longer * config.rounds)
         self._wanted = frozenset(self._ends[-1:] if wanted is None else wanted)
-        self._played = self._rounds_played(events, altered)
-        last = self.rounds[-1] if self.rounds else {}
-        self._queries, self._implied = int(last.get("queries", 0)), int(last.get("implied", 0))
+        self._played = past.rounds_played(self._ends, self.beliefs.answers if self._in_answers else None)
+        self._queries, self._implied = past.queries, int(past.last.get("implied", 0))
 
     def begin(self) -> Metrics:
         """Adapt the model where that is wanted, see the pool and score it; the metrics of the start."""
@@ -161,7 +158,7 @@ class Loop:
         config, number = self.config, len(self.rounds)
         clock = _Clock()
         rng = np.random.default_rng([config.seed, number])
-        self._annotator.begin_round(number, self._logged, self._replayed)
+        self._annotator.begin_round(number, self._logged, self._past.replayed)
         self._logged = []
         report = self.questions.ask(self._annotator, self._limits(), rng, self._bar("ask"))
         self._report("ask", 1)  # also where there were fewer questions than were wanted
@@ -194,7 +191,7 @@ class Loop:
     def resume(self, folder: Folder) -> None:
         """Go on from what :meth:`keep` wrote, or a session's refresh, after the last round."""
         last = self.rounds[-1] if self.rounds else {}
-        self.questions.resume({} if self._altered else last)
+        self.questions.resume({} if self._past.pool_changed else last)
         if self.config.adapts and folder.start.exists():
             load_or_make_start(self.pool, folder.start, self.config.seed)
         folder.read_round(len(self.rounds), self._load_weights)
@@ -207,7 +204,7 @@ class Loop:
         if (place / "weights.safetensors").exists():
             self.pool.load(place / "weights.safetensors")
 
-    def _make_questions(self) -> Questions:
+    def _make_questions(self, altered: int) -> Questions:
         config = self.config
         if config.nodes == "images":
             return ImageQuestions(
@@ -216,7 +213,9 @@ class Loop:
                 config.episode(),
                 config.parallel,
                 config.closure,
-                config.seed,
+                (config.seed, 0, *([altered] if altered else [])),
+                self._past.queries_before,
+                self._past.queries_since,
             )
         return GroupQuestions(
             self.beliefs,
@@ -226,21 +225,6 @@ class Loop:
             config.until_stable,
             sides_of(self.pool.sides),
         )
-
-    def _rounds_played(self, events: Sequence[Event], altered: int) -> int:
-        """Rounds of asking that are done: by the loop itself, or by people's answers in their place.
-
-        Where images came or went, rounds have other ends since, and count from the answers there were then.
-        """
-        if not self.rounds:
-            return 0
-        ends = self._ends if self._in_answers else ()
-        earlier = sum(event.kind == "answer" for event in counting(events) if event.id <= altered)
-        mine = [event.id for event in events if event.kind == "refresh" and "drawn" in event.payload]
-        start = max([altered, *mine[:1]])  # the first line is that of the start
-        played = sum(end <= earlier for end in ends) + sum(event > start for event in mine)
-        answers = int(self.rounds[-1].get("answers", 0)) if self._logged else self.beliefs.answers
-        return max(played, sum(end <= answers for end in ends))
 
     def _limits(self) -> AskingLimits:
         end = self._ends[self._played]
@@ -331,23 +315,6 @@ def _check(config: RunConfig, pool: Pool) -> None:
             "nodes: images, but the data say which side images show, and images would be compared across "
             "sides; ask between groups (the default), or leave out the column 'side'"
         )
-
-
-def _last_refresh(events: Sequence[Event]) -> int:
-    return max((event.id for event in events if event.kind == "refresh"), default=0)
-
-
-def _unfinished_round(events: Sequence[Event], altered: bool) -> tuple[list[Event], list[Event]]:
-    """Split the events into those to replay and those of an interrupted round, which is run again.
-
-    If annotators have answered since the last refresh, or the pool has other images than it had, all events
-    are replayed and the round continues.
-    """
-    last = _last_refresh(events)
-    since = [event for event in events if event.id > last]
-    if altered or any(event.annotator != LABELS or event.kind in TAKING_BACK for event in since):
-        return list(events), []
-    return [event for event in events if event.id <= last], since
 
 
 class _Clock:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reid_al_agents.asking.policy import LearnedSelector
-from reid_al_agents.experiment.loop import Loop, Metrics
+from reid_al_agents.experiment.loop import Loop
+from reid_al_agents.experiment.past import Metrics
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.report.machine import Provenance
@@ -17,8 +18,10 @@ from reid_al_agents.report.pages import write_run_page
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.training.pool import Pool, Progress
 from reid_al_agents.vision.quality import warnings_about
-from reid_al_agents.workspace.folder import Folder, Kept, new_run
+from reid_al_agents.workspace.folder import Folder, new_run
+from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
+from reid_al_agents.workspace.metrics_file import write_metrics
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_agents.workspace.settled_images import file_hashes
 from reid_al_env import InputError, LabelOracle, NoisyOracle, Oracle
@@ -71,17 +74,18 @@ def run(
         kept = _open(folder, config, pool, origin, resume)
         with EventStore(kept.store or folder.events) as log:
             events = folder.read_log(log, kept)
-            folder.check_images(pool.names, pool.fingerprint(), kept, events)
+            folder.pool.check_images(pool.names, events)
+            kept.check_fingerprint(pool.fingerprint(), out)
             answered = sum(event.kind == "answer" for event in events)
             oracle = label_oracle(pool, config, answered)
-            altered = folder.pool_changes().event
+            altered = folder.pool.changes().event
             loop = Loop(pool, config, oracle, log, kept.run, events, progress=progress, altered=altered)
             keeper = _Keeper(folder, loop, log, kept.run, on_round)
             if not loop.rounds:
                 _warn(pool, config)
             if loop.rounds:
                 loop.resume(folder)
-                folder.write_metrics(loop.rounds)
+                write_metrics(folder.metrics, loop.rounds)
                 folder.drop_rounds_before(len(loop.rounds) - 1)
             else:
                 keeper.keep(loop.begin())
@@ -170,7 +174,7 @@ def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, res
     if kept.fingerprint is None:  # a session's, or that of a pool to which images were added
         kept = replace(kept, fingerprint=pool.fingerprint())
         folder.keep(kept)
-    folder.complete_hashes(_known_of(folder, pool)[0])
+    folder.pool.complete_hashes(_known_of(folder, pool)[0])
     return kept
 
 
@@ -214,7 +218,7 @@ class _Keeper:
         metrics["folder"] = place
         done = Event(f"refresh/{number}", self.run, "refresh", "", time.time(), round=number, payload=metrics)
         self.log.append(done)
-        self.folder.write_metrics(self.loop.rounds)
+        write_metrics(self.folder.metrics, self.loop.rounds)
         self.folder.drop_rounds_before(number - 1)  # the one before is used where the last is damaged
         if self.on_round is not None:
             self.on_round(metrics)

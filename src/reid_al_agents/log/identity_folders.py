@@ -27,7 +27,7 @@ def write_identity_folders(
 ) -> int:
     """Write the images into a folder for each identity, and those that stand alone into ``unknown``.
 
-    A file is called by the image's dataset index and its own name, so that no two are alike.
+    A file is called by the image's number and its own name, so that no two are alike.
 
     Args:
         folder: The folder to make; must be new or empty.

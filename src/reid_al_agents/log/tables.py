@@ -123,6 +123,7 @@ def wildlife_csv(
     confirmed: NDArray[np.bool_] | None = None,
     probabilities: NDArray[np.float64] | None = None,
     facts: Mapping[str, Sequence[str]] | None = None,
+    image_ids: NDArray[np.intp] | None = None,
 ) -> str:
     """Write the images as the metadata table of a wildlife-datasets data set.
 
@@ -135,10 +136,11 @@ def wildlife_csv(
         confirmed: As in :func:`identities_csv`.
         probabilities: Likewise.
         facts: Likewise.
+        image_ids: (N,) number of each image; ``None`` counts them from 0.
 
     Returns:
-        The table: `image_id` (the dataset index), `identity` (`unknown` for images that stand alone without a
-        name), `path`, where cameras are known `camera`, the columns of :func:`_certainty`, and the facts.
+        The table: `image_id`, `identity` (`unknown` for images alone without a name), `path`, where
+        cameras are known `camera`, the columns of :func:`_certainty`, and the facts.
 
     Raises:
         InputError: `names` and `groups` differ in length.
@@ -148,11 +150,12 @@ def wildlife_csv(
     more, cells = _certainty(groups, confirmed, probabilities)
     columns = facts or {}
     header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more, *columns)
+    ids = list(range(len(groups))) if image_ids is None else image_ids.tolist()
     rows = []
     for index, (group, file, cell) in enumerate(zip(groups.tolist(), files, cells, strict=True)):
         camera = () if cameras is None else (int(cameras[index]),)
         known = (column[index] for column in columns.values())
-        rows.append((index, identities[group], file, *camera, *cell, *known))
+        rows.append((ids[index], identities[group], file, *camera, *cell, *known))
     return csv_text(header, rows)
 
 

@@ -16,8 +16,9 @@ from reid_al_agents.log.known_identities import events_of_data
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.training.pool import Progress
 from reid_al_agents.workspace.features import pool_features, read_own_features
-from reid_al_agents.workspace.folder import FEATURES, Folder, Kept
+from reid_al_agents.workspace.folder import FEATURES, Folder
 from reid_al_agents.workspace.folder_identities import believe, identities_of_folder
+from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.offer import Offer
 from reid_al_agents.workspace.proposals import Proposal, propose
@@ -32,7 +33,7 @@ class Addition:
     Attributes:
         pool: The pool with the new images behind.
         new: Numbers of the new images.
-        proposals: What is proposed for them.
+        proposals: What is proposed for them; nothing for a run between images, where only answers join.
         known: Images that were not added since the pool has them, and the name that each has there.
         removed: Likewise, but they were removed from the pool and stay out.
         scored: Names of images that were not added since the run scores on them or on their identity.
@@ -124,6 +125,8 @@ class Offered:
         self._offer = Offer(folder, kept.settings, data, reading)
         self._offer.check_sound(progress)
         self.pool = self._offer.grown()
+        if self._offer.new:
+            _check_sides(folder, kept.settings, self.pool)
         self._made: tuple[int, NDArray[np.float32]] | None = None  # features, and of which model
 
     @property
@@ -152,9 +155,11 @@ class Offered:
         Args:
             events: What the log holds.
         """
-        offer, proposals = self._offer, []
+        offer, proposals = self._offer, list[Proposal]()
         if offer.new:
-            proposals = _proposals(self._folder, self._kept, self.pool, self.features(events), events)
+            seen = self.features(events)
+            if self._kept.settings.nodes == "groups":
+                proposals = _proposals(self._folder, self._kept, self.pool, seen, events)
         told = tuple(offer.known), tuple(offer.removed), tuple(offer.scored), tuple(offer.damaged)
         return Addition(self.pool, self.new, tuple(proposals), *told)
 
@@ -165,24 +170,27 @@ class Offered:
             events: What the log holds.
         """
         if self._offer.new:
-            self._folder.keep(
-                replace(self._folder.kept(), fingerprint=None)
-            )  # that of the pool is another now
-            self._folder.keep_changes(self._offer.changes(max((event.id for event in events), default=0)))
+            kept = self._folder.kept()
+            self._folder.keep(replace(kept, fingerprint=None))  # that of the pool is another now
+            last = max((event.id for event in events), default=0)
+            self._folder.pool.keep_changes(self._offer.changes(last))
 
 
 def _check_can_grow(folder: Folder, config: RunConfig, features: str | None) -> None:
-    if config.nodes == "images":
-        raise InputError(
-            f"{folder.path}: was begun with --nodes images, where the order of the questions follows from "
-            "the number of images; begin another run with all images"
-        )
-    if not folder.pool.is_file():
+    if not folder.pool.begun:
         raise InputError(f"{folder.path}: was not begun yet; name all images when it is")
     if config.features is not None and features is None:
         raise InputError(f"--features: is missing; this folder was begun with features of {config.features}")
     if config.features is None and features is not None:
         raise InputError("--features: this folder was begun without; its own model computes them")
+
+
+def _check_sides(folder: Folder, config: RunConfig, pool: ImageSet) -> None:
+    if config.nodes == "images" and pool.sides is not None:
+        raise InputError(
+            f"{folder.path}: was begun with --nodes images, which compares across sides, and the new images "
+            "say which side they show; leave out that column"
+        )
 
 
 def _features(
@@ -199,7 +207,7 @@ def _features(
         return pool_features(folder, pool, config, refreshes, device=device, progress=progress)
     from reid_al_agents.vision.own_features import read_features
 
-    before = folder.names()
+    before = folder.pool.names()
     stored = read_own_features(folder.path, config.features, before)
     found = read_features(file, pool.names[len(before) :].tolist())
     if found.shape[1] != stored.shape[1]:
@@ -216,7 +224,7 @@ def _proposals(
     folder: Folder, kept: Kept, pool: ImageSet, features: NDArray[np.float32], events: Sequence[Event]
 ) -> list[Proposal]:
     """What is proposed for the images behind those of before, by answers and by trusted identities."""
-    count, config = len(folder.names()), kept.settings
+    count, config = len(folder.pool.names()), kept.settings
     before = pool.subset(np.arange(count))
     known, *_ = identities_of_folder(before, features[:count], believe(before, events, config), config)
     trust = kept.annotation.get("trust")

@@ -29,17 +29,19 @@ def write_archive(what: str, target: Path, images: ImageSet, export: Export, sho
     Raises:
         InputError: An image cannot be read, the file cannot be written, or there is no identity to write.
     """
+    rows = export.remaining
+    there, groups = images.subset(rows), export.groups[rows]
 
     def market(folder: Path) -> None:
-        write_market1501(folder, images, export.groups, link=True)
+        write_market1501(folder, there, groups, link=True)
 
     def folders(folder: Path) -> None:
-        write_identity_folders(folder, images, export.groups, export.names, link=True)
+        write_identity_folders(folder, there, groups, export.names, link=True)
 
     def tables(folder: Path) -> None:
         folder.mkdir()
-        sure, likely = export.confirmed, export.probabilities
-        for name, text in camtrap_tables(images, export.groups, export.names, sure, likely, shown).items():
+        sure, likely = export.confirmed[rows], export.probabilities[rows]
+        for name, text in camtrap_tables(there, groups, export.names, sure, likely, shown).items():
             write_text(folder / name, text)
 
     makers: dict[str, Callable[[Path], None]] = dict(zip(ARCHIVES, (market, folders, tables), strict=True))

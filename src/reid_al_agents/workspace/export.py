@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class Export:
         names: Name of each identity that was given one.
         image_prefix: Put before each image's name to make its address in Label Studio.
         facts: Side and time of each image in words, as far as any is known; see :func:`facts_of`.
+        removed: Images that were taken out of the pool. Of them only answers are exported.
     """
 
     images: Sequence[str] | NDArray[np.str_]
@@ -74,30 +75,36 @@ class Export:
     names: Mapping[int, str]
     image_prefix: str = LOCAL_FILES
     facts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    removed: Collection[int] = ()
+
+    @property
+    def remaining(self) -> NDArray[np.intp]:
+        """The images that were not removed, ascending."""
+        return np.delete(np.arange(len(self.groups)), list(self.removed))
 
     def make(self, what: str) -> tuple[str, str]:
         """The content and media type of one of :data:`EXPORTS`."""
+        rows = self.remaining
+        images, groups = np.asarray(self.images)[rows], self.groups[rows]
+        sure, likely = self.confirmed[rows], self.probabilities[rows]
+        facts = {name: [column[row] for row in rows] for name, column in self.facts.items()}
         makers: dict[str, Callable[[], str]] = {
             "pairs.csv": lambda: pairs_csv(self.counting),
             "identities.csv": lambda: identities_csv(
-                self.images,
-                self.groups,
-                self.names,
-                confirmed=self.confirmed,
-                probabilities=self.probabilities,
-                facts=self.facts,
+                images, groups, self.names, confirmed=sure, probabilities=likely, facts=facts
             ),
             "events.jsonl": lambda: events_jsonl(self.events, self.images),
             "labelstudio.json": lambda: label_studio_json(self.counting, prefix=self.image_prefix),
             "labelstudio.xml": lambda: LABEL_STUDIO_CONFIG,
             "wildlife.csv": lambda: wildlife_csv(
-                self.images,
-                self.groups,
+                images,
+                groups,
                 labels=self.names,
-                cameras=self.cameras,
-                confirmed=self.confirmed,
-                probabilities=self.probabilities,
-                facts={WILDLIFE[name]: column for name, column in self.facts.items()},
+                cameras=None if self.cameras is None else self.cameras[rows],
+                confirmed=sure,
+                probabilities=likely,
+                facts={WILDLIFE[name]: column for name, column in facts.items()},
+                image_ids=rows,
             ),
         }
         return makers[what](), EXPORTS[what]
@@ -170,18 +177,21 @@ def export_folder(
         names_of_groups(beliefs.names, groups),
         image_prefix,
         facts_of(pool) if isinstance(pool, ImageSet) else {},
+        folder.pool.changes().removed,
     )
     export = export.confirmed_only() if confirmed_only else export
     target = make_folder(path if target is None else target)
     for what in EXPORTS:
         write_text(target / what, export.make(what)[0])
-    sizes = np.bincount(export.groups)
+    rows = export.remaining
+    sizes = np.bincount(export.groups[rows])
     written: dict[str, object] = {
         "files": [str(target / what) for what in EXPORTS],
         "answers": beliefs.answers,
         "identities": int(np.count_nonzero(sizes > 1)),
         "grouped_images": int(sizes[sizes > 1].sum()),
-        "confirmed_images": int(confirmed.sum()),
+        "confirmed_images": int(confirmed[rows].sum()),
+        "removed_images": len(pool) - len(rows),
         "contradictions": len(beliefs.constraints.contradictions),
     }
     if not isinstance(pool, ImageSet) and (archives or market1501 is not None):
@@ -196,5 +206,5 @@ def export_folder(
         written["archives"] = [str(target / what) for what in ARCHIVES]
     if isinstance(pool, ImageSet) and market1501 is not None:
         written["market1501"] = str(market1501)
-        written["images"] = write_market1501(market1501, pool, export.groups)
+        written["images"] = write_market1501(market1501, pool.subset(rows), export.groups[rows])
     return written

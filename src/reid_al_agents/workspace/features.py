@@ -67,7 +67,7 @@ def pool_features(
     """
 
     def features_of(place: Path) -> NDArray[np.float32]:
-        stored = _stored(place / FEATURES, len(folder.names()))
+        stored = _stored(place / FEATURES, len(folder.pool.names()))
         if stored is not None and len(stored) == len(images):
             return stored
         from reid_al_agents.vision.extraction import embed

@@ -29,7 +29,7 @@ def import_into(
         InputError: The folder is in use or holds neither run nor session, or a file cannot be used.
     """
     folder = Folder(path)
-    kept, names = folder.kept(), folder.names()
+    kept, names = folder.kept(), folder.pool.names()
     with FolderLock(path), EventStore(store or kept.store or folder.events) as log:
         known = {event.key for event in log.events(kept.run)}
         taken, counts = [], {}

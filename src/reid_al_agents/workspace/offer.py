@@ -22,6 +22,7 @@ from reid_al_agents.workspace.settled_images import (
     load_sources,
     settled_pool,
     settled_split,
+    with_files,
 )
 from reid_al_env import InputError
 
@@ -47,13 +48,11 @@ class Offer:
         offered = load_data(self._source.found_in(folder.path), reading)
         if not isinstance(offered, ImageSet):
             raise InputError(f"{data}: holds features; name images, and their features by --features")
-        self._folder, self._before = folder, folder.pool_changes()
-        earlier = load_sources(folder, config, self._before.sources)
-        if not isinstance(earlier, ImageSet):
-            raise InputError(f"{config.data}: holds features only, which no image can join")
-        if not folder.hashes.is_file():  # of an earlier version
+        self._folder, self._before = folder, folder.pool.changes()
+        earlier = with_files(load_sources(folder, config, self._before.sources), config)
+        if not folder.pool.has_hashes:  # of an earlier version
             pool = settled_pool(folder, config)
-            folder.complete_hashes(file_hashes(folder, pool) if isinstance(pool, ImageSet) else None)
+            folder.pool.complete_hashes(file_hashes(folder, pool) if isinstance(pool, ImageSet) else None)
         joined = join_images(earlier, [(self._source.prefix, offered)])
         self._data, self._hashes, changes = compare_with_pool(folder, joined)
         self._places = np.array(changes.places, dtype=np.int64)
@@ -68,9 +67,9 @@ class Offer:
         self._further = any(keys[row] not in of_earlier for row in self.new)
 
     def _tell_apart(self, offered: set[Key], places: Sequence[int], split: Split) -> None:
-        names = self._folder.names().tolist()
+        names = self._folder.pool.names().tolist()
         holder = {place: number for number, place in enumerate(places) if place >= 0}
-        by_content = dict(zip(self._folder.content_hashes()[::-1], range(len(names))[::-1], strict=True))
+        by_content = dict(zip(self._folder.pool.content_hashes()[::-1], range(len(names))[::-1], strict=True))
         by_content.pop("", None)  # unknown
         first: dict[str, str] = {}  # name of a new image, by what it is
         for row, key in enumerate(image_keys(self._data)):
@@ -109,7 +108,7 @@ class Offer:
 
     def grown(self) -> ImageSet:
         """The pool with the new images behind."""
-        names = self._folder.names().tolist()
+        names = self._folder.pool.names().tolist()
         added = unique_names([*names, *self._data.names[self.new].tolist()])
         return self._data.arranged(added, [*self._places, *self.new])
 
@@ -133,8 +132,8 @@ def _prefix(data: str, folder: Folder) -> str:
     """What the names of further images begin with: what their folder or table is called, if that is free."""
     place = data.partition(":")[2].partition("?")[0]
     word = Path(place.rstrip("/")).stem or "added"
-    sources = {source.prefix: source.data for source in folder.pool_changes().sources}
-    begun = {name.partition("/")[0] for name in folder.names().tolist() if "/" in name}
+    sources = {source.prefix: source.data for source in folder.pool.changes().sources}
+    begun = {name.partition("/")[0] for name in folder.pool.names().tolist() if "/" in name}
     for number in range(1, len(sources) + len(begun) + 2):
         prefix = word if number == 1 else f"{word}-{number}"
         if sources.get(prefix) == data or prefix not in begun:

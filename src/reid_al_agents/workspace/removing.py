@@ -19,7 +19,7 @@ from reid_al_agents.workspace.features import stored_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.folder_identities import believe, identities_of_folder
 from reid_al_agents.workspace.lock import FolderLock
-from reid_al_agents.workspace.settled_images import settled_pool
+from reid_al_agents.workspace.settled_images import settled_pool, with_files
 from reid_al_env import InputError
 
 
@@ -46,13 +46,9 @@ def remove_images(
     folder = Folder(path)
     kept = folder.kept()
     config = kept.settings
-    if config.nodes == "images":
-        raise InputError(f"{folder.path}: was begun with --nodes images; its images cannot be removed")
     with FolderLock(path), EventStore(store or kept.store or folder.events) as log:
         events = folder.read_log(log, kept)
-        pool, changes = settled_pool(folder, config), folder.pool_changes()
-        if not isinstance(pool, ImageSet):
-            raise InputError(f"{config.data}: holds features only; no image of it can be removed")
+        pool, changes = with_files(settled_pool(folder, config), config), folder.pool.changes()
         chosen = _chosen(folder, pool, wanted)
         removed = set(changes.removed) - chosen if back else set(changes.removed) | chosen
         if not back:
@@ -64,7 +60,7 @@ def remove_images(
         last = max((event.id for event in log.events(kept.run)), default=0)
         differ = sorted(removed ^ set(changes.removed))
         if differ:
-            folder.keep_changes(replace(changes, removed=tuple(sorted(removed)), event=last))
+            folder.pool.keep_changes(replace(changes, removed=tuple(sorted(removed)), event=last))
     return [str(pool.names[image]) for image in differ]
 
 

@@ -38,7 +38,7 @@ def settled_split(folder: Folder, config: RunConfig) -> Split:
     path = folder.split if folder.split.is_file() else config.split
     if path is None:
         raise InputError(f"{folder.split}: is missing; put the folder's own back")
-    return replace(load_split(path), pool_images=tuple(folder.names().tolist()))
+    return replace(load_split(path), pool_images=tuple(folder.pool.names().tolist()))
 
 
 def load_settled(
@@ -57,13 +57,13 @@ def load_settled(
     Raises:
         InputError: The data cannot be read, or all images are gone.
     """
-    data = load_sources(folder, config, folder.pool_changes().sources)
-    if not isinstance(data, ImageSet) or not folder.pool.is_file():
+    data = load_sources(folder, config, folder.pool.changes().sources)
+    if not isinstance(data, ImageSet) or not folder.pool.begun:
         return data
     names, split, removed = (
-        folder.names().tolist(),
+        folder.pool.names().tolist(),
         settled_split(folder, config),
-        folder.pool_changes().removed,
+        folder.pool.changes().removed,
     )
     if data.files is None or (not removed and _unchanged(folder, data, split, names)):
         return data
@@ -89,7 +89,7 @@ def settled_pool(folder: Folder, config: RunConfig) -> ImageSet | FeatureSet:
     """
     data = load_settled(folder, config)
     pool = data.subset(settled_split(folder, config).pool(data))
-    folder.check_names(pool.names)
+    folder.pool.check_names(pool.names)
     return pool
 
 
@@ -113,8 +113,22 @@ def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -
             continue
         if isinstance(found, ImageSet):
             further.append((source.prefix, found))
-    named = folder.identity_names()
+    named = folder.pool.identity_names()
     return join_images(data if named is None else with_identities_of(data, named), further)
+
+
+def with_files(data: ImageSet | FeatureSet, config: RunConfig) -> ImageSet:
+    """The data of a folder whose pool is to change.
+
+    Raises:
+        InputError: They are features without images.
+    """
+    if isinstance(data, ImageSet):
+        return data
+    raise InputError(
+        f"{config.data}: holds features only, about which labels answer at no cost; put the wanted rows into "
+        "one file and begin another run with it"
+    )
 
 
 def compare_with_pool(folder: Folder, data: ImageSet) -> tuple[ImageSet, tuple[str, ...], ImageChanges]:
@@ -129,7 +143,7 @@ def compare_with_pool(folder: Folder, data: ImageSet) -> tuple[ImageSet, tuple[s
     data = data.subset(np.flatnonzero(exist(data)))  # a table may name files that are not there
     hashes = file_hashes(folder, data)
     assert hashes is not None  # there are files
-    before = folder.names().tolist(), folder.content_hashes()
+    before = folder.pool.names().tolist(), folder.pool.content_hashes()
     return data, hashes, compare_images(*before, data.names.tolist(), hashes)
 
 
@@ -141,7 +155,7 @@ def _unchanged(folder: Folder, data: ImageSet, split: Split, names: list[str]) -
         return False
     if pool.names.tolist() != names or not exist(pool).all():
         return False
-    before = folder.content_hashes()
+    before = folder.pool.content_hashes()
     now = file_hashes(folder, pool) if any(before) else None
     return now is None or all(not old or old == new for old, new in zip(before, now, strict=True))
 

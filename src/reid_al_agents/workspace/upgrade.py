@@ -42,7 +42,7 @@ def upgrade(folder: Folder, content: Mapping[str, Any]) -> None:
     Raises:
         InputError: It is of no version of this program, or its answers cannot be read.
     """
-    from reid_al_agents.workspace.folder import Kept
+    from reid_al_agents.workspace.kept import Kept
 
     try:
         settings = RunConfig.from_dict(content)

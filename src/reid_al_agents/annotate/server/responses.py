@@ -152,7 +152,7 @@ class Responses:
             "answers_today": answered_today(mine, now),
             "answers_total": answers,
             **totals,
-            "images": len(session.state.features),
+            "images": len(session.state.features) - len(session.state.removed),
             "per_minute": speed,
             "questions_left": left,
             "seconds_left": round(60 * left / speed) if speed and left else None,
@@ -180,8 +180,8 @@ class Responses:
         asked = int(np.sum([known.relation(i, j) != 0 for i, j in known.asked_pairs().tolist()]))
         confirmed, suggested = int(sizes[sizes > 1].sum()), 0
         if found is not None:
-            grouped = np.bincount(found.labels)[found.labels] > 1
-            confirmed = int(found.confirmed.sum())
+            grouped = (found.sizes[found.labels] > 1) & found.shown
+            confirmed = int((found.confirmed & found.shown).sum())
             suggested = int((grouped & ~found.confirmed).sum())
         totals = {
             "groups": int(np.count_nonzero(sizes > 1)) if found is None else found.identities,
