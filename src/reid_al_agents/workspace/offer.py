@@ -44,12 +44,12 @@ class Offer:
     """
 
     def __init__(self, folder: Folder, config: RunConfig, data: str, reading: DataSettings) -> None:
+        self._folder, self._before = folder, folder.pool.changes()
+        earlier = with_files(load_sources(folder, config, self._before.sources), config)
         self._source = Source(data, _prefix(data, folder), reading)
         offered = load_data(self._source.found_in(folder.path), reading)
         if not isinstance(offered, ImageSet):
             raise InputError(f"{data}: holds features; name images, and their features by --features")
-        self._folder, self._before = folder, folder.pool.changes()
-        earlier = with_files(load_sources(folder, config, self._before.sources), config)
         if not folder.pool.has_hashes:  # of an earlier version
             pool = settled_pool(folder, config)
             folder.pool.complete_hashes(file_hashes(folder, pool) if isinstance(pool, ImageSet) else None)
