@@ -12,6 +12,9 @@ from command_line import call, failed, succeeded
 
 from reid_al_agents.dqn.catalogue_training import CatalogueSettings, train_catalogue
 from reid_al_agents.dqn.imitation import ImitationSettings, greedy, imitate
+from reid_al_agents.dqn.policy_file import load_policy
+from reid_al_agents.evaluation.catalogue_play import SHIPPED, catalogue, play
+from reid_al_agents.report.summary import estimate
 from reid_al_env.catalogue.rules import RULES
 
 QUICK = ImitationSettings(states=800, rounds=2, batch_size=32, learning_rate=4e-3)
@@ -116,3 +119,20 @@ def test_a_paper_policy_is_refused(tmp_path):
 
 def test_every_rule_has_a_name_that_score_takes():
     assert set(RULES) == {"nearest", "random", "one-check-in-four", "expected-change"}
+
+
+def test_the_shipped_policy_is_small_and_says_what_it_was_trained_on():
+    loaded = load_policy(SHIPPED)
+    assert SHIPPED.stat().st_size < 1_000_000
+    assert loaded.kind == "questions"
+    assert all(name.startswith("ReIDCatalogue") and "Test" not in name for name in loaded.seen["trained_on"])
+
+
+@pytest.mark.slow
+def test_the_shipped_policy_is_ahead_of_every_rule_on_tasks_it_never_saw():
+    env = catalogue("ReIDCatalogueSmallTest-v0")
+    learned = np.array([task.score[-1] for task in play(env, "learned", 0, quiet)])
+    for rule in RULES:
+        others = np.array([task.score[-1] for task in play(env, rule, 0, quiet)])
+        above = estimate((learned - others).tolist())
+        assert above.mean - above.half_width > 0, rule
