@@ -76,7 +76,7 @@ class Responses:
             return {"questions": [self.question(each) for each in found.questions], "waiting": found.waiting}
 
     def question(self, question: StoredQuestion) -> Json:
-        """A question; gold questions are not marked as such, which would reveal their answers."""
+        """A question; gold questions are not marked as such: they are to be answered like all others."""
         pair = question.query, question.candidate
         sides = [self._group_asked(image) for image in pair]
         self._pictures.prepare(pair, "large")
