@@ -19,8 +19,8 @@ UNUSUAL = 0.05
 """Share of annotators who may err at any rate, such as those who guess."""
 
 _LEFT_OUT = ("repeat", "dispute", "screen")
-"""Rechecks and disputes come where an answer is suspected: with them, errors would seem too frequent. The many
-answers of one screen are one judgement."""
+"""Rechecks and disputes come where an answer is suspected: with them, errors would seem too frequent.
+The many answers of one screen are one judgement."""
 
 _FEWEST = 10  # answers before the first estimate
 _GROWTH = 1.1  # between two estimates: the cost of a replay stays linear
@@ -35,9 +35,9 @@ class Reliability:
     No answer is taken for the truth, whoever gave it. Whether the images of a pair match is a latent
     variable, as in A. P. Dawid and A. M. Skene (Applied Statistics 28, 1979), and each annotator answers
     wrongly at a rate of their own. What is known of a pair beside the answers is the probability p that the
-    match model gave before the first of them, as in V. C. Raykar et al. (JMLR 11, 2010). So three things show that an
-    annotator guesses: they contradict others, they contradict themselves when a pair comes again, and their
-    answers have less to do with p than those of others. Of two annotators who contradict each other,
+    match model gave before the first of them, as in V. C. Raykar et al. (JMLR 11, 2010). So three things show
+    that an annotator guesses: they contradict others, they contradict themselves when a pair comes again, and
+    their answers have less to do with p than those of others. Of two annotators who contradict each other,
     the last two tell which one is wrong. With one annotator alone the assumed rate stays.
 
     The estimate is the mode of the posterior. The prior of a rate is a mixture: most annotators err at about
