@@ -140,20 +140,15 @@ class Planner:
         snapshot = Snapshot.of(state.beliefs)
         list_identities = self.identity_lister(snapshot.constraints)
         if self._executor is None:
-            self._begin(
-                engine,
-                engine.plan(snapshot.heard),
-                list_identities(engine),
-                self._judge(engine, snapshot.heard),
-                changes,
-                replays,
-            )
+            batch = engine.plan(snapshot.heard)
+            judged = self._judged(batch, snapshot.heard)
+            self._begin(engine, batch, list_identities(engine), judged, changes, replays)
             return
 
         def plan() -> None:
             try:
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
-                judged = self._judge(engine, snapshot.heard)
+                judged = self._judged(batch, snapshot.heard)
             except Exception as error:
                 # No caller awaits this thread: an error raised here would be lost, and planning would repeat.
                 _log.exception("a batch of questions could not be planned")
@@ -188,16 +183,14 @@ class Planner:
             self._excluded_at = self._state.beliefs.replays
             self.engine.exclude(self._state.beliefs.excluded)
 
-    def _judge(self, engine: Engine, heard: ConstraintGraph) -> NDArray[np.int64] | None:
-        """The identities that the audit judges; slow, and needs no lock.
+    def _judged(self, batch: Batch, heard: ConstraintGraph) -> NDArray[np.int64] | None:
+        """The identities that the audit judges: those of the batch, which is formed without its answers.
 
-        They are formed without the audit's answers; with them they would agree with these answers,
-        however wrong they are elsewhere.
+        With them they would agree with these answers, however wrong they are elsewhere.
         """
-        settings = self._state.grouping
-        if settings.audit_share == 0:
+        if self._state.grouping.audit_share == 0:
             return None
-        return engine.deliver(heard).identities.groups
+        return batch.joins.identities(heard.groups()).groups
 
     def _begin(
         self,
