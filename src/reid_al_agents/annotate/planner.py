@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
@@ -16,11 +17,14 @@ from reid_al_agents.asking.batch import Batch
 from reid_al_agents.asking.engine import Engine, Snapshot
 from reid_al_agents.asking.question import Question
 from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.selection import Selector
+from reid_al_agents.selection import RanksPairs, Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
 _AHEAD = 0.7  # share of a batch after which the next one is planned
+_REST = 2.0  # least pause after planning ahead, in times of what it took: it slows every request down
+_ROWS = 128  # questions open at a time if a selector follows them all
+_MANY_ROWS = 256  # otherwise: enough for fifty annotators who have five each
 
 
 class Planner:
@@ -56,6 +60,7 @@ class Planner:
         self._state, self._selector, self._episode = state, selector, episode
         self._executor, self._seed = executor, seed
         self.failure: str | None = None
+        self._rests_until = 0.0
         self._since = self._planned_at = self._excluded_at = 0
         self.groups: IdentityList | None = None
         self.identities: IdentityList | None = None
@@ -92,6 +97,7 @@ class Planner:
         self._exclude()
         state = self._state
         ahead = self._since >= _AHEAD * state.grouping.batch(len(state.features))
+        ahead = ahead and time.monotonic() >= self._rests_until
         outdated = self._planned_at != state.beliefs.replays  # a replay can dissolve groups that are shown
         if not self.planned or ahead or outdated or (self._drained and not self._fresh):
             self.plan()
@@ -107,16 +113,17 @@ class Planner:
             snapshot = Snapshot.of(state.beliefs)
             answers = [event for event in state.beliefs.events.values() if event.kind == "answer"]
             answered = sum((event.round or 0) >= round_ for event in answers)
+        selector = self._selector()
         return Engine(
             features,
             visual,
             state.beliefs,
-            self._selector(),
+            selector,
             settings,
             self._episode,
             np.random.default_rng([self._seed, 3, round_, answered]),
             partial(state.announce, round_),
-            rows=max(2 * state.settings.ready, 64),
+            rows=max(2 * state.settings.ready, _MANY_ROWS if isinstance(selector, RanksPairs) else _ROWS),
             round_=round_,
             heard=snapshot.heard,
         )
@@ -146,6 +153,7 @@ class Planner:
             return
 
         def plan() -> None:
+            begun = time.monotonic()
             try:
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
                 judged = self._judged(batch, snapshot.heard)
@@ -156,6 +164,8 @@ class Planner:
                     self.busy, self.failure = False, f"{type(error).__name__}: {error}"
                 return
             with state.lock:
+                ended = time.monotonic()
+                self._rests_until = ended + _REST * (ended - begun)
                 self._begin(engine, batch, identities, judged, changes, replays)
 
         self._executor.submit(plan)
