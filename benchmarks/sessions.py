@@ -1,6 +1,7 @@
 """Whole sessions at the annotation page in a real browser, from the command to the export.
 
-Each annotator knows the true identities and answers at once: the minutes are those of page and browser.
+Each annotator knows the true identities and thinks for a moment, less than a person: the minutes are those of
+page, browser and this moment.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def main() -> None:
     parser.add_argument("--pku", type=Path, help="folder of PKU-Reid, for the session of two people")
     parser.add_argument("--osnet", type=Path, help="weights of OSNet x0.25 for it")
     parser.add_argument("--share", type=float, default=0.6, help="answers to single questions, per image")
-    parser.add_argument("--screens", type=int, default=60, help="identities looked at in the review")
+    parser.add_argument("--screens", type=int, default=120, help="identities looked at in the review")
+    parser.add_argument("--think", type=float, default=0.5, help="seconds before an answer")
     parser.add_argument("--wrong", type=float, default=0.06, help="rate of wrong answers of the two people")
     parser.add_argument("--only", choices=("alone", "two", "phone"), help="one of the sessions")
     parser.add_argument("--shots", type=Path, help="folder for screenshots; some show real people")
@@ -72,7 +74,7 @@ def main() -> None:
         wanted = {name: play for name, play in wanted.items() if name == options.only}
     figures = {name: play(options) for name, play in wanted.items()}
     if options.out is not None:
-        settings = {name: getattr(options, name) for name in ("share", "screens", "wrong")}
+        settings = {name: getattr(options, name) for name in ("share", "screens", "think", "wrong")}
         write_result(options.out, (options.seed,), settings, figures)
     print(json.dumps(figures, indent=2))
 
@@ -82,7 +84,7 @@ def alone(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         truth = drawn(Path(name) / "photos", 60, 300, options.seed)
         with serving(Path(name), f"folder:{name}/photos", ANIMALS) as (base, started), browser() as chromium:
-            anna = Annotator(chromium, base, truth, DESK, "anna")
+            anna = Annotator(chromium, base, truth, DESK, options.think)
             anna.shoot(options.shots, "alone-question")
             anna.answer_all([anna], round(options.share * len(truth)))
             answered = anna.exported()
@@ -104,7 +106,8 @@ def two(options: argparse.Namespace) -> dict[str, Any]:
             tokens = json.loads((Path(name) / "session" / "tokens.json").read_text())
             rng = np.random.default_rng(options.seed)
             people = [
-                Annotator(chromium, base, truth, DESK, who, tokens[who], options.wrong, rng) for who in tokens
+                Annotator(chromium, base, truth, DESK, options.think, who, tokens[who], options.wrong, rng)
+                for who in tokens
             ]
             anna, ben = people
             anna.shoot(options.shots, "two-question")
@@ -133,7 +136,7 @@ def phone(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         truth = drawn(Path(name) / "photos", 20, 100, options.seed + 1)
         with serving(Path(name), f"folder:{name}/photos", ANIMALS) as (base, started), browser() as chromium:
-            anna = Annotator(chromium, base, truth, PHONE, "anna")
+            anna = Annotator(chromium, base, truth, PHONE, options.think)
             anna.shoot(options.shots, "phone-question")
             stacked = anna.page.evaluate(_STACKED)
             anna.answer_all([anna], round(options.share * len(truth)))
@@ -199,8 +202,9 @@ class Annotator:
         base: Address of the server.
         truth: True identity by the name of an image.
         device: Window, touch and language.
-        name: The name to sign in with.
-        token: The token instead, where the page asks for one.
+        think: Seconds before each answer.
+        name: Of the annotator, for the figures.
+        token: The token, where the page asks for one.
         wrong: Rate of wrong answers.
         rng: Generator of them.
     """
@@ -211,12 +215,14 @@ class Annotator:
         base: str,
         truth: dict[str, str],
         device: dict[str, Any],
-        name: str,
+        think: float,
+        name: str = "anna",
         token: str = "",
         wrong: float = 0.0,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.base, self.truth, self.name, self.wrong = base, truth, name, wrong
+        self.think = think
         self.rng = np.random.default_rng(0) if rng is None else rng
         self.context = chromium.new_context(**device)
         self.context.set_default_timeout(_WAIT)
@@ -246,6 +252,7 @@ class Annotator:
 
     def answer_one(self) -> bool:
         """Answer the question in view; whether there was one."""
+        time.sleep(self.think)
         found = self.page.wait_for_function(_QUESTION).json_value()
         if "pair" not in found:
             return False
