@@ -1,4 +1,4 @@
-"""Planning beside annotators: what is judged, how often it is planned, and how many annotators have questions."""
+"""Planning beside annotators: what is judged, how often it is done, and for how many it is enough."""
 
 import itertools
 
@@ -49,13 +49,13 @@ def test_the_audit_judges_what_would_be_delivered_without_its_answers(store):
 def test_planning_ahead_rests_for_twice_the_time_that_it_took(store, monkeypatch):
     now, later = itertools.count(), Later()
     live = session(store, pool(30, 5, noise=0.7), executor=later)
-    monkeypatch.setattr(planner_module.time, "monotonic", lambda: next(now))  # a plan takes one
+    monkeypatch.setattr(planner_module, "monotonic", lambda: next(now))  # a plan takes one
     live.questions("anna", 1)
     later.work()
 
     def planned_after_calls():
         for calls in range(1, 20):
-            for number in range(20):  # enough answers for the next batch
+            for _ in range(20):  # enough answers for the next batch
                 live.planner.changed(counts=True)
             live.planner.keep_up()
             if later.waiting:
@@ -65,7 +65,7 @@ def test_planning_ahead_rests_for_twice_the_time_that_it_took(store, monkeypatch
     assert planned_after_calls() == 2
     later.work()
     ended = next(now)
-    monkeypatch.setattr(planner_module.time, "monotonic", lambda: ended)
+    monkeypatch.setattr(planner_module, "monotonic", lambda: ended)
     assert planned_after_calls() is None
     live.planner._drained, live.planner._fresh = True, False  # nothing is left to ask: that cannot wait
     live.planner.keep_up()

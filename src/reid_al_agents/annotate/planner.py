@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ class Planner:
         self._exclude()
         state = self._state
         ahead = self._since >= _AHEAD * state.grouping.batch(len(state.features))
-        ahead = ahead and time.monotonic() >= self._rests_until
+        ahead = ahead and monotonic() >= self._rests_until
         outdated = self._planned_at != state.beliefs.replays  # a replay can dissolve groups that are shown
         if not self.planned or ahead or outdated or (self._drained and not self._fresh):
             self.plan()
@@ -153,7 +153,7 @@ class Planner:
             return
 
         def plan() -> None:
-            begun = time.monotonic()
+            begun = monotonic()
             try:
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
                 judged = self._judged(batch, snapshot.heard)
@@ -164,7 +164,7 @@ class Planner:
                     self.busy, self.failure = False, f"{type(error).__name__}: {error}"
                 return
             with state.lock:
-                ended = time.monotonic()
+                ended = monotonic()
                 self._rests_until = ended + _REST * (ended - begun)
                 self._begin(engine, batch, identities, judged, changes, replays)
 

@@ -130,9 +130,9 @@ class Responses:
             mine = beliefs.answers_of(annotator)
             speed = answers_per_minute(times_of_single(mine), now)
             totals = self._count()
-            goal = session.state.settings.answers
-            if goal is None and session.state.settings.refresh_every is not None:
-                goal = self._refreshing.learned_from + session.state.settings.refresh_every
+            goal, every = session.state.settings.answers, session.state.settings.refresh_every
+            if goal is None and every is not None and self._refreshing.learns:
+                goal = self._refreshing.learned_from + every
             left = None if goal is None else max(0, goal - answers)
         return {
             "answers_today": answered_today(mine, now),
