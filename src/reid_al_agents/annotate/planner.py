@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _AHEAD = 0.7  # share of a batch after which the next one is planned
 _REST = 2.0  # least pause after planning ahead, in times of what it took: it slows every request down
 _ROWS = 128  # questions open at a time if a selector follows them all
-_MANY_ROWS = 256  # otherwise: enough for fifty annotators who have five each
+_MANY_ROWS = 320  # otherwise: enough for fifty annotators who have five each, beside those kept ready
 
 
 class Planner:

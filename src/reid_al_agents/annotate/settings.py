@@ -66,7 +66,7 @@ class AnnotationSettings:
         panel="Page",
     )
     ready: int = setting(
-        16,
+        64,
         help="Number of questions kept ready",
         at_least=1,
         panel="Asking",
