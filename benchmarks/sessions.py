@@ -59,8 +59,8 @@ def main() -> None:
     parser.add_argument("--pku", type=Path, help="folder of PKU-Reid, for the session of two people")
     parser.add_argument("--osnet", type=Path, help="weights of OSNet x0.25 for it")
     parser.add_argument("--share", type=float, default=0.6, help="answers to single questions, per image")
-    parser.add_argument("--screens", type=int, default=120, help="identities looked at in the review")
-    parser.add_argument("--think", type=float, default=0.5, help="seconds before an answer")
+    parser.add_argument("--screens", type=int, default=200, help="identities looked at in the review")
+    parser.add_argument("--think", type=float, default=0.3, help="seconds before an answer")
     parser.add_argument("--wrong", type=float, default=0.06, help="rate of wrong answers of the two people")
     parser.add_argument("--only", choices=("alone", "two", "phone"), help="one of the sessions")
     parser.add_argument("--shots", type=Path, help="folder for screenshots; some show real people")
@@ -297,7 +297,7 @@ class Annotator:
             At which screen these were found, counted from 1; ``None`` if they were not.
         """
         found = None
-        self._go("review", ".identity-bar, .empty")
+        self._go("review", ".identity-bar, .empty h2")
         while self.counts["screens"] < screens and self.page.locator("#view-review .identity-bar").count():
             bar = self.page.locator("#view-review .identity-bar")
             bar.evaluate("(bar) => (bar.dataset.seen = true)")
@@ -424,14 +424,18 @@ class Annotator:
 
     def shoot_pages(self, folder: Path | None, name: str) -> None:
         """Take a picture of each page."""
-        for view, ready in (("identities", ".sheet"), ("review", ".page-body > *"), ("progress", ".exports")):
+        for view, ready in (
+            ("identities", ".sheet"),
+            ("review", ".identity-bar, .empty h2"),
+            ("progress", ".exports"),
+        ):
             self._go(view, ready)
             self.page.wait_for_load_state("networkidle")
             self.shoot(folder, f"{name}-{view}")
 
 
 _LABELS = "inputs => inputs.map((input) => input.getAttribute('aria-label'))"
-_NEXT_SCREEN = "#view-review .identity-bar:not([data-seen]), #view-review .empty"
+_NEXT_SCREEN = "#view-review .identity-bar:not([data-seen]), #view-review .empty h2"
 _STACKED = """() => {
   const [a, b] = [...document.querySelectorAll(".pane-picture")].map((pane) => pane.getBoundingClientRect());
   return b.top >= a.bottom && a.width > 0.9 * innerWidth;
