@@ -150,8 +150,13 @@ class Leases:
         """Whether an annotator may be given a question; ``mine``: or has it already."""
         if pending.only not in (None, annotator) or annotator in pending.answered:
             return False
-        having = self._having(pending, now) if pending.record.id in self._leases else set()
-        return (mine or annotator not in having) and len(pending.answered | having) < pending.needed
+        taken = len(pending.answered)
+        for who, end in self._leases.get(pending.record.id, {}).items():
+            if end > now and who not in pending.answered:
+                if who == annotator and not mine:
+                    return False
+                taken += 1
+        return taken < pending.needed
 
     def _having(self, pending: PendingQuestion, now: float) -> set[str]:
         return {who for who, end in self._leases.get(pending.record.id, {}).items() if end > now}
