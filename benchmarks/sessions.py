@@ -89,10 +89,13 @@ def alone(options: argparse.Namespace) -> dict[str, Any]:
             anna.answer_all([anna], round(options.share * len(truth)))
             answered = anna.exported()
             anna.review(options.screens)
+            reviewed = anna.exported()
             anna.name_largest("Limpy")
+            anna.answer_all([anna], round(options.share * len(truth) / 2))
             found = anna.exported()
             anna.shoot_pages(options.shots, "alone")
-            return {**anna.figures(started), "after_questions": answered, "after_review": found}
+            made = {"after_questions": answered, "after_review": reviewed, "after_more_questions": found}
+            return {**anna.figures(started), **made}
 
 
 def two(options: argparse.Namespace) -> dict[str, Any]:
@@ -117,6 +120,8 @@ def two(options: argparse.Namespace) -> dict[str, Any]:
             merged = ben.merge_badly()
             spoilt = anna.exported()
             place = anna.review(options.screens, merged)
+            reviewed = anna.exported()
+            anna.answer_all(people, round(options.share * len(truth) / 2))
             found = anna.exported()
             anna.shoot_pages(options.shots, "two")
             return {
@@ -127,7 +132,8 @@ def two(options: argparse.Namespace) -> dict[str, Any]:
                 "bad_merge_found_at_screen": place,
                 "after_questions": answered,
                 "after_split_and_bad_merge": spoilt,
-                "after_review": found,
+                "after_review": reviewed,
+                "after_more_questions": found,
             }
 
 
@@ -232,6 +238,7 @@ class Annotator:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.touch = self.context.new_cdp_session(self.page) if device.get("has_touch") else None
         self.counts: Counter[str] = Counter()
+        self.answering = 0.0
         self.begun = time.perf_counter()
         self.page.goto(f"{base}/?token={token}" if token else base)
         self.page.wait_for_function(_QUESTION)
@@ -241,6 +248,7 @@ class Annotator:
 
     def answer_all(self, people: Sequence[Annotator], answers: int) -> None:
         """Let people answer in turn, until there are so many answers or no question is left."""
+        self._go("answer", "h1")
         begun, given = time.perf_counter(), 0
         while given < answers:
             took = [who.answer_one() for who in people]
@@ -248,7 +256,7 @@ class Annotator:
             if not any(took):
                 break
         self.page.wait_for_selector("#saved[data-state=saved]")
-        self.answering = time.perf_counter() - begun
+        self.answering += time.perf_counter() - begun
 
     def answer_one(self) -> bool:
         """Answer the question in view; whether there was one."""
