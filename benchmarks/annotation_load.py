@@ -23,6 +23,10 @@ from recording import new_table, run, show, write_result
 
 from reid_al_agents.annotate.server.serving import free_port
 
+# The server closes a connection after five idle seconds, as httpx does: whichever is first. A request that is
+# sent at that moment is lost; a browser sends it again, httpx does not.
+_LIMITS = httpx.Limits(keepalive_expiry=2.0)
+
 DATA = "synthetic:pedestrians-target?identities=150"
 
 
@@ -31,7 +35,10 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument(
-        "--think", type=float, default=1.0, help="mean seconds between two answers of a person"
+        "--think",
+        type=float,
+        default=0.8,
+        help="mean seconds between two answers of a person; 50 people ask for 50 / THINK answers a second",
     )
     parser.add_argument("--alone", type=int, default=200, help="answers of one person, for the wait")
     parser.add_argument(
@@ -239,7 +246,7 @@ async def many_people(base: str, options: argparse.Namespace) -> dict[str, Any]:
 
     async def work(number: int) -> None:
         rng = np.random.default_rng([options.seed, number])
-        async with httpx.AsyncClient(base_url=base, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=60, limits=_LIMITS) as client:
             person = Person(client, f"person{number}")
             people.append(person)
             await person.enter()

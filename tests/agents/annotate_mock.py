@@ -363,7 +363,7 @@ class AnnotateMock:
             "match_rate": 0.41,
             "weight": 0.9,
         }
-        annotator |= {"hidden": {"asked": 10, "right": 9}}
+        annotator |= {"error_rate": 0.07}
         annotator |= {"agreement": {"with": "anna", "kappa": 0.82, "pairs": 30}}
         other = {
             "name": "anna",
@@ -373,7 +373,7 @@ class AnnotateMock:
             "match_rate": 0.38,
             "weight": 1.0,
         }
-        other |= {"hidden": {"asked": 0, "right": 0}, "agreement": None}
+        other |= {"error_rate": None, "agreement": None}
         rounds = [
             {"round": r, "answers": 150 * r, "groups": 1400 - 190 * r, "changed": 60 - 14 * r, "asked": 150}
             | {

@@ -7,7 +7,7 @@ from reid_al_agents.annotate.messages import Conflict, PendingQuestion, Unknown
 from reid_al_agents.annotate.state import State
 from reid_al_agents.log.events import ANSWERS, Event, StoredQuestion
 
-_KEPT = ("described", "truth", "row", "audit", "again", "doubted")
+_KEPT = ("described", "row", "audit", "again", "doubted")
 """Of a question's detail, what is kept with its answer."""
 
 

@@ -72,8 +72,7 @@ class Dispatch:
         state = self._state
         for _ in range(count - len(mine)):
             if self._rng.random() < state.settings.gold_share:
-                known = state.beliefs.constraints
-                hidden = self._hidden.draw(annotator, state.beliefs.events, known, state.round, now)
+                hidden = self._hidden.draw(annotator, state.beliefs.events, state.round, now)
                 if hidden is not None and not self._cannot_be_asked(*hidden.pair):
                     self._put_up([hidden])
                     mine += self.leases.lease_first([hidden], annotator, now, 1)

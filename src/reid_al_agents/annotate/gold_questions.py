@@ -1,4 +1,4 @@
-"""Gold questions: their answers are known, so they measure the reliability of annotators."""
+"""Gold questions: pairs that were answered before, asked again to measure how reliable annotators are."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import numpy as np
 from reid_al_agents.annotate.leases import new_question
 from reid_al_agents.annotate.messages import PendingQuestion
 from reid_al_agents.log.events import SIGNS, Event
-from reid_al_env import ConstraintGraph
 
 _AGO = 50  # answers after which an annotator is assumed to have forgotten a pair
 _TRIES = 20
 
 
 class GoldQuestions:
-    """Draws pairs that were answered before and about which what holds agrees with the answer.
+    """Draws pairs that were answered before.
+
+    The earlier answer is not taken for the truth: whoever gave it may guess. :class:`.Reliability` weighs all
+    answers about a pair against each other.
 
     Args:
         run: The run.
@@ -30,7 +32,6 @@ class GoldQuestions:
         self,
         annotator: str,
         effective: Mapping[int, Event],
-        known: ConstraintGraph,
         round_: int,
         now: float,
     ) -> PendingQuestion | None:
@@ -39,7 +40,6 @@ class GoldQuestions:
         Args:
             annotator: The annotator.
             effective: Events that count, in order.
-            known: What is known of the images.
             round_: The present round.
             now: The time.
 
@@ -54,22 +54,20 @@ class GoldQuestions:
         }
         for _ in range(_TRIES if len(events) > _AGO else 0):
             event = events[int(self._rng.integers(len(events)))]
-            sign = SIGNS.get(event.answer or "", 0)
-            if sign == 0 or event.query is None or event.candidate is None:
+            if SIGNS.get(event.answer or "", 0) == 0 or event.query is None or event.candidate is None:
                 continue
             if (event.query, event.candidate) in recent or event.question_kind == "hidden":
                 continue
-            if known.relation(event.query, event.candidate) == sign:
-                record = new_question(
-                    self._run,
-                    round=round_,
-                    query=event.query,
-                    candidate=event.candidate,
-                    kind="hidden",
-                    selector="hidden",
-                    created_at=now,
-                    probability=event.probability,
-                    detail={"needed": 1, "only": annotator, "truth": sign},
-                )
-                return PendingQuestion(record, None, 1, annotator)
+            record = new_question(
+                self._run,
+                round=round_,
+                query=event.query,
+                candidate=event.candidate,
+                kind="hidden",
+                selector="hidden",
+                created_at=now,
+                probability=event.probability,
+                detail={"needed": 1, "only": annotator},
+            )
+            return PendingQuestion(record, None, 1, annotator)
         return None

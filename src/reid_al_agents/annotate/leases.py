@@ -97,9 +97,7 @@ class Leases:
         for pending in sorted(questions, key=lambda pending: annotator in pending.skipped):
             if len(free) >= count:
                 break
-            having = self._having(pending, now)
-            may = annotator not in pending.answered | having and pending.only in (None, annotator)
-            if may and len(pending.answered | having) < pending.needed:
+            if self._has_room(pending, annotator, now):
                 free.append(pending)
         return self._lease(free, annotator, now)
 
@@ -144,11 +142,21 @@ class Leases:
     def free(self, annotator: str, now: float) -> int:
         """Number of questions that an annotator may still be given."""
         return sum(
-            pending.only in (None, annotator)
-            and annotator not in pending.answered | pending.skipped
-            and len(pending.answered | self._having(pending, now)) < pending.needed
+            annotator not in pending.skipped and self._has_room(pending, annotator, now, mine=True)
             for pending in self._pending.values()
         )
+
+    def _has_room(self, pending: PendingQuestion, annotator: str, now: float, mine: bool = False) -> bool:
+        """Whether an annotator may be given a question; ``mine``: or has it already."""
+        if pending.only not in (None, annotator) or annotator in pending.answered:
+            return False
+        taken = len(pending.answered)
+        for who, end in self._leases.get(pending.record.id, {}).items():
+            if end > now and who not in pending.answered:
+                if who == annotator and not mine:
+                    return False
+                taken += 1
+        return taken < pending.needed
 
     def _having(self, pending: PendingQuestion, now: float) -> set[str]:
         return {who for who, end in self._leases.get(pending.record.id, {}).items() if end > now}

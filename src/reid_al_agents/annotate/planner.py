@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,14 @@ from reid_al_agents.asking.engine import Engine, Snapshot
 from reid_al_agents.asking.question import Question
 from reid_al_agents.clustering.sides import same_sides
 from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.selection import Selector
+from reid_al_agents.selection import RanksPairs, Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
 
 _log = logging.getLogger(__name__)
 _AHEAD = 0.7  # share of a batch after which the next one is planned
+_REST = 2.0  # least pause after planning ahead, in times of what it took: it slows every request down
+_ROWS = 128  # questions open at a time if a selector follows them all
+_MANY_ROWS = 320  # otherwise: enough for fifty annotators who have five each, beside those kept ready
 
 
 class Planner:
@@ -59,6 +63,7 @@ class Planner:
         self._executor, self._seed = executor, seed
         self.failure: str | None = None
         self.take_up: Callable[[Engine], None] = self.adopt
+        self._rests_until = 0.0
         self._since = self._planned_at = self._excluded_at = 0
         self.groups: IdentityList | None = None
         self.identities: IdentityList | None = None
@@ -99,6 +104,7 @@ class Planner:
         self._exclude()
         state = self._state
         ahead = self._since >= _AHEAD * state.grouping.batch(len(state.features))
+        ahead = ahead and monotonic() >= self._rests_until
         outdated = self._planned_at != state.beliefs.replays  # a replay can dissolve groups that are shown
         if not self.planned or ahead or outdated or (self._drained and not self._fresh):
             self.plan()
@@ -134,16 +140,17 @@ class Planner:
             snapshot = Snapshot.of(state.beliefs)
             answers = [event for event in state.beliefs.events.values() if event.kind == "answer"]
             answered = sum((event.round or 0) >= round_ for event in answers)
+        selector = self._selector()
         return Engine(
             features,
             visual,
             state.beliefs,
-            self._selector(),
+            selector,
             settings,
             self._episode,
             np.random.default_rng([self._seed, 3, round_, answered]),
             partial(state.announce, round_),
-            rows=max(2 * state.settings.ready, 64),
+            rows=max(2 * state.settings.ready, _MANY_ROWS if isinstance(selector, RanksPairs) else _ROWS),
             round_=round_,
             heard=snapshot.heard,
         )
@@ -169,22 +176,18 @@ class Planner:
         snapshot = Snapshot.of(state.beliefs)
         list_identities = self.identity_lister(snapshot.constraints)
         if self._executor is None:
-            self._begin(
-                engine,
-                engine.plan(snapshot.heard),
-                list_identities(engine),
-                self._judge(engine, snapshot.heard),
-                changes,
-                replays,
-            )
+            batch = engine.plan(snapshot.heard)
+            judged = self._judged(batch, snapshot.heard)
+            self._begin(engine, batch, list_identities(engine), judged, changes, replays)
             return
 
         def plan() -> None:
+            begun = monotonic()
             try:
                 if self.current_engine() is not engine:
                     return  # whose first batch is planned when the next question is wanted
                 batch, identities = engine.plan(snapshot.heard), list_identities(engine)
-                judged = self._judge(engine, snapshot.heard)
+                judged = self._judged(batch, snapshot.heard)
             except Exception as error:
                 # No caller awaits this thread: an error raised here would be lost, and planning would repeat.
                 _log.exception("a batch of questions could not be planned")
@@ -192,6 +195,8 @@ class Planner:
                     self.busy, self.failure = False, f"{type(error).__name__}: {error}"
                 return
             with state.lock:
+                ended = monotonic()
+                self._rests_until = ended + _REST * (ended - begun)
                 self._begin(engine, batch, identities, judged, changes, replays)
 
         self._executor.submit(plan)
@@ -220,16 +225,14 @@ class Planner:
             self._excluded_at = self._state.beliefs.replays
             self.engine.exclude(self._state.beliefs.excluded)
 
-    def _judge(self, engine: Engine, heard: ConstraintGraph) -> NDArray[np.int64] | None:
-        """The identities that the audit judges; slow, and needs no lock.
+    def _judged(self, batch: Batch, heard: ConstraintGraph) -> NDArray[np.int64] | None:
+        """The identities that the audit judges: those of the batch, which is formed without its answers.
 
-        They are formed without the audit's answers; with them they would agree with these answers,
-        however wrong they are elsewhere.
+        With them they would agree with these answers, however wrong they are elsewhere.
         """
-        settings = self._state.grouping
-        if settings.audit_share == 0:
+        if self._state.grouping.audit_share == 0:
             return None
-        return engine.deliver(heard).identities.groups
+        return batch.joins.identities(heard.groups()).groups
 
     def _begin(
         self,

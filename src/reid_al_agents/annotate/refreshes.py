@@ -88,6 +88,11 @@ class Refreshes:
         return self._thread is not None and self._thread.is_alive()
 
     @property
+    def learns(self) -> bool:
+        """Whether the session's settings let a model learn at all."""
+        return self._config.refresh != "none" and self._config.features is None
+
+    @property
     def learned_from(self) -> int:
         """Number of answers that the current model has learned from."""
         return int(self.rounds[-1]["answers"]) if self.rounds else 0
@@ -96,7 +101,7 @@ class Refreshes:
         """Start a refresh if the label-free start is missing, or enough answers are new."""
         session = self._session
         every = session.state.settings.refresh_every
-        if self._config.refresh == "none" or self.running or self._closed:
+        if not self.learns or self.running or self._closed:
             return
         if (self.state or {}).get("state") == "failed":
             return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
 
 from reid_al_agents.annotate.messages import Json
+from reid_al_agents.beliefs.reliability import Reliability
 from reid_al_agents.log.events import SIGNS, Event
 
 _RECENT = 20  # answers over which speed is measured
@@ -36,13 +37,13 @@ def answered_today(events: Iterable[Event], now: float) -> int:
     return sum(event.kind == "answer" and event.at >= start.timestamp() for event in events)
 
 
-def table(events: Iterable[Event], now: float, weight: Callable[[str], float] = lambda _: 1.0) -> list[Json]:
+def table(events: Iterable[Event], now: float, reliability: Reliability) -> list[Json]:
     """One row for each annotator, sorted by name.
 
     Args:
         events: Events that count.
         now: The time.
-        weight: Returns what an annotator's answers weigh; see :meth:`.Reliability.weight`.
+        reliability: The rate of wrong answers of each annotator.
     """
     mine: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -50,7 +51,7 @@ def table(events: Iterable[Event], now: float, weight: Callable[[str], float] = 
             mine[event.annotator].append(event)
     by_annotator = {annotator: _decided(answers) for annotator, answers in mine.items()}
     return [
-        {**_line(annotator, mine[annotator], by_annotator, now), "weight": round(weight(annotator), 4)}
+        {**_line(annotator, mine[annotator], by_annotator, now), **_reliability(annotator, reliability)}
         for annotator in sorted(mine)
     ]
 
@@ -61,19 +62,22 @@ def _line(
     signs = [SIGNS.get(event.answer or "", 0) for event in answers]
     decided = [sign for sign in signs if sign]
     seconds = [event.seconds for event in answers if event.seconds is not None]
-    hidden = [
-        (SIGNS.get(event.answer or "", 0), int(event.payload["truth"]))
-        for event in answers
-        if event.question_kind == "hidden" and "truth" in event.payload
-    ]
     return {
         "name": annotator,
         "answers": len(answers),
         "per_minute": answers_per_minute(times_of_single(answers), now),
         "median_seconds": float(np.median(seconds)) if seconds else None,
-        "hidden": {"asked": len(hidden), "right": sum(answer == truth for answer, truth in hidden)},
         "agreement": _agreement(annotator, by_annotator),
         "match_rate": decided.count(1) / len(decided) if decided else None,
+    }
+
+
+def _reliability(annotator: str, found: Reliability) -> Json:
+    """Estimated rate of wrong answers, ``None`` before the first estimate, and what an answer weighs."""
+    rate = found.rates.get(annotator)
+    return {
+        "error_rate": None if rate is None else round(rate, 4),
+        "weight": round(found.weight(annotator), 4),
     }
 
 

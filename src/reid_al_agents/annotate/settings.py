@@ -38,7 +38,7 @@ class AnnotationSettings:
     )
     gold_share: float = setting(
         0.02,
-        help="Share of gold questions: pairs with a known answer, which measure how reliable annotators are",
+        help="Share of gold questions: pairs answered before, to measure how reliable annotators are",
         at_least=0,
         at_most=0.5,
         panel="Asking",

@@ -72,12 +72,12 @@ class Joins:
         self._images: list[int] = view.groups.sizes.tolist()
         self._sizes = [float(size) for size in self._images]
         self._sums: list[dict[int, float]] = [{} for _ in self._sizes]
-        for (a, b), p in zip(view.pairs.tolist(), view.pair_probabilities.tolist(), strict=True):
+        # By columns: a list for each of 100,000 pairs would have Python look for garbage again and again.
+        for a, b, p in zip(*view.pairs.T.tolist(), view.pair_probabilities.tolist(), strict=True):
             if p > 0:
                 self._sums[a][b] = self._sums[b][a] = p * self._sizes[a] * self._sizes[b]
         self._parts = [[group] for group in range(len(self._sizes))]
         self._checks: list[Parts] = []
-        self._places = {pair: place for place, pair in enumerate(map(tuple, view.pairs.tolist()))}
         for merge in merge_nearest(self._sums, self._sizes, LIKELY, self._closure):
             self._record(merge)
 
@@ -112,6 +112,11 @@ class Joins:
         """All questions with their gains, best first; to rank them takes far longer than to draw one."""
         ranked = [(self.gain(parts), parts) for parts in (*self._checks, *self._between())]
         return sorted(ranked, key=lambda each: -each[0])
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], int]:
+        """Place of each pair of groups in the view's pairs."""
+        return {pair: place for place, pair in enumerate(zip(*self._view.pairs.T.tolist(), strict=True))}
 
     def gain(self, parts: Parts) -> float:
         """Expected change of the delivered identities by an answer about two parts, in images."""

@@ -12,6 +12,16 @@ _BOUND = 0.01  # match probabilities are clipped to [0.01, 0.99]
 _LEAST = 0.1
 
 
+def log_odds(probability: float) -> float:
+    """Log-odds of a probability in (0, 1)."""
+    return math.log(probability / (1 - probability))
+
+
+def prior_log_odds(probability: float) -> float:
+    """Log-odds of a predicted match probability, clipped to [0.01, 0.99]: no model is surer than that."""
+    return log_odds(min(max(probability, _BOUND), 1 - _BOUND))
+
+
 def answer_weight(answer: int, probability: float, error_rate: float) -> float:
     """Weight of an answer as evidence: log-odds that it is right.
 
@@ -26,14 +36,13 @@ def answer_weight(answer: int, probability: float, error_rate: float) -> float:
     Returns:
         The logarithm of the odds, at least 0.1: an answer always counts for something.
     """
-    prior = min(max(probability, _BOUND), 1 - _BOUND)
-    odds = math.log(prior / (1 - prior))
+    odds = prior_log_odds(probability)
     return max(math.log((1 - error_rate) / error_rate) + (odds if answer > 0 else -odds), _LEAST)
 
 
 def trust_weight(trust: float) -> float:
     """Weight of a statement that is right with this probability, in (0.5, 1): its log-odds."""
-    return math.log(trust / (1 - trust))
+    return log_odds(trust)
 
 
 class AskedBefore(Protocol):

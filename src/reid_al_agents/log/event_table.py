@@ -47,6 +47,8 @@ class EventTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._inserting = database.insert(table).on_conflict_do_nothing(index_elements=["run", "key"])
+        self._inserting_one = self._inserting.returning(table.c.id)
 
     def append(self, event: Event, wait: bool) -> tuple[Event, bool]:
         """See `EventStore.append`."""
@@ -69,7 +71,7 @@ class EventTable:
                 if takes_back:
                     some = _unknown(connection, some)
                     _check_targets(connection, some)
-                _insert_all(connection, self._inserting(), some)
+                _insert_all(connection, self._inserting, some)
             new, last = _count(connection, runs) - before, last_event(connection)
         self._database.stored(last)
         return new
@@ -95,17 +97,17 @@ class EventTable:
         # First recognise a repeated undo by its key: its target has been taken back and would be refused.
         if row["kind"] in TAKING_BACK and self._find(connection, row["run"], row["key"]) is None:
             _check_targets(connection, [row])
-        inserted = connection.execute(self._inserting().values(row).returning(table.c.id)).first()
-        stored = self._find(connection, row["run"], row["key"])
-        assert stored is not None  # nothing is ever deleted
-        return stored, inserted is not None
+        inserted = connection.execute(self._inserting_one, row).first()
+        if inserted is not None:
+            stored = {**row, "id": inserted.id}
+            return _event([stored[name] for name in (*_COLUMNS, "checksum")], self._database.where), True
+        found = self._find(connection, row["run"], row["key"])
+        assert found is not None  # nothing is ever deleted
+        return found, False
 
     def _find(self, connection: Connection, run: str, key: str) -> Event | None:
         row = connection.execute(_SELECT.where(table.c.run == run, table.c.key == key)).first()
         return None if row is None else _event(row, self._database.where)
-
-    def _inserting(self) -> postgresql.Insert | sqlite.Insert:
-        return self._database.insert(table).on_conflict_do_nothing(index_elements=["run", "key"])
 
 
 def _unknown(connection: Connection, rows: list[_Row]) -> list[_Row]:

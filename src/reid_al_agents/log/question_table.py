@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, union
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, union
 
 from reid_al_agents.log.checksum import QUESTION_COLUMNS, checksum
 from reid_al_agents.log.database import Database
@@ -21,6 +20,24 @@ _DETAIL = QUESTION_COLUMNS.index("detail")
 _SELECT = select(*(table.c[name] for name in (*QUESTION_COLUMNS, "checksum")))
 _AT_ONCE = 500  # ids in one statement: older SQLite takes 999 values
 
+# The statements of a lease are built once: to build them takes longer than SQLite takes for them.
+_SOME: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
+_LOCK = select(table.c.id).where(table.c.id.in_(_SOME)).order_by(table.c.id).with_for_update()
+_OTHERS = union(
+    select(leases.c.question, leases.c.annotator).where(
+        leases.c.question.in_(_SOME),
+        leases.c.annotator != bindparam("who"),
+        leases.c.expires_at > bindparam("now"),
+    ),
+    select(events.c.question, events.c.annotator).where(
+        events.c.question.in_(_SOME),
+        events.c.annotator != bindparam("who"),
+        events.c.kind == "answer",
+        is_effective(),
+    ),
+)
+_EXPIRED = delete(leases).where(leases.c.question.in_(_SOME), leases.c.expires_at <= bindparam("now"))
+
 
 class QuestionTable:
     """Reads and writes questions and leases; `EventStore` documents what its methods promise.
@@ -31,11 +48,14 @@ class QuestionTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        insert = database.insert(leases)
+        later = {"expires_at": insert.excluded.expires_at}
+        self._renewing = insert.on_conflict_do_update(index_elements=["question", "annotator"], set_=later)
+        self._adding = database.insert(table).on_conflict_do_nothing(index_elements=["id"])
 
     def add(self, questions: Sequence[StoredQuestion]) -> None:
         """See `EventStore.add_questions`."""
         rows = sorted((question_row(question) for question in questions), key=lambda row: row["run"])
-        statement = self._database.insert(table).on_conflict_do_nothing(index_elements=["id"])
         runs = {row["run"] for row in rows}
         if not rows:
             return
@@ -44,7 +64,7 @@ class QuestionTable:
                 last = select(func.coalesce(func.max(table.c.number), 0)).where(table.c.run == run)
                 first = 1 + int(connection.execute(last).scalar_one())
                 connection.execute(
-                    statement, [{**row, "number": number} for number, row in enumerate(part, first)]
+                    self._adding, [{**row, "number": number} for number, row in enumerate(part, first)]
                 )
 
     def find(self, ids: Sequence[str]) -> dict[str, StoredQuestion]:
@@ -64,11 +84,9 @@ class QuestionTable:
             others = _others(connection, ids, annotator, now)
             free = [id_ for id_ in ids if len(others[id_]) < most]
             for part in _parts(free):
-                connection.execute(
-                    delete(leases).where(leases.c.question.in_(part), leases.c.expires_at <= now)
-                )
+                connection.execute(_EXPIRED, {"ids": part, "now": now})
                 lease = {"annotator": annotator, "leased_at": now, "expires_at": now + seconds}
-                connection.execute(self._renewing(), [{"question": id_, **lease} for id_ in part])
+                connection.execute(self._renewing, [{"question": id_, **lease} for id_ in part])
         return free
 
     def leases(self, run: str, now: float) -> list[Lease]:
@@ -82,11 +100,6 @@ class QuestionTable:
         with self._database.reading() as connection:
             return [Lease(*row) for row in connection.execute(statement)]
 
-    def _renewing(self) -> sqlite.Insert | postgresql.Insert:
-        insert = self._database.insert(leases)
-        later = {"expires_at": insert.excluded.expires_at}
-        return insert.on_conflict_do_update(index_elements=["question", "annotator"], set_=later)
-
 
 def _lock(connection: Connection, ids: Sequence[str]) -> None:
     """Keep other processes from leasing these questions until the transaction ends.
@@ -96,8 +109,7 @@ def _lock(connection: Connection, ids: Sequence[str]) -> None:
     """
     known: set[str] = set()
     for part in _parts(sorted(ids)):
-        rows = select(table.c.id).where(table.c.id.in_(part)).order_by(table.c.id).with_for_update()
-        known.update(connection.execute(rows).scalars())
+        known.update(connection.execute(_LOCK, {"ids": part}).scalars())
     unknown = next((id_ for id_ in ids if id_ not in known), None)
     if unknown is not None:
         raise InputError(f"question {unknown!r} is not in the store; add it before it is leased")
@@ -110,16 +122,7 @@ def _others(connection: Connection, ids: Sequence[str], annotator: str, now: flo
     """
     others: dict[str, set[str]] = defaultdict(set)
     for part in _parts(ids):
-        holding = select(leases.c.question, leases.c.annotator).where(
-            leases.c.question.in_(part), leases.c.annotator != annotator, leases.c.expires_at > now
-        )
-        answered = select(events.c.question, events.c.annotator).where(
-            events.c.question.in_(part),
-            events.c.annotator != annotator,
-            events.c.kind == "answer",
-            is_effective(),
-        )
-        for question, other in connection.execute(union(holding, answered)):
+        for question, other in connection.execute(_OTHERS, {"ids": part, "who": annotator, "now": now}):
             others[question].add(other)
     return others
 

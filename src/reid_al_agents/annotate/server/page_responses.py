@@ -57,7 +57,7 @@ class PageResponses:
             returns = session.planner.engine.report.returns[-_RETURNS:]
             now, reliability = session.state.clock(), session.state.beliefs.reliability
         estimate = session.audit()
-        people = table(events, now, reliability.weight)
+        people = table(events, now, reliability)
         matches = [line["match_rate"] * line["answers"] for line in people if line["match_rate"] is not None]
         answers = sum(line["answers"] for line in people)
         audit = estimate and {

@@ -77,7 +77,7 @@ class Responses:
             return {"questions": [self.question(each) for each in found.questions], "waiting": found.waiting}
 
     def question(self, question: StoredQuestion) -> Json:
-        """A question; gold questions are not marked as such, which would reveal their answers."""
+        """A question; gold questions are not marked as such: they are to be answered like all others."""
         pair = question.query, question.candidate
         sides = [self._group_asked(image) for image in pair]
         self._pictures.prepare(pair, "large")
@@ -144,9 +144,9 @@ class Responses:
             mine = beliefs.answers_of(annotator)
             speed = answers_per_minute(times_of_single(mine), now)
             totals = self._count()
-            goal = session.state.settings.answers
-            if goal is None and session.state.settings.refresh_every is not None:
-                goal = self._refreshing.learned_from + session.state.settings.refresh_every
+            goal, every = session.state.settings.answers, session.state.settings.refresh_every
+            if goal is None and every is not None and self._refreshing.learns:
+                goal = self._refreshing.learned_from + every
             left = None if goal is None else max(0, goal - answers)
         return {
             "answers_today": answered_today(mine, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import secrets
@@ -116,6 +117,8 @@ def serve(
 
     async def startup(sockets: list[socket.socket] | None = None) -> None:
         await started(sockets=sockets)
+        gc.collect()
+        gc.freeze()  # what was loaded by now stays; to look through it for garbage would stop every request
         if server.started:
             ready()
 

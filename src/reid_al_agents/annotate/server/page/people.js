@@ -4,7 +4,7 @@ import { card, table } from "./cards.js";
 import { button, h } from "./dom.js";
 import { number, percent, t } from "./i18n.js";
 
-const HEADS = ["name", "answers", "hidden", "weight", "per_minute", "median", "agreement", "match_rate"];
+const HEADS = ["name", "answers", "error_rate", "weight", "per_minute", "median", "agreement", "match_rate"];
 
 /**
  * @param {object[]} annotators who has answered
@@ -33,7 +33,7 @@ function figures(who) {
   return [
     who.name,
     number(who.answers),
-    who.hidden?.asked ? t("people.right", { right: who.hidden.right, asked: who.hidden.asked }) : "–",
+    who.error_rate === null ? "–" : percent(who.error_rate),
     percent(who.weight),
     who.per_minute === null ? "–" : number(who.per_minute),
     who.median_seconds === null ? "–" : t("time.seconds", { seconds: who.median_seconds }),
