@@ -212,7 +212,7 @@ def test_discarded_images_leave_nothing(begun):
         assert not list((begun / "out" / "uploaded").iterdir())
         assert accept(anna, additions).status_code == 409
         assert anna.get("/api/additions/images/24").status_code == 404
-        assert not opened.folder.changes.exists()
+        assert not opened.folder.pool.changes().sources
 
 
 def test_damaged_images_are_named_and_files_without_images_are_refused(begun):
