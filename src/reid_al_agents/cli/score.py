@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +55,7 @@ def score(
     if json:
         emit_json({"on": on, "seed": seed, "policies": results})
     else:
-        messages.print(_table(on, results))
+        _show(on, results)
 
 
 def _result(name: str, played: dict[str, list[Played]]) -> dict[str, Any]:
@@ -83,19 +84,30 @@ def _result(name: str, played: dict[str, list[Played]]) -> dict[str, Any]:
     }
 
 
-def _table(on: str, results: list[dict[str, Any]]) -> Table:
+def _show(on: str, results: list[dict[str, Any]]) -> None:
+    """Print the measures, and the score of each family of tasks."""
+    measures = ("return", "score", f"above {_OPPONENT}")
+    families = list(results[0]["families"])
+    totals = _table(f"{on}: mean of 20 tasks ± 95 % interval", measures)
+    parts = _table("Score by family of tasks", families)
+    for result in results:
+        figures = (
+            f"{found['mean']:.3f} ± {found['half_width']:.3f}" if (found := result.get(measure)) else ""
+            for measure in measures
+        )
+        totals.add_row(result["policy"], *figures)
+        parts.add_row(result["policy"], *(f"{result['families'][name]:.2f}" for name in families))
+    messages.print(totals, parts, sep="\n")
+
+
+def _table(title: str, numbers: Iterable[str]) -> Table:
+    from rich import box
     from rich.table import Table
 
-    families = list(results[0]["families"])
-    table = Table(title=f"Score on {on}: mean of 20 tasks, 95 % interval")
-    for heading in ("policy", "return", "score", f"above {_OPPONENT}", *families):
-        table.add_column(heading, justify="left" if heading == "policy" else "right")
-    for result in results:
-        measured = (
-            f"{found['mean']:.3f} ± {found['half_width']:.3f}" if (found := result.get(measure)) else ""
-            for measure in ("return", "score", f"above {_OPPONENT}")
-        )
-        table.add_row(result["policy"], *measured, *(f"{result['families'][name]:.2f}" for name in families))
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("policy", no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
     return table
 
 
