@@ -83,6 +83,7 @@ def test_a_policy_is_trained_and_scored_by_commands(tmp_path):
     tasks = by_name["nearest"]["tasks"]
     assert len(tasks) == 20
     assert set(by_name["nearest"]["families"]) == {"crowd", "archive", "herd", "single view"}
+    assert curves.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(curves.open()))
     ends = [row for row in rows if row["policy"] == "label-seeing" and row["score"] == "1.0"]
     assert {row["task"] for row in ends} == {task for task, score in tasks.items() if score is not None}

@@ -35,13 +35,14 @@ def score(
     ] = "ReIDCatalogueSmallTest-v0",
     curves: Annotated[
         Path | None,
-        opt.option("--curves", "CSV of F1 and score after every answer", "Output", "FILE"),
+        opt.option("--curves", "CSV (and PNG) of F1 and score after every answer", "Output", "FILE"),
     ] = None,
     seed: Annotated[int, opt.option("--seed", "Seed of random questions", "Research", "N", "0", min=0)] = 0,
     json: opt.Json = False,
 ) -> None:
     """Score policies on 20 fixed tasks: 0 is asking the most similar first, 1 sees the labels."""
     from reid_al_agents.evaluation.catalogue_play import catalogue, play, rows
+    from reid_al_agents.report.plots import plot_mean_by_answers, save_figure
 
     if curves is not None:
         opt.writable_file(curves)
@@ -51,6 +52,9 @@ def score(
         played = {name: play(env, name, seed, report) for name in names}
     if curves is not None:
         _write(curves, [row for name in names for row in rows(name, on, played[name])])
+        f1 = {name: [task.f1 for task in tasks] for name, tasks in played.items()}
+        figure = plot_mean_by_answers(f1, "B-cubed F1", title=f"{on}: mean of 20 tasks")
+        save_figure(figure, curves.with_suffix(".png"))
     results = [_result(name, played) for name in names]
     if json:
         emit_json({"on": on, "seed": seed, "policies": results})

@@ -49,6 +49,38 @@ def plot_by_answers(
     return figure
 
 
+def plot_mean_by_answers(
+    values: Mapping[str, Sequence[ArrayLike]], y_label: str, *, title: str = "", theme: Theme = LIGHT
+) -> "Figure":
+    """Draw the mean over tasks of a measure that is known after every answer: a line per policy.
+
+    Args:
+        values: By policy, for each task the measure before the first and after every answer; a task that
+            ended early keeps its last value.
+        y_label: What is measured.
+        title: Heading of the figure.
+        theme: The colours.
+
+    Returns:
+        The figure; only nine points of each line are marked.
+
+    Raises:
+        InputError: There is nothing to draw, or matplotlib is not installed.
+    """
+    curves = []
+    for name, tasks in values.items():
+        longest = max(len(np.asarray(task)) for task in tasks)
+        held = np.stack([np.pad(task, (0, longest - len(np.asarray(task))), mode="edge") for task in tasks])
+        at = np.unique(np.linspace(0, longest - 1, 9).round().astype(int))
+        mean = tuple(held.mean(axis=0)[at].tolist())
+        unknown = (math.nan,) * len(at)
+        curves.append(Series(name, tuple(at.tolist()), mean, unknown, tuple((value,) for value in mean)))
+    figure, (axes,) = _figure(1, theme)
+    draw_by_answers(axes, curves, [], y_label, decimals=3, theme=theme)
+    _set_title(axes, title, theme)
+    return figure
+
+
 def plot_return_by_query(
     returns: Returns, *, window: int | None = None, title: str = "", theme: Theme = LIGHT
 ) -> "Figure":
