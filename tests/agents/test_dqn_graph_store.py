@@ -149,8 +149,8 @@ def test_replay_of_the_environment_equals_one_with_whole_graphs(name, n_steps):
         NStepDictReplay(size, each, spaces.Discrete(pool_size), device="cpu", n_steps=n_steps, seed=3)
         for each in (space, whole)
     )
-    assert compact.graphs is not None
-    assert dense.graphs is None
+    assert list(compact.stores) == ["similarity"]
+    assert not dense.stores
     observation, _ = env.reset(seed=2)
     rng = np.random.default_rng(4)
     for _ in range(60):
@@ -209,4 +209,4 @@ def stacked(final):
 
 def streams_of(replay):
     """Bytes of the last graph of each environment, which do not grow with the ring."""
-    return sum(array.nbytes for array in replay.graphs._streams.values())
+    return sum(array.nbytes for array in replay.stores["similarity"]._streams.values())
