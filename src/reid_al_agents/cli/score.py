@@ -52,7 +52,11 @@ def score(
         played = {name: play(env, name, seed, report) for name in names}
     if curves is not None:
         _write(curves, [row for name in names for row in rows(name, on, played[name])])
-        f1 = {name: [task.f1 for task in tasks] for name, tasks in played.items()}
+        short = {name: Path(name).name for name in names}  # a path would leave no room for the lines
+        distinct = len(set(short.values())) == len(short)
+        f1 = {
+            short[name] if distinct else name: [task.f1 for task in tasks] for name, tasks in played.items()
+        }
         figure = plot_mean_by_answers(f1, "B-cubed F1", title=f"{on}: mean of 20 tasks")
         save_figure(figure, curves.with_suffix(".png"))
     results = [_result(name, played) for name in names]
