@@ -10,7 +10,7 @@ pytest.importorskip("fastapi")
 ARRAYS_AND_OBJECTS = """
 import ctypes, gc, sys
 import numpy as np
-from reid_al_agents.annotate.memory import keep_memory_small, release_memory
+from reid_al_agents.annotate.memory import map_large_arrays, release_memory, share_one_arena
 
 try:
     ctypes.CDLL(None).gnu_get_libc_version
@@ -22,7 +22,8 @@ def kilobytes():
     return int(status.split("VmRSS:")[1].split()[0])
 
 if sys.argv[1] == "small":
-    keep_memory_small()
+    share_one_arena()
+    map_large_arrays()
 gc.disable()
 before = kilobytes()
 np.zeros(2**20, dtype=np.float64)[:] = 1  # once freed, further ones come from the heap

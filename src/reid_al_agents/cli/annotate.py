@@ -92,10 +92,10 @@ def annotate(
     """
     opt.need("fastapi", "annotate")
     opt.need("sqlalchemy", "annotate")
-    from reid_al_agents.annotate.memory import keep_memory_small
+    from reid_al_agents.annotate.memory import map_large_arrays, share_one_arena
     from reid_al_agents.workspace.folder import Folder
 
-    keep_memory_small()
+    share_one_arena()
     resume = resume or (out is not None and Folder.holds(out))
     place = find_place(typed, out, resume=resume, usual={"evaluate_on": "none"})
     kept = Folder(place.folder).kept().annotation if place.goes_on else {}
@@ -113,6 +113,7 @@ def annotate(
         opened = open_session(
             place.config, settings, place.folder, store=store, device=device, progress=report
         )
+    map_large_arrays()
     continue_by("annotate", place.folder)
     with opened:
         if file is not None:

@@ -16,6 +16,9 @@ from reid_al_env.errors import InputError
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``."""
 
+CPU_BATCH = 16
+"""Images in a forward pass on a CPU; the activations of many more do not fit its cache."""
+
 
 def to_pixels(images: NDArray[np.uint8]) -> Tensor:
     """View images (B, H, W, 3) uint8 as a tensor (B, 3, H, W) uint8, channels last in memory.
@@ -45,7 +48,7 @@ def embed(
         images: Where the images are read from.
         indices: (n,) indices of the images to embed; all of them by default.
         size: Height and width in pixels that images are resized to.
-        batch_size: Images per forward pass.
+        batch_size: Images that are decoded at a time; on an accelerator also those of a forward pass.
         progress: Called with the number of images done and the number of images, first before any is done.
 
     Returns:
@@ -65,8 +68,11 @@ def embed(
         if progress is not None:
             progress(done, len(wanted))
         for batch in _decoded_batches(images, wanted, size, batch_size):
-            features[done : done + len(batch)] = _forward(model, batch)
-            done += len(batch)
+            step = CPU_BATCH if model.device.type == "cpu" else len(batch)
+            for start in range(0, len(batch), step):
+                part = batch[start : start + step]
+                features[done : done + len(part)] = _forward(model, part)
+                done += len(part)
             if progress is not None:
                 progress(done, len(wanted))
     finally:
