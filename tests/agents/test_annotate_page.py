@@ -1032,9 +1032,10 @@ def test_the_focus_stays_where_one_pressed(visit, mock):
 def test_the_focus_does_not_get_lost_with_what_was_pressed(visit, mock):
     page = visit()
     mock.waiting = "finished"
-    for _ in range(6):
+    for number in range(1, 7):
         page.focus("button[data-answer=different]")
         page.keyboard.press("Enter")
+        until(page, lambda number=number: len(mock.log) == number)  # a person sees the next pair first
     page.wait_for_selector("[data-state=finished]")
     assert page.evaluate(FOCUS) == "heading"
     go(page, "contradictions")
