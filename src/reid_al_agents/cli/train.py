@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _REGISTERED = re.compile(r"(\w+:)?\w+-v\d+")
 """Names of environments."""
 
+_IMITATED = 80_000
+
 _TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "pool_size", "k",
           "budget", "margin", "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
 
@@ -43,7 +45,7 @@ def train(
         int, opt.option("--steps", "Answers to learn from", "Training", "N", "20000", min=0)
     ] = 20_000,
     imitate: Annotated[
-        int,
+        int | None,
         opt.option(
             "--imitate",
             "States whose labels are imitated first, in a catalogue",
@@ -52,7 +54,7 @@ def train(
             "80000",
             min=0,
         ),
-    ] = 80_000,
+    ] = None,
     device: opt.Device = "auto",
     json: opt.Json = False,
 ) -> None:
@@ -67,11 +69,17 @@ def train(
         )
     ids = str(typed["data"]).split(",")
     if all(_REGISTERED.fullmatch(name) for name in ids):
-        _train_in_catalogues(ids, typed, learning, out, algo, steps, imitate, json)
+        if device not in ("auto", "cpu"):
+            raise InputError(f"--device: {device}; in catalogues the small network learns on the CPU only")
+        states = _IMITATED if imitate is None else imitate
+        _train_in_catalogues(ids, typed, learning, out, algo, steps, states, json)
         return
     if algo != "dqn":
         raise InputError(f"--algo: {algo} learns in catalogues; of images, choose dqn")
-    steps = max(steps, 1)
+    if imitate is not None:
+        raise InputError("--imitate: is for catalogues, whose questions have labels; leave it out")
+    if steps < 1:
+        raise InputError("--steps: 0; expected at least 1, as nothing else is learned from images")
     config = RunConfig(**typed, refresh="none", nodes="images", evaluate_on="none")
     settings = DQNSettings(**learning)
     opt.writable_file(out)
