@@ -104,7 +104,8 @@ def until(page, condition: Callable[[], bool]) -> None:
                 raise
 
 
-PICTURES_ARE_THERE = "[...document.querySelectorAll('.pane-picture img')].every(img => img.complete)"
+CLOSED = "[data-waits][aria-disabled=true]"  # what cannot be pressed, as its pictures are not there
+OPEN = f"!document.querySelector('.stage .columns') || !document.querySelector('{CLOSED}')"
 
 
 def shown(page) -> list[str]:
@@ -112,10 +113,9 @@ def shown(page) -> list[str]:
 
 
 def press(page, *keys: str) -> None:
-    """Press keys one after another, each once the picture it answers is there."""
+    """Press keys one after another, each once the pictures it answers are there, as the page shows it."""
     for key in keys:
-        until(page, lambda: page.evaluate(PICTURES_ARE_THERE))
-        page.evaluate("new Promise(requestAnimationFrame)")
+        until(page, lambda: page.evaluate(OPEN))
         page.keyboard.press(key)
 
 
@@ -553,6 +553,34 @@ def test_of_a_picture_that_is_missing_nobody_says_who_is_on_it(visit, mock):
     assert open_ones == ["cannot_tell", "bad_query", "bad_candidate"]
     press(page, "y", "n", "c", "Space")
     until(page, lambda: answers(mock) == ["cannot_tell"])
+
+
+@pytest.mark.parametrize("layout", ["pair", "row"])
+def test_of_pictures_on_their_way_nothing_is_said_and_the_buttons_show_it(visit, mock, layout):
+    page = visit()
+    on_their_way, held = [], [True]
+    page.route("**/images/**", lambda route: on_their_way.append(route) if held else route.continue_())
+    if layout == "row":
+        page.keyboard.press("l")
+    else:
+        page.reload()
+    until(page, lambda: len(on_their_way) > 5 and page.locator(".stage .columns").count())
+    closed = page.locator(CLOSED)
+    assert closed.count() == page.locator("[data-waits]").count() == {"pair": 6, "row": 22}[layout]
+    page.keyboard.press("y")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    for button in closed.all():
+        button.click(force=True)
+    assert page.locator("[data-mark=same]").count() == 0
+    held.clear()
+    for route in on_their_way:
+        route.continue_()
+    sync_api.expect(closed).to_have_count(0)
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    saved(page)
+    until(page, lambda: len(mock.log) == {"pair": 1, "row": 5}[layout])
 
 
 def test_in_a_row_a_candidate_without_its_picture_is_not_called_different(visit, mock):

@@ -33,7 +33,7 @@ export function answerBar(layout, act, marked, open) {
 function answerButton(value, act, open, row) {
   const minor = !MAIN.includes(value);
   return button(
-    { class: minor ? "answer minor" : "answer", keepFocus: true, disabled: !open, data: { answer: value, name: value }, "aria-keyshortcuts": SPOKEN[value], on: { click: () => act({ do: "answer", value }) } },
+    { class: minor ? "answer minor" : "answer", keepFocus: true, disabled: !open, data: { answer: value, name: value, waits: "pictures" }, "aria-keyshortcuts": SPOKEN[value], on: { click: () => act({ do: "answer", value }) } },
     icon(iconOf(value)), h("span", { text: wordsOf(value, row) }), h("kbd", { text: t(KEYS[value]) }),
   );
 }
@@ -41,7 +41,7 @@ function answerButton(value, act, open, row) {
 function sendButton(act, count) {
   const words = count ? t("answer.send", { n: count }) : t("answer.send_none");
   return button(
-    { class: "answer send", keepFocus: true, data: { do: "send", name: "send" }, "aria-keyshortcuts": "Enter", on: { click: () => act({ do: "send" }) } },
+    { class: "answer send", keepFocus: true, data: { do: "send", name: "send", waits: "pictures" }, "aria-keyshortcuts": "Enter", on: { click: () => act({ do: "send" }) } },
     h("span", { text: words }), h("kbd", { text: t("keys.enter") }),
   );
 }

@@ -147,8 +147,8 @@ export class Answering {
 
   /** Mark a picture of the row, then go to the next. */
   mark(place, value, next = place + 1) {
-    const { items = [] } = this.feed.cards[0] || {};
-    if (!items[place] || !isOpen(items[place], value)) return;
+    const { items = [], ready } = this.feed.cards[0] || {};
+    if (!ready || !items[place] || !isOpen(items[place], value)) return;
     items[place].mark = items[place].mark === value && value !== "same" ? undefined : value;
     this.#move(next);
   }
@@ -237,7 +237,12 @@ export class Answering {
       ? card.items.map((item) => `${item.question}=${item.mark || ""}${item.unseen ? "!" : ""}`).join(" ") + `@${this.#active}`
       : `${this.feed.waiting}:${this.feed.error?.message}`;
     const shown = `${this.feed.layout} ${words}`;
-    if (shown === this.#shown && !anew) return;
+    if (shown !== this.#shown || anew) this.#drawAnew(card, shown);
+    // Nothing is said of pictures that are not there yet: a press is never taken and lost.
+    for (const one of this.element.querySelectorAll("[data-waits]")) one.setAttribute("aria-disabled", String(!card?.ready));
+  }
+
+  #drawAnew(card, shown) {
     const sameCard = this.card === card && card;
     this.#shown = shown;
     if (!sameCard) this.#active = 0;

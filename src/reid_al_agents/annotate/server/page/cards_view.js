@@ -72,14 +72,14 @@ function numberedColumn(item, place, { active, onToggle, onMark }) {
   const figure = column(String(place + 1), item.candidate, item.picture, item.candidate_group, "row", t("answer.number", { number: place + 1 }));
   figure.querySelector(".pane-picture").addEventListener("click", () => onToggle(place));
   const toggle = button(
-    { class: "mark", keepFocus: true, disabled: !isOpen(item, "same"), "aria-pressed": String(mark === "same"), data: { name: `mark-${place}` }, on: { click: () => onToggle(place) } },
+    { class: "mark", keepFocus: true, disabled: !isOpen(item, "same"), "aria-pressed": String(mark === "same"), data: { name: `mark-${place}`, waits: "pictures" }, on: { click: () => onToggle(place) } },
     icon(iconOf(mark)), h("span", { text: wordsOf(mark, true) }),
   );
   const others = ["cannot_tell", "incomparable", "bad_candidate"].map((value) => {
     const words = wordsOf(value, true);
     const on = { click: () => onMark(place, value) };
     const pressed = String(mark === value);
-    return button({ class: "icon-button", keepFocus: true, disabled: !isOpen(item, value), "aria-label": words, title: words, "aria-pressed": pressed, data: { name: `${value}-${place}` }, on }, icon(iconOf(value)));
+    return button({ class: "icon-button", keepFocus: true, disabled: !isOpen(item, value), "aria-label": words, title: words, "aria-pressed": pressed, data: { name: `${value}-${place}`, waits: "pictures" }, on }, icon(iconOf(value)));
   });
   const marks = h("div.marks", { role: "group", "aria-label": t("answer.for_number", { number: place + 1 }) }, toggle, ...others);
   return h("li", { data: { mark, place }, "aria-current": place === active ? "true" : null }, figure, marks);
