@@ -285,7 +285,7 @@ def test_withdrawn_questions_are_not_shown(visit, mock):
 
 def test_a_key_held_down_answers_once(visit, mock):
     page = visit()
-    until(page, lambda: page.evaluate(PICTURES_ARE_THERE))
+    until(page, lambda: page.evaluate(OPEN))
     page.keyboard.down("y")
     for _ in range(5):
         page.keyboard.down("y")  # Playwright marks these as repeats
