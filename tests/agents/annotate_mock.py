@@ -52,6 +52,7 @@ class AnnotateMock:
         session_id: Told in every reply; another one is another session on the same port.
         noun: What the pictures show.
         waiting: What the server says when it has no question.
+        learns: Whether the session's model can be refreshed.
         supply: How many questions it will ask in all.
         width: Of every picture, pixels; ``wide`` makes them wider than high.
         height: Likewise.
@@ -84,6 +85,7 @@ class AnnotateMock:
         self.session_id = "session"
         self.noun = "object"
         self.waiting: str | None = None
+        self.learns = True
         self.refresh: dict | None = None
         self.contradictions = self._invent_contradictions()
         self.delay = 0.0
@@ -193,6 +195,7 @@ class AnnotateMock:
             "data": "synthetic:pedestrians-source?seed=5",
             "languages": ["en", "de"],
             "layouts": ["pair", "row"],
+            "learns": self.learns,
             "version": "0.1.0",
             "overlap": 1,
             "lease_seconds": 120,

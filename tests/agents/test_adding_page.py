@@ -122,9 +122,15 @@ def test_accepted_images_join_the_open_session(begun):
         assert anna.get("/api/status").json()["images"] == 30
         groups = state.beliefs.constraints.groups()
         assert (groups[:24].tolist(), dict(state.beliefs.names), state.beliefs.answers) == before
-        assert [event for event in opened.store.events(state.run) if event.kind != "audit"] == [
-            event for event in log if event.kind != "audit"
-        ]
+        *since, added = [event for event in opened.store.events(state.run) if event.kind != "audit"]
+        assert since == [event for event in log if event.kind != "audit"]
+        assert (added.kind, added.annotator) == ("add", "anna")
+        assert added.payload == {"file": "week2", "first": 24, "count": 6}
+        act = anna.get("/api/history").json()["items"][0]
+        assert (act["kind"], act["annotator"], act["file"], act["count"]) == ("add", "anna", "week2", 6)
+        assert [image["id"] for image in act["images"]] == list(range(24, 24 + len(act["images"])))
+        assert act["counts"] and not act["retractable"]
+        assert anna.post("/api/retract", {"event": act["id"], "key": key_()}).status_code == 404
         assert len(opened.session.identities().labels) == 30
         assert anna.get("/api/images/29?size=small").status_code == 200
         asked = anna_answers(opened, 60, ALL)

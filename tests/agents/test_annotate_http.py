@@ -211,6 +211,7 @@ def test_answers_are_taken_when_a_refresh_would_be_due_but_none_is_wanted(tmp_pa
         assert anna.post("/api/refresh", {"key": key_()}).status_code == 409
         assert not world.refreshing.running
         assert anna.get("/api/status").json()["questions_left"] is None
+        assert anna.get("/api/session").json()["learns"] is False
 
 
 def test_every_path_is_in_the_description(app):

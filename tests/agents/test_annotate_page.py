@@ -383,6 +383,13 @@ def test_progress_and_a_refresh(visit, mock):
     assert download.value.suggested_filename == "pairs.csv"
 
 
+def test_a_model_that_does_not_learn_has_no_button_to_learn(visit, mock):
+    mock.learns = False
+    page = visit(path="/#/progress", ready=".estimate")
+    assert "does not learn" in page.locator(".cards:visible").inner_text()
+    assert page.locator("[data-name=refresh]").count() == 0
+
+
 def test_identities_are_merged_split_and_named(visit, mock):
     page = visit()
     before = len(mock.groups)

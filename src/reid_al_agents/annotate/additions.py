@@ -88,8 +88,11 @@ class Additions:
             self._name, self.version, self._joined = self._move(files), secrets.token_hex(4), False
             self._start("reading", self._prepare)
 
-    def accept(self) -> None:
+    def accept(self, annotator: str) -> None:
         """Let the images join the session, in the background.
+
+        Args:
+            annotator: Who says so, for the log.
 
         Raises:
             Conflict: Nothing is proposed, or the model is learning.
@@ -101,7 +104,7 @@ class Additions:
                 raise Conflict("add: nothing is proposed (any more); load the page again")
             with self._refreshing.held_off():
                 pass
-            self._start("adding", self._join)
+            self._start("adding", lambda: self._join(annotator))
 
     def discard(self) -> None:
         """Delete the new images.
@@ -180,7 +183,7 @@ class Additions:
         self.pictures = self._shown.of(self._offered.pool)
         self._say("proposed")
 
-    def _join(self) -> None:
+    def _join(self, annotator: str) -> None:
         offered = self._offered
         assert offered is not None  # it was proposed
         while not self._joined:
@@ -188,19 +191,19 @@ class Additions:
             features = offered.features(events)  # before refreshes are held off: it may take long
             with self._refreshing.held_off():
                 if self._session.state.round == sum(event.kind == "refresh" for event in events):
-                    self._grow(offered, features)
+                    self._grow(offered, features, annotator)
         believe_data(self._session, offered.pool, self._refreshing.folder.settings().data)
         self._offered = self.found = self.pictures = None
         self.state = None
 
-    def _grow(self, offered: Offered, features: NDArray[np.float32]) -> None:
+    def _grow(self, offered: Offered, features: NDArray[np.float32], annotator: str) -> None:
         pool = offered.pool
         offered.take_in(self._events())
         self._joined = True
         self._mark(self._name).unlink(missing_ok=True)
         self._shown.grow(pool)
         made = FeatureSet(features, pool.identities, pool.cameras, pool.names, source=pool.source)
-        self._session.grow(made, pool)
+        self._session.grow(made, pool, annotator, self._name)
 
     def _report(self, what: str, done: int, total: int) -> None:
         if self._closed:

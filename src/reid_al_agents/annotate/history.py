@@ -41,6 +41,11 @@ class Act:
         return "confirm" if first.question_kind == "screen" else first.kind
 
     @property
+    def retractable(self) -> bool:
+        """Whether it counts and can be taken back; images that were added stay."""
+        return self.counts and self.events[0].kind in RETRACTABLE
+
+    @property
     def annotator(self) -> str:
         """Who did it; of an import who imported it, whoever gave the answers in it."""
         return _author(self.events[0])
@@ -50,6 +55,8 @@ class Act:
         """Images that it is about, in order, each once."""
         pairs = [image for event in self.events for image in (event.query, event.candidate)]
         about = [*pairs, *(image for event in self.events for image in payload_images(event))]
+        if self.kind == "add":
+            about = list(_added(self.events[0]))
         return list(dict.fromkeys(image for image in about if image is not None))
 
 
@@ -176,7 +183,12 @@ class History:
 
 
 def _is_act(event: Event) -> bool:
-    return event.kind in UNDOABLE or "by" in event.payload
+    return event.kind in (*UNDOABLE, "add") or "by" in event.payload
+
+
+def _added(event: Event) -> range:
+    first = int(event.payload["first"])
+    return range(first, first + int(event.payload["count"]))
 
 
 def _author(event: Event) -> str:

@@ -222,15 +222,21 @@ class AnnotationSession:
             self.state.beliefs.changes += 1
             self.dispatch.take_up(engine)
 
-    def grow(self, features: FeatureSet, images: ImageSet) -> None:
+    def grow(self, features: FeatureSet, images: ImageSet, annotator: str, source: str) -> None:
         """Take in images behind those there were; annotators wait meanwhile.
 
         Args:
             features: Features of all images under the current model.
             images: All images, as the data describe them.
+            annotator: Who added them.
+            source: Where they came from, for the log.
         """
         state = self.state
         with state.lock:
+            first, count = len(state.features), len(features) - len(state.features)
+            payload = {"file": source, "first": first, "count": count}
+            key, now = f"add/{first}", state.clock()
+            state.log(Event(key, state.run, "add", annotator, now, round=state.round, payload=payload))
             state.features, state.data = features, images
             state.absent = frozenset(np.flatnonzero(images.gone).tolist())
             state.known = known_of(images, len(images))

@@ -14,10 +14,10 @@ SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 
 KINDS = (
     *("answer", "undo", "retract", "merge", "split", "name", "hide", "describe"),
-    *("import", "identity", "refresh", "audit"),
+    *("import", "identity", "refresh", "audit", "add"),
 )
 """Kinds of event; "describe" corrects what is known of single images, "audit" keeps what the questions of the
-audit are drawn from, "identity" what was known before."""
+audit are drawn from, "identity" what was known before, "add" which images an annotator added."""
 
 QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden", "screen")
 """Why a pair is asked about; "screen": it was not, the answer is one of many about an identity as a whole."""

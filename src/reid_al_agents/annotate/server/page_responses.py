@@ -134,6 +134,7 @@ class PageResponses:
             "images": [self._described.image(image) for image in act.images[:_ACT_IMAGES]],
             "count": len(act.images),
             "counts": act.counts,
+            "retractable": act.retractable,
             "taken_back_by": act.taken_back_by,
         }
 

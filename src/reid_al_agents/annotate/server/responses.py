@@ -62,6 +62,7 @@ class Responses:
             "noun": state.settings.noun,
             "overlap": state.settings.overlap,
             "lease_seconds": state.settings.lease_seconds,
+            "learns": self._refreshing.learns,
             **self.described.pool(),
         }
 

@@ -9,7 +9,7 @@ import { pager } from "./pager.js";
 import { tile, timeWords } from "./pictures.js";
 
 const PER_PAGE = 40;
-const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more", import: "more" };
+const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more", import: "more", add: "more" };
 
 export class History {
   #offset = 0;
@@ -51,7 +51,7 @@ export class History {
       act.counts ? null : h("span.taken-back", { text: t("history.taken_back", { who: act.taken_back_by }) }));
     const pictures = h("div.act-pictures", {}, ...act.images.map((image) => tile(image, { lazy: true })));
     const more = act.count > act.images.length ? h("span.remark", { text: t("history.more", { n: act.count - act.images.length }) }) : null;
-    return h("li", { data: { id: act.id, counts: String(act.counts) } }, pictures, more, words, act.counts ? this.#buttons(act) : null);
+    return h("li", { data: { id: act.id, counts: String(act.counts) } }, pictures, more, words, act.retractable ? this.#buttons(act) : null);
   }
 
   #buttons(act) {

@@ -86,6 +86,7 @@ export class Progress {
   }
 
   #refreshCard({ refresh }) {
+    if (!this.session.learns) return card(t("refresh.title"), h("p", { text: t("refresh.never") }));
     const busy = Boolean(refresh) && refresh.state !== "failed";
     const start = async () => {
       const reply = await edit("/api/refresh", {}, t("refresh.started"));

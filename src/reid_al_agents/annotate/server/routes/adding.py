@@ -84,7 +84,7 @@ def addition_routes(
 
     @routes.post("/api/additions/accept")
     def accept(annotator: Adder, body: models.Once) -> Json:
-        additions.accept()
+        additions.accept(annotator)
         return {**described.now(), "status": responses.status(annotator)}
 
     @routes.post("/api/additions/discard")
