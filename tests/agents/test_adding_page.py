@@ -129,7 +129,8 @@ def test_accepted_images_join_the_open_session(begun):
         act = anna.get("/api/history").json()["items"][0]
         assert (act["kind"], act["annotator"], act["file"], act["count"]) == ("add", "anna", "week2", 6)
         assert [image["id"] for image in act["images"]] == list(range(24, 24 + len(act["images"])))
-        assert act["counts"] and not act["retractable"]
+        assert act["counts"]
+        assert not act["retractable"]
         assert anna.post("/api/retract", {"event": act["id"], "key": key_()}).status_code == 404
         assert len(opened.session.identities().labels) == 30
         assert anna.get("/api/images/29?size=small").status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 
 import numpy as np
@@ -20,6 +21,7 @@ from reid_al_agents.annotate.refresh_process import refresh
 from reid_al_agents.annotate.refresh_work import Work
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.beliefs.beliefs import Beliefs
+from reid_al_agents.cli.reopen import find_place
 from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.data import Corrections, ImageSet, load_data
 from reid_al_agents.experiment.loop import Loop
@@ -204,16 +206,16 @@ def folder(tmp_path):
     return tmp_path
 
 
-def settings_of(folder):
+def settings_of(folder, speed=5.0):
     return RunConfig(
         data=f"csv:{folder / 'data' / 'table.csv'}", backbone="small_cnn", size=(32, 16), adapt=False,
-        refresh_steps=2, evaluate_on="none", max_speed=5.0,
+        refresh_steps=2, evaluate_on="none", max_speed=speed,
     )  # fmt: skip
 
 
-def opened_in(folder, name="out"):
+def opened_in(folder, name="out", speed=5.0):
     asked = AnnotationSettings(gold_share=0.0, refresh_every=None)
-    return open_session(settings_of(folder), asked, folder / name)
+    return open_session(settings_of(folder, speed), asked, folder / name)
 
 
 def rows_of(text):
@@ -232,6 +234,27 @@ def test_speed_excludes_in_a_session_with_corrected_times(folder):
         assert len(pairs) > 0
         assert np.array_equal(*np.isin(pairs, [3, 4, 5]).T)  # a month later one may be anywhere
         assert all(state.beliefs.constraints.relation(i, j) == -1 for i, j in pairs.tolist())
+
+
+def test_a_session_goes_on_with_another_speed(folder):
+    def differing(opened):
+        relation = opened.session.state.beliefs.constraints.relation
+        return {pair for pair in itertools.combinations(range(12), 2) if relation(*pair) == -1}
+
+    typed = {"data": str(folder / "new")}
+    with opened_in(folder, "new", None) as opened:
+        anna_answers(opened, 4, np.tile(np.arange(3), 4))
+        without = differing(opened)
+    found = {}
+    for speed in (5.0, 500.0):
+        place = find_place({**typed, "max_speed": speed}, None, resume=False)
+        with open_session(place.config, AnnotationSettings(), place.folder) as opened:
+            assert opened.session.state.beliefs.answers == 4
+            found[speed] = differing(opened)
+        assert find_place(typed, None, resume=False).config.max_speed == speed  # it was kept
+    assert without < found[500.0] < found[5.0]
+    with pytest.raises(InputError, match="--k 3: this folder was started with --k"):
+        find_place({**typed, "k": 3}, None, resume=False)
 
 
 def test_corrections_are_exported_and_read_in_again(folder, tmp_path):

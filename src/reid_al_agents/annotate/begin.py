@@ -150,7 +150,7 @@ def _kept(folder: Folder, config: RunConfig, settings: AnnotationSettings, store
     if kept is None:
         return Kept(config, new_run(), store=shown or store, annotation=annotation)
     config.check_same(kept.settings.as_dict(), str(folder.path))
-    return replace(kept, annotation=annotation, store=shown or store or kept.store)
+    return replace(kept, settings=config, annotation=annotation, store=shown or store or kept.store)
 
 
 def _without_password(address: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_al_agents.cli.options import Typed, as_text
-from reid_al_agents.workspace.settings import RunConfig
+from reid_al_agents.workspace.settings import RunConfig, can_change
 from reid_al_env.errors import InputError
 from reid_al_env.settings import Described, field_of
 
@@ -73,8 +73,8 @@ def _go_on(folder: Path, typed: Typed, usual: Typed | None = None) -> Place:
     config = kept.settings
     for name, value in typed.items():
         before = getattr(config, name)
-        if before is None and name == "answers":  # a session has no such number; labels may answer so many
-            config = replace(config, answers=value)
+        if can_change(name, before):
+            config = replace(config, **{name: value})
         elif before != value and Folder(folder).is_unused(kept):
             return Place(folder, _again(config, typed, usual), goes_on=False)
         elif before != value:

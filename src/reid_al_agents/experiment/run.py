@@ -168,7 +168,7 @@ def _open(folder: Folder, config: RunConfig, pool: Pool, origin: Provenance, res
         kept = Kept(config, new_run(), fingerprint=pool.fingerprint(), origin=named)
         hashes, names = _known_of(folder, pool)
         folder.begin(kept, pool.names, hashes, names)
-    elif kept.settings.answers is None and config.answers is not None:
+    elif kept.settings != config:
         kept = replace(kept, settings=config)
         folder.keep(kept)
     if kept.fingerprint is None:  # a session's, or that of a pool to which images were added

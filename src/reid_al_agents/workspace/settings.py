@@ -150,13 +150,23 @@ class RunConfig(RefreshSettings, AskingSettings, ModelSettings, DataSettings, Ru
             InputError: Names the first setting that differs.
         """
         for name, value in self.as_dict().items():
-            if name == "answers" and kept.get(name) is None:
-                continue  # a session has no such number; a run that goes on with it may
-            if kept.get(name) != value:
+            if kept.get(name) != value and not can_change(name, kept.get(name)):
                 raise InputError(
                     f"{where}: was started with {name}={kept.get(name)!r}, now it is {value!r}; "
                     "resume with the same settings or choose another folder"
                 )
+
+
+def can_change(name: str, before: Any) -> bool:
+    """Whether a setting of a folder that was begun can be given another value, which holds from then on.
+
+    Args:
+        name: The setting.
+        before: Its value so far.
+    """
+    # a session has no number of answers, the labels that go on with it may give so many; and that a speed
+    # excludes too much, or too little, shows in the questions
+    return name == "max_speed" or (name == "answers" and before is None)
 
 
 def boundaries(total: int, rounds: int) -> tuple[int, ...]:
