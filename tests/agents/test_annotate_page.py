@@ -32,6 +32,10 @@ NOUNS = ("person", "animal", "vehicle", "object")
 VIEWS = ("answer", "contradictions", "progress", "identities", "identities/g0")
 
 
+CLOSED = "[data-waits][aria-disabled=true]"  # what cannot be pressed, as its pictures are not there
+OPEN = f"!document.querySelector('.stage .columns') || !document.querySelector('{CLOSED}')"
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     with sync_api.sync_playwright() as playwright:
@@ -78,6 +82,7 @@ def visit(browser, mock) -> Iterator[Callable]:
         page.goto(mock.url + path)
         if ready:
             page.wait_for_selector(ready)
+        until(page, lambda: page.evaluate(OPEN))
         return page
 
     yield open_page
@@ -102,10 +107,6 @@ def until(page, condition: Callable[[], bool]) -> None:
         except sync_api.Error as error:  # the page is being loaded again
             if "Execution context was destroyed" not in str(error):
                 raise
-
-
-CLOSED = "[data-waits][aria-disabled=true]"  # what cannot be pressed, as its pictures are not there
-OPEN = f"!document.querySelector('.stage .columns') || !document.querySelector('{CLOSED}')"
 
 
 def shown(page) -> list[str]:
@@ -285,7 +286,6 @@ def test_withdrawn_questions_are_not_shown(visit, mock):
 
 def test_a_key_held_down_answers_once(visit, mock):
     page = visit()
-    until(page, lambda: page.evaluate(OPEN))
     page.keyboard.down("y")
     for _ in range(5):
         page.keyboard.down("y")  # Playwright marks these as repeats
@@ -1054,12 +1054,12 @@ FOCUS = "document.activeElement === document.body ? 'body' : document.activeElem
 def test_the_focus_stays_where_one_pressed(visit, mock):
     page = visit()
     page.focus("button[data-answer=different]")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     until(page, lambda: len(mock.log) == 1)
     assert page.evaluate(FOCUS) == "different"
     page.keyboard.press("l")
     page.focus("li[data-place='1'] .mark")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_selector("li[data-place='1'][data-mark=same]")
     assert page.evaluate(FOCUS) == "mark-1"
 
@@ -1067,10 +1067,10 @@ def test_the_focus_stays_where_one_pressed(visit, mock):
 def test_the_focus_does_not_get_lost_with_what_was_pressed(visit, mock):
     page = visit()
     mock.waiting = "finished"
-    for number in range(1, 7):
+    for _ in range(6):
         page.focus("button[data-answer=different]")
-        page.keyboard.press("Enter")
-        until(page, lambda number=number: len(mock.log) == number)  # a person sees the next pair first
+        press(page, "Enter")
+    until(page, lambda: len(mock.log) == 6)
     page.wait_for_selector("[data-state=finished]")
     assert page.evaluate(FOCUS) == "heading"
     go(page, "contradictions")

@@ -57,9 +57,15 @@ def page(browser, served) -> Iterator[object]:
     page.on("pageerror", lambda error: failures.append(str(error)))
     page.goto(served[1])
     page.wait_for_selector(".pane-picture img")
+    wait_for_pictures(page)
     yield page
     context.close()
     assert failures == []
+
+
+def wait_for_pictures(page):
+    """Wait until the question can be answered."""
+    expect(page.locator("[data-waits][aria-disabled=true]")).to_have_count(0)
 
 
 def go(page, view, ready):
@@ -195,6 +201,7 @@ def test_the_history_says_who_did_what_and_goes_back(page, world):
     world.session.acts.name("ben", "name-1", world.session.identities(), *largest(world), "Limpy")
     for key in ("y", "n", "Space"):
         count = len(answers(world))
+        wait_for_pictures(page)
         page.keyboard.press(key)
         expect(page.locator("[data-figure=today] b")).to_have_text(str(count + 1))
     go(page, "history", ".acts")
@@ -403,6 +410,7 @@ def test_why_a_question_is_asked_is_told_on_demand(page, world):
     assert f"{round(100 * visual.similarities[question.query, question.candidate])}%" in text
     place = visual.near[question.query].tolist().index(question.candidate)
     assert f"number {place}" in text
+    wait_for_pictures(page)
     page.keyboard.press("n")
     expect(panel).to_be_visible()  # it stays as one left it
     page.get_by_role("button", name="Why this question?").click()
