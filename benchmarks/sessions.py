@@ -49,7 +49,7 @@ _QUESTION = """() => {
   if (["finished", "others"].includes(state)) return { waiting: state };
   const captions = [...document.querySelectorAll("#view-answer figure.pane figcaption")];
   const pair = captions.map((each) => each.title);
-  const open = document.querySelector("#view-answer [data-answer=same]:enabled");
+  const open = document.querySelector("#view-answer [data-answer=same]:enabled:not([aria-disabled=true])");
   return pair.length === 2 && open ? { pair } : null;
 }"""
 
