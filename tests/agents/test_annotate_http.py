@@ -1,11 +1,17 @@
 """The annotation server over HTTP: what it gives, what it keeps, and all that it refuses."""
 
+import asyncio
+import logging
+import socket
+import threading
+
 import numpy as np
 import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
 
+import uvicorn
 from annotate_mock import AnnotateMock
 from live_world import opened, pool
 from page_client import HOST, Browser, key_, questions
@@ -13,6 +19,7 @@ from starlette.testclient import TestClient
 
 from reid_al_agents.annotate.server.access import Access
 from reid_al_agents.annotate.server.app import create_app
+from reid_al_agents.annotate.server.serving import free_port, not_cut_off
 from reid_al_env import InputError
 
 
@@ -281,3 +288,30 @@ def fields(reply):
         return None
     optional = ("audit", "refresh", "rounds", "agreement")
     return {name: None if name in optional else fields(value) for name, value in reply.items()}
+
+
+def test_a_stop_says_nothing_of_the_requests_that_it_cuts_off(caplog):
+    begun = threading.Event()
+
+    async def hangs(scope, receive, send):
+        begun.set()
+        await asyncio.sleep(60)
+
+    port = free_port("127.0.0.1", 0)
+    config = uvicorn.Config(
+        hangs, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=0, log_config=None
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert begun.wait(30)
+        server.should_exit = True
+        thread.join(30)
+    said = [record for record in caplog.records if record.name == "uvicorn.error"]
+    assert any("Exception" in record.getMessage() for record in said)
+    assert not any(map(not_cut_off, said))
+    assert not_cut_off(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "a fault", (), None))

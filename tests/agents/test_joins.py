@@ -15,7 +15,7 @@ from reid_al_agents.asking.value import expected_change
 from reid_al_agents.beliefs.match_model import MatchModel
 from reid_al_agents.clustering.forming import Closure, FormedGroups, form_groups
 from reid_al_agents.clustering.visual_similarity import compare_visually
-from reid_al_agents.clustering.whitening import SHRINKAGE, whiten_within
+from reid_al_agents.clustering.whitening import SHRINKAGE, principal_components, whiten_within
 from reid_al_agents.evaluation.grouping import evaluate_groups
 from reid_al_env import ConstraintGraph, FeatureSet
 from reid_al_env.groups import Groups
@@ -163,7 +163,7 @@ def test_whitening_is_by_the_covariance_within_matches(count):
     rng = np.random.default_rng(count)
     points = rng.normal(size=(count, 16)).astype(np.float32)
     matched = rng.integers(count // 3, size=count)
-    found = whiten_within(points, matched)
+    found = whiten_within(principal_components(points), matched)
     by_hand = whitened_by_hand(points.astype(np.float64), matched)
     # equal but for a rotation, so all inner products agree
     np.testing.assert_allclose(found @ found.T, by_hand @ by_hand.T, atol=2e-4)
@@ -171,11 +171,13 @@ def test_whitening_is_by_the_covariance_within_matches(count):
 
 def test_whitening_needs_matches_images_and_directions():
     points = np.random.default_rng(0).normal(size=(60, 12)).astype(np.float32)
-    assert whiten_within(points, np.arange(60)) is None
-    assert whiten_within(points[:30], np.zeros(30, dtype=np.int64)) is None
-    assert whiten_within(points[:, :4], np.zeros(60, dtype=np.int64)) is None
-    assert whiten_within(np.repeat(points[:2], 30, axis=0), np.repeat([0, 1], 30)) is None
-    assert whiten_within(points, np.arange(60) // 2).shape == (60, 12)
+    components = principal_components(points)
+    assert principal_components(points[:30]) is None
+    assert principal_components(points[:, :4]) is None
+    assert whiten_within(components, np.arange(60)) is None
+    equal = principal_components(np.repeat(points[:2], 30, axis=0))
+    assert whiten_within(equal, np.repeat([0, 1], 30)) is None
+    assert whiten_within(components, np.arange(60) // 2).shape == (60, 12)
 
 
 def test_adapted_to_matches_the_views_of_one_identity_come_nearer():

@@ -13,7 +13,7 @@ from reid_al_agents.clustering.cameras import standardise_by_camera
 from reid_al_agents.clustering.jaccard import jaccard_similarities
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides
-from reid_al_agents.clustering.whitening import whiten_within
+from reid_al_agents.clustering.whitening import principal_components, whiten_within
 
 NEAREST = 100
 """Number of neighbours of an image that are kept; matches beyond are too rare to be found."""
@@ -46,13 +46,18 @@ class VisualSimilarity:
         """(N, k) int64, the nearest images of each, itself first, then up to :data:`NEAREST` others."""
         return nearest_neighbours(unit_rows(self.points), min(NEAREST + 1, len(self.points)))
 
+    @cached_property
+    def _components(self) -> NDArray[np.float64] | None:
+        return principal_components(self.points if self.standardised is None else self.standardised)
+
     def adapted(self, matched: NDArray[np.int64]) -> VisualSimilarity:
-        """The similarities of the points whitened by :func:`.whiten_within`; these, where that is impossible.
+        """The similarities of the points whitened by :func:`.whiten_within`; these where that is impossible.
 
         Args:
             matched: (N,) int64 component of each image under the matches.
         """
-        whitened = whiten_within(self.points if self.standardised is None else self.standardised, matched)
+        components = self._components
+        whitened = None if components is None else whiten_within(components, matched)
         return self if whitened is None else _compare(whitened, self.k1, self.k2, self.sides)
 
 

@@ -16,25 +16,22 @@ _ROUNDING = 1e-9  # share of the variance below which images that match are equa
 _FEWEST = 8  # dimensions: with fewer, the means of groups can cancel out
 
 
-def whiten_within(points: NDArray[np.float32], matched: NDArray[np.int64]) -> NDArray[np.float32] | None:
+def whiten_within(components: NDArray[np.float64], matched: NDArray[np.int64]) -> NDArray[np.float32] | None:
     """Whiten features by their covariance within identities.
 
     This is within-class covariance normalisation (Hatch, Kajarekar and Stolcke, "Within-Class Covariance
     Normalization for SVM-based Speaker Recognition", Interspeech 2006, Eq. 5 and the smoothing of Section
-    3.2), on the principal components of the points. The classes are the images that answers joined, so that
+    3.2), on principal components. The classes are the images that answers joined, so that
     what changes from one view of an identity to another comes to count less.
 
     Args:
-        points: (N, D) float32.
+        components: (N, d) of the features, by :func:`principal_components`.
         matched: (N,) int64 component of each image under the matches.
 
     Returns:
-        (N, d) float32, d at most 128; ``None`` where no two images match, those that do are equal, a
-        point is the mean of all and so has no direction, or there are fewer than 32 images or 8 dimensions.
+        (N, d) float32; ``None`` where no two images match, those that do are equal, or a point is the mean of
+        all and so has no direction.
     """
-    if min(len(points) // _IMAGES, points.shape[1]) < _FEWEST:
-        return None
-    components = _principal_components(points)
     sizes = np.bincount(matched)
     means = np.zeros((len(sizes), components.shape[1]))
     np.add.at(means, matched, components)
@@ -50,8 +47,17 @@ def whiten_within(points: NDArray[np.float32], matched: NDArray[np.int64]) -> ND
     return whitened if whitened.any(axis=1).all() else None
 
 
-def _principal_components(points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The leading principal components of the L2-normalised points, (N, d)."""
+def principal_components(points: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """The leading principal components of L2-normalised points.
+
+    Args:
+        points: (N, D) float32.
+
+    Returns:
+        (N, d) float64, d at most 128; ``None`` where there are fewer than 32 images or 8 dimensions.
+    """
+    if min(len(points) // _IMAGES, points.shape[1]) < _FEWEST:
+        return None
     units = unit_rows(points).astype(np.float64)
     units -= units.mean(axis=0)
     count = min(_DIMENSIONS, units.shape[1], len(units) // _IMAGES)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
+import logging
 import os
 import secrets
 import socket
@@ -112,6 +114,7 @@ def serve(
         proxy_headers=access.secure,  # without a proxy, clients could forge their address with them
         timeout_graceful_shutdown=3,
     )
+    logging.getLogger("uvicorn.error").addFilter(not_cut_off)
     server = uvicorn.Server(config)
     started: Any = server.startup
 
@@ -126,6 +129,12 @@ def serve(
     opened.refreshing.start_if_due()
     sys.setswitchinterval(_SWITCH_SECONDS)
     server.run()
+
+
+def not_cut_off(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of requests that a stop cuts off: pages send them again."""
+    cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cancelled and not record.getMessage().startswith("Cancel ")
 
 
 def _tokens(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
