@@ -13,6 +13,7 @@ from command_line import call, failed, succeeded
 from reid_al_agents.dqn.catalogue_training import CatalogueSettings, train_catalogue
 from reid_al_agents.dqn.imitation import ImitationSettings, greedy, imitate
 from reid_al_agents.dqn.policy_file import load_policy
+from reid_al_agents.evaluation import catalogue_play
 from reid_al_agents.evaluation.catalogue_play import SHIPPED, catalogue, play
 from reid_al_agents.report.summary import estimate
 from reid_al_env.catalogue.rules import RULES
@@ -69,17 +70,21 @@ def test_states_of_catalogues_with_different_numbers_of_questions_are_learned_to
     assert not all(torch.equal(before[name], weights) for name, weights in learner.state_dict().items())
 
 
-def test_a_policy_is_trained_and_scored_by_commands(tmp_path):
+def test_a_policy_is_trained_and_scored_by_commands(tmp_path, monkeypatch):
+    narrow = partial(catalogue_play.beam_search, width=2)
+    monkeypatch.setattr(catalogue_play, "beam_search", narrow)
     out, curves = tmp_path / "policy.safetensors", tmp_path / "curves.csv"
     few = ("--imitate", "60", "--steps", "40")
     told = succeeded("train", TINY, "--out", out, *few, "--seed", "3")
     assert told["trained_on"] == [TINY]
-    names = (out, "expected-change", "nearest", "label-seeing")
+    names = (out, "expected-change", "nearest", "label-seeing", "label-seeing-beam")
     found = succeeded("score", *names, "--on", TINY_TEST, "--curves", curves)
     by_name = {each["policy"]: each for each in found["policies"]}
     assert [each["policy"] for each in found["policies"]] == list(map(str, names))
     assert by_name["nearest"]["score"] == {"mean": 0.0, "half_width": 0.0}
     assert by_name["label-seeing"]["score"] == {"mean": 1.0, "half_width": 0.0}
+    assert min(filter(None, by_name["label-seeing-beam"]["tasks"].values())) >= 1
+    assert by_name["label-seeing-beam"]["score"]["mean"] > 1
     tasks = by_name["nearest"]["tasks"]
     assert len(tasks) == 20
     assert set(by_name["nearest"]["families"]) == {"crowd", "archive", "herd", "single view"}

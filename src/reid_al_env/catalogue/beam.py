@@ -11,8 +11,8 @@ from reid_al_env.catalogue.env import ReIDCatalogueEnv
 from reid_al_env.catalogue.references import label_seeing
 from reid_al_env.snapshots import Snapshot
 
-WIDTH = 16
-"""States kept after each answer."""
+WIDTH = 32
+"""States kept after each answer; 200 answers take some seconds."""
 
 
 class _Branch(NamedTuple):
