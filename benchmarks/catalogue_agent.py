@@ -46,10 +46,10 @@ def main() -> None:
     with progress() as report:
         tasks, curves = fixed_tasks(options.policy, options.seed, report)
         real = real_images(options.features, options.policy, options.seeds, report)
+    figures = {"fixed tasks": tasks, "real images": real, "mean over sets": mean_over_sets(real)}
+    write_result(options.out, tuple(options.seeds), vars(options), figures)  # first, of an unchanged tree
     if options.curves:
         write_text(options.curves, _csv(curves))
-    figures = {"fixed tasks": tasks, "real images": real, "mean over sets": mean_over_sets(real)}
-    write_result(options.out, tuple(options.seeds), vars(options), figures)
     table = new_table("Fixed tasks", ("id", "policy"), ("return", "score", "±", "above rule", "±"))
     for line in tasks:
         above = line.get("above", {"mean": 0.0, "half_width": 0.0})
