@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import numpy as np
 from annotation_load import DATA, Person, cpu_seconds, serve, wait_until_ready
-from numpy.typing import NDArray
 from recording import new_table, run, show, write_result
+from scipy.stats import linregress, t
 
 from reid_al_agents.annotate.server.serving import free_port
 
@@ -131,24 +131,27 @@ def sample(process: int) -> tuple[float, int, int]:
 
 
 def verdict(samples: dict[str, list[float]]) -> dict[str, Any]:
-    """Slopes by least squares after the warm-up; flat where memory grows little and the rest does not."""
+    """Slopes by least squares after the warm-up; flat where memory grows little and the rest does not.
+
+    Open connections make the files go up and down by some, so files and threads count as growing where the
+    95 % interval of their slope is above 0.
+    """
     first = int(WARM_UP * len(samples["seconds"]))
     hours = np.array(samples["seconds"][first:]) / 3600
-    slopes = {name: _slope(hours, samples[name][first:]) for name in ("memory_mb", "files", "threads")}
+    lines = {name: linregress(hours, samples[name][first:]) for name in ("memory_mb", "files", "threads")}
+    slopes = {name: float(line.slope) for name, line in lines.items()}
+    error = float(t.ppf(0.975, len(hours) - 2))
+    margins = {name: error * float(line.stderr) for name, line in lines.items()}
     memory = float(np.mean(samples["memory_mb"][first:]))
     growth = 100 * slopes["memory_mb"] / 2 / memory
-    later = {name: samples[name][first:] for name in ("files", "threads")}
-    more = [name for name, values in later.items() if np.median(values[-5:]) > np.median(values[:5])]
+    more = [name for name in ("files", "threads") if slopes[name] > margins[name]]
     return {
         "slope_per_hour": {name: round(slope, 2) for name, slope in slopes.items()},
+        "half_width_of_slope": {name: round(margin, 2) for name, margin in margins.items()},
         "memory_growth_percent_in_half_an_hour": round(growth, 2),
         "cpu_share_of_a_core": round(samples["cpu_seconds"][-1] / samples["seconds"][-1], 3),
         "flat": growth <= MOST_GROWTH and not more,
     }
-
-
-def _slope(hours: NDArray[np.float64], values: list[float]) -> float:
-    return float(np.polyfit(hours, values, 1)[0]) if len(values) > 1 else 0.0
 
 
 if __name__ == "__main__":

@@ -219,6 +219,7 @@ def test_answers_are_taken_when_a_refresh_would_be_due_but_none_is_wanted(tmp_pa
         assert not world.refreshing.running
         assert anna.get("/api/status").json()["questions_left"] is None
         assert anna.get("/api/session").json()["learns"] is False
+        assert anna.get("/api/status").json()["model"] is None
 
 
 def test_every_path_is_in_the_description(app):

@@ -159,10 +159,15 @@ class Responses:
             "seconds_left": round(60 * left / speed) if speed and left else None,
             "round": session.state.round,
             "refresh": self._refreshing.state,
-            "model": {"round": session.state.round, "answers": self._refreshing.learned_from},
+            "model": self._model(),
             "stop_chance": beliefs.monitor.chance_of_change if beliefs.monitor.answers else None,
             "annotators": len(beliefs.annotators),
         }
+
+    def _model(self) -> Json | None:
+        """What the model has learned from; ``None`` where it does not learn."""
+        learned = {"round": self._session.state.round, "answers": self._refreshing.learned_from}
+        return learned if self._refreshing.learns or learned["round"] else None
 
     def _count(self) -> Json:
         """Totals over the pool; recounted after changes, at most once a second."""
