@@ -117,6 +117,16 @@ def test_benchmark_on_images_writes_everything_and_logs_the_test_set(tmp_path):
     assert json.loads((out / "results.json").read_text())["rows"] == result["rows"]
 
 
+@pytest.mark.parametrize("selectors", ["gain", "gain,random"])
+def test_selectors_that_play_no_episodes_are_compared_too(tmp_path, selectors):
+    synthetic_features(20, 6).save(tmp_path / "features.npz")
+    asked = ["--selectors", selectors, "--answers", "20,40", "--seeds", "1,2", "--out", tmp_path / "out"]
+    rows = succeeded("benchmark", tmp_path / "features.npz", "--pool-size", "12", "--k", "6", *asked)["rows"]
+    assert {row["return"] for row in rows if row["selector"] == "gain"} == {None}
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert ("Return by query" in page) == ("random" in selectors)
+
+
 def test_the_market_layout_needs_no_split_file(tmp_path):
     data = f"market1501:{market(tmp_path / 'market')}"
     result = succeeded("run", data, *SMALL, *FEW, "--selector", "random", "--answers", 6, "--no-adapt",

@@ -172,17 +172,18 @@ def _measure(
     loop = Loop(pool, config, oracle, ends=plan.ends(pool), wanted=plan.budgets, progress=named)
     loop.begin()
     seconds = 0.0
-    played = returns.setdefault(label(selector), [])
-    played.append([])
+    played: list[float] = []
     while not loop.over:
         metrics = loop.play_round()
         seconds += metrics["seconds"]
-        played[-1].extend(metrics["returns"])
+        played.extend(metrics["returns"])
         if metrics["quick"]:
             continue
-        row = _row(metrics, played[-1], seconds)
+        row = _row(metrics, played, seconds)
         seen = getattr(loop.selector, "seen", {})
         add(replace(row, labels_before=seen.get("labels")), pool)
+    if played:  # selectors that rank all open questions play no episodes
+        returns.setdefault(label(selector), []).append(played)
     return loop.ending
 
 
