@@ -1,4 +1,4 @@
-"""RLlib's PPO with its module for action masks; needs ``pip install "ray[rllib]"``.
+"""RLlib's PPO with its module for action masks; needs ``pip install ".[rl]"``.
 
 The module expects the mask and the rest of the observation under two names, which a small wrapper provides.
 """

@@ -49,14 +49,20 @@ class Snapshot:
 
 
 class CopiedByState:
-    """Gives an object a ``deepcopy`` that copies only the attributes in ``STATE`` and shares the others."""
+    """Gives an object a ``deepcopy`` that copies only the attributes in ``STATE`` and shares the others.
+
+    Those in ``SHALLOW`` are containers whose entries are replaced but never changed in place: of these, only
+    the container is copied.
+    """
 
     STATE: tuple[str, ...]
+    SHALLOW: tuple[str, ...] = ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = memo[id(self)] = copy.copy(self)
         for name in self.STATE:
-            setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
+            value = getattr(self, name)
+            setattr(twin, name, copy.copy(value) if name in self.SHALLOW else copy.deepcopy(value, memo))
         return twin
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reid_al_env import InputError
+from reid_al_env.catalogue.rules import OFFSET, WEIGHTS
 from reid_al_env.synthetic import synthetic_features
 
 _FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -141,3 +142,18 @@ def test_the_audit_is_compared_with_the_quality_it_estimates(pool):
     assert audit.quality(groups, near, np.array([5, 5, 6, 6])) == (2 / 6, 2 / 3)
     for row in audit.summarise(found):
         assert 0 <= row["holds"] <= row["runs"] == 1
+
+
+@pytest.mark.slow
+def test_the_weights_of_expected_change_are_fitted_again_by_their_script():
+    found = script("expected_change").fit(states=20_000, seed=77)
+    np.testing.assert_allclose(found.weights, WEIGHTS, atol=0.02)
+    assert found.offset == pytest.approx(OFFSET, abs=0.02)
+
+
+def test_the_script_of_expected_change_fits_by_seed():
+    fit = script("expected_change").fit
+    first, again, other = (fit(states=20, seed=seed) for seed in (1, 1, 2))
+    assert (first.weights == again.weights).all()
+    assert (first.weights != other.weights).any()
+    assert first.weights.shape == WEIGHTS.shape

@@ -1,6 +1,7 @@
 """Learning in the catalogue: imitation, reinforcement learning, and the commands that train and score."""
 
 import csv
+from dataclasses import replace
 from functools import partial
 
 import gymnasium as gym
@@ -10,14 +11,16 @@ import torch
 from catalogue_world import TINY, TINY_TEST, any_open, batch, mean_return, network
 from command_line import call, failed, succeeded
 
-from reid_al_agents.dqn.catalogue_training import CatalogueSettings, train_catalogue
-from reid_al_agents.dqn.imitation import ImitationSettings, greedy, imitate
+from reid_al_agents.dqn.catalogue_settings import NetworkSettings, catalogue_settings
+from reid_al_agents.dqn.catalogue_training import train_catalogue
+from reid_al_agents.dqn.imitation import greedy, imitate
 from reid_al_agents.dqn.policy_file import load_policy
+from reid_al_agents.evaluation import catalogue_play
 from reid_al_agents.evaluation.catalogue_play import SHIPPED, catalogue, play
 from reid_al_agents.report.summary import estimate
 from reid_al_env.catalogue.rules import RULES
 
-QUICK = ImitationSettings(states=800, rounds=2, batch_size=32, learning_rate=4e-3)
+TUNED = {algo: catalogue_settings(algo, TINY) for algo in ("dqn", "ppo")}
 LEARNED = 0.11
 """Mean return in the small catalogue that nothing but learning reaches."""
 
@@ -26,9 +29,23 @@ def quiet(*_):
     pass
 
 
+def quick(algo="dqn", environments=4, network=(8, 1), rate_after=1e-4, **imitation):
+    """The shipped settings with a small network."""
+    tuned = TUNED[algo]
+    return replace(
+        tuned,
+        environments=environments,
+        network=NetworkSettings(*network),
+        imitation=replace(tuned.imitation, **imitation),
+        learning=replace(tuned.learning, learning_rate=rate_after),
+    )
+
+
 def test_a_policy_that_imitates_beats_what_has_not_learned_or_ignores_the_mask():
     rng = np.random.default_rng(0)
-    learned = train_catalogue([TINY], CatalogueSettings(hidden=16), QUICK, 0, 0, quiet)
+    few = {"states": 800, "rounds": 2, "batch_size": 32, "learning_rate": 4e-3}
+    settings = quick(environments=16, network=(16, 2), **few)
+    learned = train_catalogue([TINY], settings, 0, 0, quiet)
     assert mean_return(lambda seen: greedy(learned, seen)) > LEARNED
     for start in range(3):
         assert mean_return(partial(greedy, network(start))) < LEARNED
@@ -39,12 +56,11 @@ def test_a_policy_that_imitates_beats_what_has_not_learned_or_ignores_the_mask()
 
 @pytest.mark.parametrize("algo", ["dqn", "ppo"])
 def test_same_seed_same_weights(algo):
-    settings = CatalogueSettings(algo=algo, hidden=8, rounds=1, environments=4)
-    few = ImitationSettings(states=40, rounds=2, batch_size=8)
+    settings = quick(algo, states=40, rounds=2, batch_size=8)
 
     def weights(seed):
         torch.manual_seed(123 + seed)  # what others drew from the global generator does not matter
-        return train_catalogue([TINY], settings, few, 120, seed, quiet).state_dict()
+        return train_catalogue([TINY], settings, 120, seed, quiet).state_dict()
 
     first, again, other = weights(1), weights(1), weights(2)
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -52,10 +68,9 @@ def test_same_seed_same_weights(algo):
 
 
 def test_reinforcement_starts_from_what_was_imitated():
-    few = ImitationSettings(states=0)
-    settings = CatalogueSettings(hidden=8, rounds=1, environments=4, learning_rate=0.0)
-    untouched = train_catalogue([TINY], settings, few, 0, 3, quiet).state_dict()
-    learned = train_catalogue([TINY], settings, few, 60, 3, quiet).state_dict()
+    settings = quick(rate_after=0.0, states=0)
+    untouched = train_catalogue([TINY], settings, 0, 3, quiet).state_dict()
+    learned = train_catalogue([TINY], settings, 60, 3, quiet).state_dict()
     assert all(torch.equal(untouched[name], learned[name]) for name in untouched)
 
 
@@ -65,21 +80,25 @@ def test_states_of_catalogues_with_different_numbers_of_questions_are_learned_to
     ).unwrapped
     learner = network()
     before = {name: weights.clone() for name, weights in learner.state_dict().items()}
-    imitate(learner, [small, batch(2)], ImitationSettings(states=40, rounds=2), 0, quiet)
+    imitate(learner, [small, batch(2)], replace(TUNED["dqn"].imitation, states=40, rounds=2), 0, quiet)
     assert not all(torch.equal(before[name], weights) for name, weights in learner.state_dict().items())
 
 
-def test_a_policy_is_trained_and_scored_by_commands(tmp_path):
+def test_a_policy_is_trained_and_scored_by_commands(tmp_path, monkeypatch):
+    narrow = partial(catalogue_play.beam_search, width=2)
+    monkeypatch.setattr(catalogue_play, "beam_search", narrow)
     out, curves = tmp_path / "policy.safetensors", tmp_path / "curves.csv"
     few = ("--imitate", "60", "--steps", "40")
     told = succeeded("train", TINY, "--out", out, *few, "--seed", "3")
     assert told["trained_on"] == [TINY]
-    names = (out, "expected-change", "nearest", "label-seeing")
+    names = (out, "expected-change", "nearest", "label-seeing", "label-seeing-beam")
     found = succeeded("score", *names, "--on", TINY_TEST, "--curves", curves)
     by_name = {each["policy"]: each for each in found["policies"]}
     assert [each["policy"] for each in found["policies"]] == list(map(str, names))
     assert by_name["nearest"]["score"] == {"mean": 0.0, "half_width": 0.0}
     assert by_name["label-seeing"]["score"] == {"mean": 1.0, "half_width": 0.0}
+    assert min(filter(None, by_name["label-seeing-beam"]["tasks"].values())) >= 1
+    assert by_name["label-seeing-beam"]["score"]["mean"] > 1
     tasks = by_name["nearest"]["tasks"]
     assert len(tasks) == 20
     assert set(by_name["nearest"]["families"]) == {"crowd", "archive", "herd", "single view"}
@@ -104,6 +123,10 @@ def test_a_policy_is_trained_and_scored_by_commands(tmp_path):
         (("train", "synthetic", "--algo", "ppo", "--out", "p.safetensors"), "learns in catalogues"),
         (("train", "synthetic", "--imitate", "9", "--out", "p.safetensors"), "is for catalogues"),
         (("train", "synthetic", "--steps", "0", "--out", "p.safetensors"), "expected at least 1"),
+        (
+            ("train", "synthetic", "--settings", "s.yaml", "--out", "p.safetensors"),
+            "is for catalogues; settings",
+        ),
         (("train", TINY, "--device", "cuda", "--out", "p.safetensors"), "on the CPU only"),
         (("train", TINY, "--algo", "sarsa", "--out", "p.safetensors"), "choose one of dqn, ppo"),
     ],

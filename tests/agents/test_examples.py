@@ -14,6 +14,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LEARNS = {  # where in the output the returns without and with learning stand
     "masked_dqn.py": r"random (?P<without>[\d.]+), .* answers (?P<learned>[\d.]+)",
     "cleanrl_dqn.py": r"answers: (?P<learned>[\d.]+) .* (?P<without>[\d.]+) over the first",
+    "torchrl_ppo.py": r"random (?P<without>[\d.]+), .* PPO (?P<learned>[\d.]+)",
 }
 
 
@@ -29,7 +30,7 @@ def test_example_runs(name):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
-    if name in LEARNS:
+    if name in LEARNS and "is not installed" not in done.stdout:
         returns = re.search(LEARNS[name], done.stdout)
         assert float(returns["learned"]) > float(returns["without"])
 

@@ -1,5 +1,8 @@
 """The catalogue against its specification: delivered identities, score, reward, questions."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,6 +91,18 @@ def test_promised_gains_are_what_the_labels_bring(seed):
         assert (answered.answer > 0) == match
         if match == together:
             assert answered.reward == pytest.approx(0.0, abs=1e-12) or together
+
+
+def test_branches_of_a_game_do_not_share_what_they_remember_of_gains():
+    for seed in range(20):
+        game = CatalogueGame(small_pool(seed), GameSettings(40, 6), seed=0)
+        branches = []
+        for action in range(min(3, len(game.slots))):
+            game.gains()
+            branches.append(copy.deepcopy(game))
+            branches[-1].step(action)
+        for branch in branches:
+            assert (branch.gains() == pickle.loads(pickle.dumps(branch)).gains()).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -207,8 +222,9 @@ def test_a_hand_worked_catalogue():
     assert delivered.score().f1 == pytest.approx(14 / 18)
     # "2 and 3 match" brings {0,1,2,3,4}: precision (2/5 2/5 3/5 3/5 3/5 1), recall all 1.
     change = delivered.change_if(2, 3, 1, confirmed)
-    assert delivered.score(change).precision == pytest.approx((2 * 2 / 5 + 3 * 3 / 5 + 1) / 6)
-    assert delivered.score(change).recall == pytest.approx(1.0)
+    precision = (2 * 2 / 5 + 3 * 3 / 5 + 1) / 6
+    changes = np.stack([change, np.zeros(2)])
+    assert delivered.f1_if(changes) == pytest.approx([2 * precision / (precision + 1), 14 / 18])
     # "1 and 2 do not match" parts {0,1} from {2}: precision all 1, recall 1 1 1/3 2/3 2/3 1.
     confirmed.separate(1, 2)
     delivered.update(1, 2, confirmed)

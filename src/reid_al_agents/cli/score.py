@@ -24,8 +24,9 @@ def score(
         list[str] | None,
         typer.Argument(
             metavar="POLICY...",
-            help="Policy files, rules (nearest, random, one-check-in-four, expected-change, label-seeing), "
-            f"or learned, the one that comes with the package [dim](default learned {_OPPONENT})[/dim]",
+            help="Policy files, rules (nearest, random, one-check-in-four, expected-change), references that "
+            "see the labels (label-seeing; label-seeing-beam, a search of minutes), or learned, the policy "
+            f"that comes with the package [dim](default learned {_OPPONENT})[/dim]",
             show_default=False,
         ),
     ] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 _REGISTERED = re.compile(r"(\w+:)?\w+-v\d+")
 """Names of environments."""
-
-_IMITATED = 80_000
 
 _TAKEN = ("data", "split", *opt.READING, "seed", "weights", "backbone", "size", "pool_size", "k",
           "budget", "margin", "metric", "empty_negatives", "cross_camera", "parallel")  # fmt: skip
@@ -51,9 +50,13 @@ def train(
             "States whose labels are imitated first, in a catalogue",
             "Training",
             "N",
-            "80000",
+            "as in the settings, 80000",
             min=0,
         ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        opt.option("--settings", "YAML of settings by id, for catalogues", "Training", "FILE"),
     ] = None,
     device: opt.Device = "auto",
     json: opt.Json = False,
@@ -61,7 +64,8 @@ def train(
     """Train a policy on labelled images or features (the pool identities of the split).
 
     DATA can also be registered catalogues, such as ReIDCatalogue-v0,ReIDCatalogueSmall-v0: a policy imitates
-    the labels in all of them and then learns in the first. Score it with reid-al score.
+    the labels in all of them and then learns in the first, with the settings of the first. Score it with
+    reid-al score.
     """
     if algo not in ALGORITHMS:
         raise InputError(
@@ -71,17 +75,18 @@ def train(
     if all(_REGISTERED.fullmatch(name) for name in ids):
         if device not in ("auto", "cpu"):
             raise InputError(f"--device: {device}; in catalogues the small network learns on the CPU only")
-        states = _IMITATED if imitate is None else imitate
-        _train_in_catalogues(ids, typed, learning, out, algo, steps, states, json)
+        _train_in_catalogues(ids, typed, learning, out, algo, steps, imitate, settings, json)
         return
     if algo != "dqn":
         raise InputError(f"--algo: {algo} learns in catalogues; of images, choose dqn")
     if imitate is not None:
         raise InputError("--imitate: is for catalogues, whose questions have labels; leave it out")
+    if settings is not None:
+        raise InputError("--settings: is for catalogues; settings for images are options")
     if steps < 1:
         raise InputError("--steps: 0; expected at least 1, as nothing else is learned from images")
     config = RunConfig(**typed, refresh="none", nodes="images", evaluate_on="none")
-    settings = DQNSettings(**learning)
+    tuned = DQNSettings(**learning)
     opt.writable_file(out)
     import numpy as np
 
@@ -91,7 +96,7 @@ def train(
     from reid_al_agents.workspace.assembly import assemble
     from reid_al_env import Inquiry
 
-    selector = DQNSelector(config.pool_size, settings, seed=config.seed)
+    selector = DQNSelector(config.pool_size, tuned, seed=config.seed)
     started = time.perf_counter()
     with progress() as report:
         made = out.with_suffix(".split.json")
@@ -103,7 +108,7 @@ def train(
     selector.save(out, policy_origin(config, steps))
     if returns:
         save_figure(
-            plot_return_by_query({f"dqn, {settings.policy}": [np.asarray(returns)]}), out.with_suffix(".png")
+            plot_return_by_query({f"dqn, {tuned.policy}": [np.asarray(returns)]}), out.with_suffix(".png")
         )
     tenth = max(len(returns) // 10, 1)
     result = {
@@ -127,7 +132,8 @@ def _train_in_catalogues(
     out: Path,
     algo: str,
     steps: int,
-    imitate: int,
+    imitate: int | None,
+    file: Path | None,
     json: bool,
 ) -> None:
     """Train a policy that chooses the questions of a whole pool, and write it."""
@@ -137,16 +143,19 @@ def _train_in_catalogues(
             f"{', '.join(sorted(refused))}: are settings for images; a catalogue has none of them"
         )
     opt.writable_file(out)
-    from reid_al_agents.dqn.catalogue_training import CatalogueSettings, train_catalogue
-    from reid_al_agents.dqn.imitation import ImitationSettings
+    from reid_al_agents.dqn.catalogue_settings import catalogue_settings
+    from reid_al_agents.dqn.catalogue_training import train_catalogue
     from reid_al_agents.dqn.policy_file import save_network
 
     started = time.perf_counter()
     seed = typed.get("seed", RunConfig.seed)
-    settings, imitation = CatalogueSettings(algo=algo), ImitationSettings(states=imitate)
+    settings = catalogue_settings(algo, ids[0], file)
+    if imitate is not None:
+        settings = replace(settings, imitation=replace(settings.imitation, states=imitate))
+    states = settings.imitation.states
     with progress() as report:
-        network = train_catalogue(ids, settings, imitation, steps, seed, report)
-    about = {"trained_on": ids, "seed": seed, "imitated_states": imitate, "algo": algo, "answers": steps}
+        network = train_catalogue(ids, settings, steps, seed, report)
+    about = {"trained_on": ids, "seed": seed, "imitated_states": states, "algo": algo, "answers": steps}
     save_network(network, out, about)
     result = {"out": str(out), **about, "seconds": round(time.perf_counter() - started, 3)}
     if json:

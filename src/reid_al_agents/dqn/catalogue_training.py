@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import gymnasium as gym
 import torch
@@ -12,43 +11,20 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 import reid_al_env  # noqa: F401 -- importing registers the environments
-from reid_al_agents.dqn.imitation import GAIN_SCALE, ImitationSettings, imitate
+from reid_al_agents.dqn.catalogue_settings import CatalogueSettings, DQNLearning, PPOLearning
+from reid_al_agents.dqn.imitation import GAIN_SCALE, imitate
 from reid_al_agents.dqn.question_network import QuestionQNetwork
-from reid_al_agents.dqn.settings import ALGORITHMS
 from reid_al_agents.dqn.vec_env import SB3VecEnv
 from reid_al_env.catalogue.env import ReIDCatalogueEnv
 from reid_al_env.catalogue.vector_env import ReIDCatalogueVectorEnv
 from reid_al_env.errors import InputError
-from reid_al_env.settings import check, setting
 
 Report = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class CatalogueSettings:
-    """How a policy for the catalogue is built and trained.
-
-    Raises:
-        InputError: If a setting is out of range.
-    """
-
-    algo: str = setting("dqn", help="Masked deep Q-learning, or MaskablePPO", choices=ALGORITHMS)
-    hidden: int = setting(48, help="Width of the network's layers", at_least=1, at_most=4096)
-    rounds: int = setting(2, help="Rounds of messages between questions", at_least=1, at_most=64)
-    environments: int = setting(16, help="Episodes side by side", at_least=1)
-    gamma: float = setting(0.5, help="Discount factor", at_least=0, at_most=1)
-    n_steps: int = setting(3, help="Steps of DQN's n-step return", at_least=1)
-    learning_rate: float = setting(1e-4, help="Learning rate of DQN or PPO", at_least=0)
-    explore: float = setting(0.05, help="DQN's share of random questions", at_least=0, at_most=1)
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 def train_catalogue(
     ids: Sequence[str],
     settings: CatalogueSettings,
-    imitation: ImitationSettings,
     steps: int,
     seed: int,
     report: Report,
@@ -57,8 +33,7 @@ def train_catalogue(
 
     Args:
         ids: Registered catalogues: all are imitated, the first is then learned in.
-        settings: Of the network and of learning.
-        imitation: Of the first stage.
+        settings: Of the network, imitation and learning; see :func:`.catalogue_settings`.
         steps: Answers of reinforcement learning after it; 0 for none.
         seed: Seed of all random choices.
         report: Called with what is done, the number done, and the total.
@@ -74,8 +49,10 @@ def train_catalogue(
     assert isinstance(seen, gym.spaces.Dict)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = QuestionQNetwork(seen, envs[0].single_action_space, settings.hidden, settings.rounds)
-    imitate(network, envs, imitation, seed, report)
+        network = QuestionQNetwork(
+            seen, envs[0].single_action_space, settings.network.hidden, settings.network.rounds
+        )
+    imitate(network, envs, settings.imitation, seed, report)
     if steps:
         _reinforce(network, ids[0], settings, steps, seed, report)
     return network
@@ -100,14 +77,17 @@ def _reinforce(
 ) -> None:
     """Go on from what was imitated; rewards have the scale of the imitated values."""
     scaled = TransformReward(_batched(name, settings.environments), lambda reward: reward * GAIN_SCALE)
-    learn = _learn_by_q if settings.algo == "dqn" else _learn_by_ppo
-    learn(network, SB3VecEnv(scaled), settings, steps, seed, _Shown(report, steps))
+    env, shown = SB3VecEnv(scaled), _Shown(report, steps)
+    if isinstance(settings.learning, DQNLearning):
+        _learn_by_q(network, env, settings.learning, steps, seed, shown)
+    else:
+        _learn_by_ppo(network, env, settings.learning, steps, seed, shown)
 
 
 def _learn_by_q(
     network: QuestionQNetwork,
     env: VecEnv,
-    settings: CatalogueSettings,
+    settings: DQNLearning,
     steps: int,
     seed: int,
     shown: BaseCallback,
@@ -121,14 +101,14 @@ def _learn_by_q(
         n_steps=settings.n_steps,
         learning_rate=settings.learning_rate,
         learning_starts=min(2000, steps // 4),
-        batch_size=64,
+        batch_size=settings.batch_size,
         train_freq=1,
-        gradient_steps=max(1, settings.environments // 4),
-        buffer_size=50_000,
+        gradient_steps=max(1, env.num_envs // 4),
+        buffer_size=settings.buffer_size,
         exploration_initial_eps=settings.explore,
         exploration_final_eps=settings.explore,
-        target_update_interval=settings.environments,
-        tau=0.01,
+        target_update_interval=env.num_envs,
+        tau=settings.tau,
         policy_kwargs=dict(network.sizes),
         device="cpu",
         seed=seed,
@@ -142,7 +122,7 @@ def _learn_by_q(
 def _learn_by_ppo(
     network: QuestionQNetwork,
     env: VecEnv,
-    settings: CatalogueSettings,
+    settings: PPOLearning,
     steps: int,
     seed: int,
     shown: BaseCallback,
@@ -156,9 +136,9 @@ def _learn_by_ppo(
         env,
         gamma=settings.gamma,
         learning_rate=settings.learning_rate,
-        n_steps=64,
-        batch_size=128,
-        n_epochs=4,
+        n_steps=settings.n_steps,
+        batch_size=settings.batch_size,
+        n_epochs=settings.n_epochs,
         policy_kwargs=dict(network.sizes),
         device="cpu",
         seed=seed,

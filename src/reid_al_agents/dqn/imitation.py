@@ -21,6 +21,7 @@ from reid_al_agents.dqn.masking import greedy_actions
 from reid_al_agents.dqn.question_network import QuestionQNetwork
 from reid_al_env.catalogue.game import CatalogueGame
 from reid_al_env.catalogue.references import label_seeing, nearest_first
+from reid_al_env.catalogue.rules import one_check_in_four
 from reid_al_env.catalogue.vector_env import ReIDCatalogueVectorEnv
 from reid_al_env.settings import check, setting
 
@@ -37,12 +38,12 @@ class ImitationSettings:
         InputError: If a setting is out of range.
     """
 
-    states: int = setting(80_000, help="States with the gains of all their questions", at_least=0)
-    rounds: int = setting(4, help="Rounds; states of the first come from rules", at_least=1, at_most=100)
-    steps_per_state: float = setting(0.2, help="Gradient steps for each state", at_least=0)
-    batch_size: int = setting(128, help="States in a gradient step", at_least=1)
-    learning_rate: float = setting(1e-3, help="Highest learning rate of AdamW, one cycle a round", at_least=0)
-    explore: float = setting(0.1, help="Share of random questions", at_least=0, at_most=1)
+    states: int = setting(help="States with the gains of all their questions", at_least=0)
+    rounds: int = setting(help="Rounds; states of the first come from rules", at_least=1, at_most=100)
+    steps_per_state: float = setting(help="Gradient steps for each state", at_least=0)
+    batch_size: int = setting(help="States in a gradient step", at_least=1)
+    learning_rate: float = setting(help="Highest learning rate of AdamW, one cycle a round", at_least=0)
+    explore: float = setting(help="Share of random questions", at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -152,11 +153,10 @@ def _choices(
 
 
 def _by_rule(game: CatalogueGame, row: int, rng: np.random.Generator) -> int:
-    checks = np.flatnonzero(game.together())
     return (
         nearest_first(game),
         int(rng.integers(len(game.slots))),
-        int(checks[0]) if len(checks) and game.spent % 4 == 0 else 0,
+        one_check_in_four(game.together(), game.spent),
         label_seeing(game),
     )[row % 4]
 

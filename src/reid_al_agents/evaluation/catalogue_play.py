@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reid_al_env  # noqa: F401 -- importing registers the environments
+from reid_al_env.catalogue.beam import beam_search
 from reid_al_env.catalogue.env import ReIDCatalogueEnv
 from reid_al_env.catalogue.references import label_seeing
 from reid_al_env.catalogue.rules import RULES, Choose, Infos, Observation
@@ -19,7 +20,7 @@ from reid_al_env.catalogue.tasks import FAMILIES, HELD_OUT_SEEDS
 from reid_al_env.errors import InputError
 
 TASKS = sum(map(len, HELD_OUT_SEEDS.values()))
-LABEL_SEEING = "label-seeing"
+LABEL_SEEING, LABEL_SEEING_BEAM = "label-seeing", "label-seeing-beam"
 LEARNED = "learned"
 SHIPPED = Path(__file__).parents[1] / "dqn" / "shipped" / "catalogue.safetensors"
 """The policy that comes with the package; its card is beside it."""
@@ -65,7 +66,7 @@ def play(
 
     Args:
         env: Of :func:`catalogue`.
-        name: A rule's name, ``label-seeing``, ``learned``, or the file of a policy.
+        name: A rule's name, ``label-seeing``, ``label-seeing-beam``, ``learned``, or the file of a policy.
         seed: Seed of random choices.
         report: Called with what is done, the number of tasks done, and their total.
     """
@@ -92,14 +93,28 @@ def policy(name: str, env: ReIDCatalogueEnv, seed: int) -> Choose:
     """
     if name == LABEL_SEEING:
         return lambda observation, infos: label_seeing(env.game)
+    if name == LABEL_SEEING_BEAM:
+        return _planned(env)
     if name in RULES:
         return RULES[name](seed)
     return _from_file(SHIPPED if name == LEARNED else Path(name), env)
 
 
+def _planned(env: ReIDCatalogueEnv) -> Choose:
+    """Plays what a beam search found at the start of the episode."""
+    actions: list[int] = []
+
+    def choose(observation: Observation, infos: Infos) -> int:
+        if "answer" not in infos:
+            actions[:] = reversed(beam_search(env))
+        return actions.pop()
+
+    return choose
+
+
 def _from_file(path: Path, env: ReIDCatalogueEnv) -> Choose:
     if not path.is_file():
-        known = ", ".join((*RULES, LABEL_SEEING, LEARNED))
+        known = ", ".join((*RULES, LABEL_SEEING, LABEL_SEEING_BEAM, LEARNED))
         raise InputError(f"{path}: is neither a policy file nor a rule; rules are {known}")
     from reid_al_agents.dqn.policy_file import load_policy
 

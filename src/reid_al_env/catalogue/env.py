@@ -98,7 +98,8 @@ class ReIDCatalogueEnv(EndsByItself, Cloneable, gym.Env[Observation, np.int64]):
     Mean return, and in brackets mean score, over the 20 fixed tasks. *Random* chooses among the open
     questions; *one check in four* asks the first check at every fourth answer, else the most similar merge;
     *expected change* (:class:`reid_al_env.catalogue.rules.ExpectedChange`) is the best rule; *learned* is
-    the policy that comes with ``reid_al_agents``; *label-seeing* is ``spec.reward_threshold``.
+    the policy that comes with ``reid_al_agents``; *label-seeing* is ``spec.reward_threshold``; *beam* is the
+    search of :mod:`reid_al_env.catalogue.beam`, which also knows the wrong answers that will come.
     ``reid-al score POLICY --on ID`` scores any policy:
 
     | policy | ``ReIDCatalogueTest-v0`` | ``ReIDCatalogueSmallTest-v0`` | ``ReIDCatalogueNoisyTest-v0`` |
@@ -109,6 +110,7 @@ class ReIDCatalogueEnv(EndsByItself, Cloneable, gym.Env[Observation, np.int64]):
     | expected change | 0.188 (0.68) | 0.121 (0.41) | 0.117 (0.54) |
     | learned | 0.196 (0.81) | 0.147 (0.70) | 0.146 (0.93) |
     | label-seeing | 0.215 (1) | 0.175 (1) | 0.151 (1) |
+    | beam | 0.219 (1.04) | 0.183 (1.11) | 0.178 (1.34) |
 
     ``gym.make_vec(id, vectorization_mode="vector_entry_point")`` gives the batched twin of each,
     :class:`reid_al_env.catalogue.vector_env.ReIDCatalogueVectorEnv`.

@@ -93,7 +93,18 @@ class CatalogueGame(CopiedByState):
         score: B-cubed scores of the delivered identities.
     """
 
-    STATE = ("oracle", "questions", "delivered", "slots", "spent", "score", "_recent", "_confirmed")
+    STATE = (
+        "oracle",
+        "questions",
+        "delivered",
+        "slots",
+        "spent",
+        "score",
+        "_recent",
+        "_confirmed",
+        "_changes",
+    )
+    SHALLOW = ("_recent", "_changes")
 
     def __init__(self, pool: Pool, settings: GameSettings, seed: int) -> None:
         self.pool, self.settings = pool, settings
@@ -170,13 +181,13 @@ class CatalogueGame(CopiedByState):
         For reference policies only, since it uses the labels.
         """
         gains = np.full(self.settings.questions, -np.inf)
-        for place, pair in enumerate(self.slots.tolist()):
-            change = self._change(int(self.questions.left[pair]), int(self.questions.right[pair]))
-            gains[place] = self.delivered.score(change).f1 - self.score.f1
+        left, right = self.questions.left[self.slots].tolist(), self.questions.right[self.slots].tolist()
+        changes = np.array([self._change(a, b) for a, b in zip(left, right, strict=True)]).reshape(-1, 2)
+        gains[: len(changes)] = self.delivered.f1_if(changes) - self.score.f1
         return gains
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_changes": {}}  # a cache, valid for this object only
+        return {**vars(self), "_changes": {}}  # a cache, which a pickle need not hold
 
     def _change(self, a: int, b: int) -> NDArray[np.float64]:
         key = (a, b, *self.delivered.blocks_of(a, b))

@@ -54,6 +54,7 @@ class DeliveredIdentities(CopiedByState):
     """
 
     STATE = ("labels", "sizes", "version", "_now", "_blocks", "_groups", "_joins", "_sums")
+    SHALLOW = ("_groups", "_joins")
 
     def __init__(self, pool: Pool) -> None:
         identities = pool.features.identities
@@ -105,11 +106,15 @@ class DeliveredIdentities(CopiedByState):
             self._now += 1
             self.version[[one, other]] = self._now
 
-    def score(self, change: NDArray[np.float64] | None = None) -> Score:
-        """B-cubed scores of the delivered identities, with a change of :meth:`change_if` if given."""
-        total = self._sums.sum(axis=1) if change is None else self._sums.sum(axis=1) + change
-        precision, recall = (total / self._known).tolist()
+    def score(self) -> Score:
+        """B-cubed scores of the delivered identities."""
+        precision, recall = (self._sums.sum(axis=1) / self._known).tolist()
         return Score(precision, recall, 2 * precision * recall / (precision + recall))
+
+    def f1_if(self, changes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """F1 after each of Q changes of :meth:`change_if`, shape (Q, 2); returns (Q,)."""
+        precision, recall = ((self._sums.sum(axis=1) + changes) / self._known).T
+        return np.asarray(2 * precision * recall / (precision + recall))
 
     def change_if(self, a: int, b: int, answer: int, confirmed: Partition) -> NDArray[np.float64]:
         """Change of the sums behind the score if the groups were answered so, (2,); nothing is applied."""

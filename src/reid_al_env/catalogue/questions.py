@@ -50,6 +50,7 @@ class OpenQuestions(CopiedByState):
         "_members",
         "_typical",
     )
+    SHALLOW = ("_members",)
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
