@@ -290,6 +290,19 @@ def catalogue() -> str:
     return table(heads, lines, "catalogue_agent")
 
 
+def agent() -> str:
+    """The learned agent beside the rule, on the fixed tasks and on real features."""
+    found = result("catalogue_agent")
+    names = ("ReIDCatalogueTest-v0", "ReIDCatalogueSmallTest-v0", "ReIDCatalogueNoisyTest-v0")
+    lines = []
+    for policy in ("learned", "expected-change"):
+        scores = [select(found["fixed tasks"], id=name, policy=policy)[0]["score"]["mean"] for name in names]
+        (real,) = select(found["mean over sets"], policy=policy)
+        lines.append([policy, *(f"{score:.2f}" for score in scores), f"{real['f1'][-1]:.3f}"])
+    heads = ("chosen by", "unseen tasks: score", "small", "noisy", "real features: F1")
+    return table(heads, lines, "catalogue_agent")
+
+
 def catalogue_real() -> str:
     """The same environment over parts of real data sets."""
     found = result("catalogue_agent")["mean over sets"]
@@ -497,6 +510,7 @@ TABLES: dict[str, Callable[[], str]] = {
         errors,
         returns,
         catalogue,
+        agent,
         catalogue_real,
         images,
         audit,
