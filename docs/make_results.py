@@ -93,8 +93,29 @@ def headline() -> str:
     return table(heads, lines, "market_test_five_seeds", "market_test_paper_way")
 
 
-def _headline_line(five: Row, name: str, selector: str, answers: int) -> list[str]:
-    rows = select(five["rows"], selector=selector, answers=answers)
+def cuhk03() -> str:
+    """CUHK03's development part, validation identities: two image sizes between their references."""
+    found = result("cuhk03_training")
+    sizes = {"128×64": "", "256×128": ", size 256x128, refresh steps 300"}
+    kinds = (
+        ("start weights", "start", 0),
+        ("no answers", "no answers", 0),
+        ("groups, cluster refresh", "gain", 864),
+        ("", "gain", 1727),
+        ("all labels", "all labels", 0),
+    )
+    lines = [
+        [size if selector == "start" else "", *_headline_line(found, name, selector, answers, words)]
+        for size, words in sizes.items()
+        for name, selector, answers in kinds
+    ]
+    heads = ("images", "model", "answers", "rank-1", "mAP", "gap closed", "precision / recall of the identities")
+    return table(heads, lines, "cuhk03_training")
+
+
+def _headline_line(five: Row, name: str, selector: str, answers: int, words: str = "") -> list[str]:
+    """A line of a table of models; ``words`` follow the names of its rows in the file."""
+    rows = select(five["rows"], selector=selector + words, answers=answers)
     same = len({row["map"] for row in rows}) == 1  # the start weights are the same for every seed
     quality = ""
     if answers:
@@ -354,20 +375,6 @@ def audit() -> str:
     return table(heads, lines, "audit_coverage")
 
 
-def label_free() -> str:
-    """What the label-free start learns from."""
-    names = {
-        "label_free_start_plain": "groups as for training, nothing erased",
-        "label_free_start_dense": "**dense groups, parts of the images erased** (the default)",
-    }
-    lines = []
-    for file, name in names.items():
-        rounds = result(file)["rounds"]
-        lines.append([name, f"{rounds[0]['map']:.1f}", f"{rounds[-1]['map']:.1f}"])
-    heads = ("label-free start from", "mAP before the first answer", "mAP after 5,000 answers")
-    return table(heads, lines, *names)
-
-
 def start_features() -> str:
     """Label-free separation beside rank-1 and mAP, by network and image size."""
     lines = [
@@ -503,6 +510,7 @@ TABLES: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
         headline,
+        cuhk03,
         recheck,
         noise,
         worth,
@@ -514,7 +522,6 @@ TABLES: dict[str, Callable[[], str]] = {
         catalogue_real,
         images,
         audit,
-        label_free,
         start_features,
         environment,
         dqn,
