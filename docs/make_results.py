@@ -96,7 +96,7 @@ def headline() -> str:
 def cuhk03() -> str:
     """CUHK03's development part, validation identities: two image sizes between their references."""
     found = result("cuhk03_training")
-    sizes = {"128×64": "", "256×128": ", size 256x128, refresh steps 300"}
+    sizes = {"128x64": "", "256x128": ", size 256x128, refresh steps 300"}
     kinds = (
         ("start weights", "start", 0),
         ("no answers", "no answers", 0),
@@ -109,7 +109,8 @@ def cuhk03() -> str:
         for size, words in sizes.items()
         for name, selector, answers in kinds
     ]
-    heads = ("images", "model", "answers", "rank-1", "mAP", "gap closed", "precision / recall of the identities")
+    quality = "precision / recall of the identities"
+    heads = ("images", "model", "answers", "rank-1", "mAP", "gap closed", quality)
     return table(heads, lines, "cuhk03_training")
 
 
