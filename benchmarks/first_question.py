@@ -48,9 +48,9 @@ def main() -> None:
     if options.json:
         print(json.dumps(figures))
         return
-    table = new_table(f"First question about {options.images} images", (), ("seconds",))
-    for value in seconds:
-        table.add_row(str(value))
+    table = new_table("First question", ("session",), ("images", "seconds after the command"))
+    for number, value in enumerate(seconds, start=1):
+        table.add_row(str(number), str(options.images), str(value))
     show(table)
 
 
@@ -80,14 +80,15 @@ async def measure(crops: Path, session: Path, more: list[str]) -> float:
     server = subprocess.Popen([*command, "--port", str(port), "--no-open", *more], stderr=subprocess.DEVNULL)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            person = Person(client, "first")
+            person, entered = Person(client, "first"), False
             while not person.hand:
                 if server.poll() is not None or time.perf_counter() - started > _LONGEST:
                     raise InputError("no question came: see what reid-al annotate says with these options")
                 await asyncio.sleep(0.1)
                 try:
-                    if not hasattr(person, "headers"):
+                    if not entered:
                         await person.enter()
+                        entered = True
                     await person.refill()
                 except httpx.TransportError:  # it does not listen yet
                     continue
