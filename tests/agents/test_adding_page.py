@@ -144,6 +144,22 @@ def test_accepted_images_join_the_open_session(begun):
         np.testing.assert_array_equal(opened.session.state.features.features, features)
 
 
+def test_who_added_images_is_logged_where_there_were_any(begun):
+    with reopened(begun) as opened:
+        anna, additions = page_of(opened)
+        images = week_two(begun)
+        old = begun / "old"
+        old.mkdir()
+        draw(old / "again.png", 0, 0)  # a copy of the pool's 0_0.png
+        assert offer(anna, additions, old)["found"]["new"] == 0
+        assert accept(anna, additions).status_code == 200
+        assert opened.store.events(opened.session.state.run, kind="add") == []
+        offer(anna, additions, images)
+        assert accept(anna, additions).status_code == 200
+        (added,) = opened.store.events(opened.session.state.run, kind="add")
+        assert (added.annotator, added.payload["first"], added.payload["count"]) == ("anna", 24, 6)
+
+
 def test_the_session_is_as_if_the_command_had_added_them(begun):
     shutil.copytree(begun / "out", begun / "other")
     images = week_two(begun)

@@ -234,15 +234,16 @@ class AnnotationSession:
         state = self.state
         with state.lock:
             first, count = len(state.features), len(features) - len(state.features)
-            payload = {"file": source, "first": first, "count": count}
-            key, now = f"add/{first}", state.clock()
-            state.log(Event(key, state.run, "add", annotator, now, round=state.round, payload=payload))
             state.features, state.data = features, images
             state.absent = frozenset(np.flatnonzero(images.gone).tolist())
             state.known = known_of(images, len(images))
             state.beliefs.know(state.known, state.absent)
             self.planner.forget()
             self.dispatch.take_up(self.planner.make_engine(features, state.round))
+            if count:  # last: the images are there even where the disk refuses this
+                payload = {"file": source, "first": first, "count": count}
+                key, now = f"add/{first}", state.clock()
+                state.log(Event(key, state.run, "add", annotator, now, round=state.round, payload=payload))
 
     def identities(self) -> IdentityList:
         """The predicted identities, as of now."""
