@@ -190,14 +190,14 @@ def test_adapted_to_matches_the_views_of_one_identity_come_nearer():
     matched = np.arange(120)
     matched[60:90] = np.arange(30)
     plain = compare_visually(points, None)
-    adapted = plain.adapted(matched)
+    adapted = plain.adapted(matched, plain.k1)
 
     def found(visual):
         near = visual.near[30:60, 1:6]
         return np.mean([row + 90 in line for row, line in enumerate(near)])
 
     assert found(adapted) > found(plain) + 0.15
-    assert plain.adapted(np.arange(120)) is plain
+    assert plain.adapted(np.arange(120), plain.k1) is plain
 
 
 def delivered(simulation, excluded=()):
@@ -222,7 +222,9 @@ def test_what_is_delivered_follows_from_the_events_alone_and_changes_nothing():
     assert (before.identities.groups == after.identities.groups).all()
     np.testing.assert_allclose(before.probabilities, after.probabilities)
     assert simulation.beliefs.model == model
-    assert ((before.probabilities > 0) & (before.probabilities <= 1)).all()
+    alone = np.bincount(before.identities.groups)[before.identities.groups] == 1
+    assert (np.isnan(before.probabilities) == alone).all()
+    assert ((before.probabilities[~alone] > 0) & (before.probabilities[~alone] <= 1)).all()
 
 
 def test_an_image_that_is_left_out_is_an_identity_alone():

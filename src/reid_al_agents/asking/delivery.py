@@ -13,6 +13,7 @@ from scipy import sparse
 
 from reid_al_agents.asking.candidates import Candidates
 from reid_al_agents.asking.joins import Joins
+from reid_al_agents.asking.list_length import likeliest_length
 from reid_al_agents.asking.membership import membership_probabilities
 from reid_al_agents.asking.settings import GroupSettings
 from reid_al_agents.beliefs.match_model import MatchModel
@@ -46,7 +47,7 @@ def group_images(
     settings: GroupSettings,
     excluded: NDArray[np.bool_],
 ) -> Grouping:
-    """Adapt the similarities to the matches so far, and form the groups to ask about.
+    """Adapt the similarities to the answers so far, and form the groups to ask about.
 
     Args:
         features: The images.
@@ -56,7 +57,7 @@ def group_images(
         excluded: (N,) bool, images left out of all questions, each a group of its own.
     """
     if settings.adapt:
-        visual = visual.adapted(constraints.groups())
+        visual = visual.adapted(constraints.groups(), likeliest_length(visual, constraints))
     kept = sparse.diags((~excluded).astype(np.float64))
     similarities = sparse.csr_matrix(kept @ visual.similarities @ kept)
     formed = Identities.form(similarities, constraints, settings.thresholds()).formed

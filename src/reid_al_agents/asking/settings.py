@@ -36,7 +36,12 @@ class GroupSettings:
         InputError: If one is out of range.
     """
 
-    k1: int = setting(14, help="Length of the neighbour lists of the Jaccard similarity", at_least=1)
+    k1: int = setting(
+        14,
+        help="Length of the neighbour lists of the Jaccard similarity; with adapt, before answers tell a "
+        "better one",
+        at_least=1,
+    )
     k2: int = setting(
         4, help="Number of neighbours over which the Jaccard similarity averages; at most k1", at_least=1
     )
@@ -47,7 +52,9 @@ class GroupSettings:
         more_than=0,
         at_most=1,
     )
-    adapt: bool = setting(True, help="Adapt the features to the matches before they are compared")
+    adapt: bool = setting(
+        True, help="Adapt the features to the matches, and the length of the neighbour lists to all answers"
+    )
     neighbours: int = setting(15, help="Nearest groups that a group may be compared with", at_least=1)
     batch_share: float = setting(
         0.0125,

@@ -129,5 +129,10 @@ def _even_weights(guess: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1 / (counts[tenths] * np.count_nonzero(counts)))
 
 
+def first_guess(root_jaccard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The match probability before any answer, ``σ(6 √J − 3)``, of the root of the Jaccard similarity J."""
+    return np.asarray(expit(6 * root_jaccard - 3))
+
+
 def _guess(described: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(expit(6 * described[:, PAIR_FEATURES.index("root_jaccard")] - 3))
+    return first_guess(described[:, PAIR_FEATURES.index("root_jaccard")])

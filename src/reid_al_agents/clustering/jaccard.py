@@ -37,13 +37,43 @@ def jaccard_similarities(features: NDArray[np.float32], k1: int = 30, k2: int = 
     points = unit_rows(features)
     if not 1 <= k2 <= k1:
         raise InputError(f"jaccard: k1 is {k1} and k2 is {k2}; expected 1 <= k2 <= k1")
-    neighbours = nearest_neighbours(points, min(k1, len(points)))
+    return _compare(encode_by_neighbours(points, nearest_neighbours(points, min(k1, len(points))), k2))
+
+
+def encode_by_neighbours(
+    points: NDArray[np.float32], neighbours: NDArray[np.int64], k2: int
+) -> sparse.csr_matrix:
+    """The encodings that :func:`jaccard_similarities` compares.
+
+    Args:
+        points: (N, D) float32, rows of length 1.
+        neighbours: (N, k1) int64, the nearest points of each, itself first.
+        k2: Number of neighbours over which encodings are averaged, the image itself included.
+
+    Returns:
+        (N, N) float32, each row summing to 1.
+    """
     encoding = _encode(points, neighbours)
     chosen = _lists(neighbours[:, : min(k2, neighbours.shape[1])])
     averaged = sparse.csr_matrix(chosen @ encoding, dtype=np.float32)
     averaged.data /= min(k2, neighbours.shape[1])
     averaged.sort_indices()
-    return _compare(averaged)
+    return averaged
+
+
+def pair_similarities(encoding: sparse.csr_matrix, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Jaccard similarities of some pairs, whether or not one image is in the encoding of the other.
+
+    Args:
+        encoding: By :func:`encode_by_neighbours`.
+        pairs: (M, 2) images.
+
+    Returns:
+        (M,) in [0, 1].
+    """
+    shared = encoding[pairs[:, 0]].minimum(encoding[pairs[:, 1]]).sum(axis=1)
+    shared = np.minimum(np.asarray(shared, dtype=np.float64).ravel(), 1.0)
+    return np.asarray(shared / (2 - shared))
 
 
 def _encode(points: NDArray[np.float32], neighbours: NDArray[np.int64]) -> sparse.csr_matrix:

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from reid_al_agents.clustering.cameras import standardise_by_camera
-from reid_al_agents.clustering.jaccard import jaccard_similarities
+from reid_al_agents.clustering.jaccard import (
+    encode_by_neighbours,
+    jaccard_similarities,
+    pair_similarities,
+)
 from reid_al_agents.clustering.neighbours import nearest_neighbours, unit_rows
 from reid_al_agents.clustering.sides import Sides
 from reid_al_agents.clustering.whitening import principal_components, whiten_within
@@ -50,15 +54,38 @@ class VisualSimilarity:
     def _components(self) -> NDArray[np.float64] | None:
         return principal_components(self.points if self.standardised is None else self.standardised)
 
-    def adapted(self, matched: NDArray[np.int64]) -> VisualSimilarity:
-        """The similarities of the points whitened by :func:`.whiten_within`; these where that is impossible.
+    @cached_property
+    def _encodings(self) -> dict[int, sparse.csr_matrix]:
+        return {}
+
+    def of_pairs(self, pairs: NDArray[np.int64], k1: int) -> NDArray[np.float64]:
+        """Jaccard similarities of some pairs by neighbour lists of another length, quick when asked again.
+
+        Args:
+            pairs: (M, 2) images.
+            k1: Length of the neighbour lists, at most :data:`NEAREST`.
+
+        Returns:
+            (M,) in [0, 1], see :func:`.pair_similarities`.
+        """
+        if k1 not in self._encodings:
+            points = unit_rows(self.points)
+            self._encodings[k1] = encode_by_neighbours(points, self.near[:, :k1], min(self.k2, k1))
+        return pair_similarities(self._encodings[k1], pairs)
+
+    def adapted(self, matched: NDArray[np.int64], k1: int) -> VisualSimilarity:
+        """The similarities of the points, whitened by :func:`.whiten_within` where that is possible.
 
         Args:
             matched: (N,) int64 component of each image under the matches.
+            k1: Length of the neighbour lists.
         """
         components = self._components
         whitened = None if components is None else whiten_within(components, matched)
-        return self if whitened is None else _compare(whitened, self.k1, self.k2, self.sides)
+        if whitened is None and k1 == self.k1:
+            return self
+        points = self.points if self.standardised is None else self.standardised
+        return _compare(points if whitened is None else whitened, k1, min(self.k2, k1), self.sides)
 
 
 def compare_visually(
