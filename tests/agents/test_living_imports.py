@@ -1,5 +1,6 @@
 """What we write we can read: every export goes in again with the same result, all of it or nothing."""
 
+import csv
 import shutil
 
 import numpy as np
@@ -12,7 +13,9 @@ from living_world import NAMES, anna_answers, image_table
 
 from reid_al_agents.annotate.begin import open_session
 from reid_al_agents.annotate.settings import AnnotationSettings
+from reid_al_agents.data.rows import read_rows
 from reid_al_agents.log.formats import events_jsonl, read_import
+from reid_al_agents.log.known_identities import identities_in_table
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
@@ -123,12 +126,49 @@ def together(labels, least=2):
     return {group for group in groups if len(group) >= least}
 
 
+def confirmed_of(table):
+    """The images of each identity that answers join to it, by their rows."""
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    members = {}
+    for number, row in enumerate(rows):
+        if row["confirmed"] == "1":
+            members.setdefault(row["identity"], set()).add(number)
+    assert {row["confirmed"] for row in rows} == {"0", "1"}
+    return {frozenset(found) for found in members.values()}
+
+
+@pytest.mark.parametrize("file", ["files/identities.csv", "files/wildlife.csv", "market"])
+def test_suggestions_do_not_become_confirmed_by_going_out_and_in(world, tmp_path, file):
+    own = shutil.copytree(world[0] / "out", tmp_path / "own")
+    files = tmp_path / "again"
+    succeeded("import", own, world[0] / file)
+    succeeded("export", own, "--out", files)
+    assert confirmed_of(files / "identities.csv") == confirmed_of(world[0] / "files" / "identities.csv")
+
+
+def test_how_many_suggestions_are_left_out_is_said(world, caplog):
+    table = world[0] / "files" / "identities.csv"
+    with caplog.at_level("INFO"):
+        identities_in_table(read_rows(table))
+    named = "identities.csv: 9 suggested images are left out, since no person has confirmed them; write 1"
+    assert named in caplog.text
+
+
+def test_a_named_identity_keeps_its_name_where_all_of_it_is_suggested(tmp_path):
+    table = tmp_path / "identities.csv"
+    header = "name,identity,group_size,label,confirmed\n"
+    table.write_text(header + "a,0,2,Limpy,0\nb,0,2,Limpy,0\nc,2,2,,0\nd,2,2,,0\ne,4,2,Tom,1\nf,4,2,Tom,1\n")
+    found = identities_in_table(read_rows(table))
+    assert [(each.name, each.images) for each in found] == [("Limpy", ("a",)), ("Tom", ("e", "f"))]
+
+
 @pytest.mark.parametrize("file", ["files/identities.csv", "files/wildlife.csv", "market"])
 def test_identities_go_in_again_as_links(world, tmp_path, file):
     out = fresh(world, tmp_path)
     succeeded("import", out, world[0] / file, "--trust", "0.9")
     before, after = believed(world, world[0] / "out"), believed(world, out)
-    known = together(before["delivered"])
+    known = confirmed_of(world[0] / "files" / "identities.csv")
     assert together(after["groups"]) == known
     weights = {weight for *_, weight in after["weights"]}
     assert weights == {round(np.log(9), 9)}  # log-odds of 0.9
@@ -166,7 +206,7 @@ def test_what_cannot_be_read_is_one_line_and_nothing_is_taken(world, tmp_path, n
     own = shutil.copytree(world[0] / "out", tmp_path / "own")
     if content is not None:
         (tmp_path / name).write_text(content)
-    good = world[0] / "files" / "identities.csv"
+    good = world[0] / "files" / "labelstudio.json"
     before = events_of(own)
     assert words in failed("import", own, good, tmp_path / name)
     assert events_of(own) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from reid_al_agents.data.layouts.market1501 import load_market1501
 from reid_al_agents.data.layouts.named_files import MAP
 from reid_al_agents.data.layouts.table import COLUMNS
 from reid_al_agents.data.names import clean_name, is_unknown
-from reid_al_agents.data.rows import Rows
+from reid_al_agents.data.rows import Rows, read_rows
 from reid_al_agents.log.events import Event
+from reid_al_agents.log.tables import CONFIRMED
 from reid_al_env.errors import InputError
 
 TRUST = 0.98
 """Default trust in imported identities."""
+
+_log = logging.getLogger(__name__)
 
 _OWN_COLUMNS = frozenset({"name", "identity", "group_size"})  # of identities.csv
 _NUMBERED = re.compile(r"identity_\d+")  # what wildlife.csv calls an identity without a name
@@ -41,7 +45,8 @@ def identities_in_table(rows: Rows) -> list[KnownIdentity]:
     """The identities of ``identities.csv``, of ``wildlife.csv``, or of any table of images with identities.
 
     Images of unknown identity are left out, and so are those that stand alone in ``identities.csv`` without
-    a name.
+    a name, and those whose cell in the column ``confirmed`` is 0: suggestions of the model, which no person
+    has confirmed. Of a named identity without a confirmed image, the first image keeps the name.
 
     Raises:
         InputError: There is no column of images or of identities.
@@ -53,16 +58,18 @@ def identities_in_table(rows: Rows) -> list[KnownIdentity]:
             "identity, or query_name, candidate_name and answer"
         )
     own = set(rows.columns) >= _OWN_COLUMNS
-    images: dict[str, list[str]] = {}
+    images: dict[str, list[tuple[str, bool]]] = {}
     names: dict[str, str | None] = {}
     for row in rows.rows:
         word = clean_name(row[identity])
         label = row.get("label", "") if own else word
         alone = own and row["group_size"] == "1" and is_unknown(label)
         if not alone and not is_unknown(word):
-            images.setdefault(word, []).append(row[image])
+            images.setdefault(word, []).append((row[image], _is_suggested(row)))
             names[word] = None if is_unknown(label) or _NUMBERED.fullmatch(label) else label
-    return [KnownIdentity(names[word], tuple(found)) for word, found in images.items()]
+    return _without_suggestions(
+        [(names[word], tuple(found)) for word, found in images.items()], str(rows.file)
+    )
 
 
 def identities_in_folder(folder: Path) -> list[KnownIdentity]:
@@ -77,7 +84,45 @@ def identities_in_folder(folder: Path) -> list[KnownIdentity]:
             "reid-al export --market1501 wrote"
         )
     found = load_market1501(str(folder))
-    return [KnownIdentity(None, each.images) for each in identities_of(found)]
+    suggested = {row.get("name") for row in read_rows(folder / MAP).rows if _is_suggested(row)}
+    return _without_suggestions(
+        [
+            (None, tuple((image, image in suggested) for image in each.images))
+            for each in identities_of(found)
+        ],
+        str(folder),
+    )
+
+
+def _is_suggested(row: Mapping[str, str]) -> bool:
+    return row.get(CONFIRMED) == "0"
+
+
+def _without_suggestions(
+    found: Sequence[tuple[str | None, tuple[tuple[str, bool], ...]]], where: str
+) -> list[KnownIdentity]:
+    """Identities without the images that the model only suggested for them; how many these are is logged.
+
+    Args:
+        found: Name of each identity, and its images, each with whether it is suggested only.
+        where: File or folder, for the message.
+    """
+    identities, left_out = [], 0
+    for name, members in found:
+        images = [image for image, suggested in members if not suggested]
+        if not images and name is not None:
+            images = [members[0][0]]  # it carries the name
+        left_out += len(members) - len(images)
+        if images:
+            identities.append(KnownIdentity(name, tuple(images)))
+    if left_out:
+        _log.info(
+            "%s: %d suggested images are left out, since no person has confirmed them; write 1 in the column "
+            "confirmed to take them in",
+            where,
+            left_out,
+        )
+    return identities
 
 
 def identities_of(images: ImageSet) -> list[KnownIdentity]:

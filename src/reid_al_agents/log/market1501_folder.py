@@ -12,7 +12,7 @@ from reid_al_agents.data import ImageSet
 from reid_al_agents.data.layouts.named_files import MAP
 from reid_al_agents.files import write_text
 from reid_al_agents.log.image_copies import copy_image, new_folder
-from reid_al_agents.log.tables import group_sizes
+from reid_al_agents.log.tables import CONFIRMED, group_sizes
 from reid_al_env.errors import InputError
 
 _IMAGES = "bounding_box_train"
@@ -25,6 +25,7 @@ def write_market1501(
     images: ImageSet,
     groups: NDArray[np.int64],
     *,
+    confirmed: NDArray[np.bool_] | None = None,
     smallest: int = 2,
     link: bool = False,
 ) -> int:
@@ -39,6 +40,8 @@ def write_market1501(
             back to original names and cameras; must be new or empty.
         images: The N images.
         groups: (N,) int64 group of each image.
+        confirmed: (N,) whether answers join an image to its identity; a column of the map, so that suggested
+            images are known when it is read again. ``None`` leaves it out.
         smallest: Groups of fewer images are left out: a single image may show any of the identities.
         link: Make hard links where the file system can, which takes no disk space; the files are then shared
             with the original.
@@ -58,7 +61,7 @@ def write_market1501(
             for index, group in enumerate(groups.tolist())
             if group in numbers and not images.gone[index]
         ]
-        write_text(target / MAP, _map(images, written))
+        write_text(target / MAP, _map(images, written, confirmed))
     return len(written)
 
 
@@ -71,15 +74,16 @@ def _identity_numbers(sizes: Mapping[int, int], groups: NDArray[np.int64], small
     return {group: number for number, group in enumerate(kept, start=1)}
 
 
-def _map(images: ImageSet, written: Sequence[tuple[str, int]]) -> str:
-    """What each file was called before, and its camera, blank where unknown."""
+def _map(images: ImageSet, written: Sequence[tuple[str, int]], confirmed: NDArray[np.bool_] | None) -> str:
+    """What each file was called before, its camera, blank where unknown, and whether it is confirmed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "name", "camera"))
+    writer.writerow(("file", "name", "camera", *(() if confirmed is None else (CONFIRMED,))))
     for file, index in written:
         camera = -1 if images.cameras is None else int(images.cameras[index])
         named = "" if camera < 0 else images.camera_names[camera] if images.camera_names else camera
-        writer.writerow((file, images.names[index], named))
+        sure = () if confirmed is None else (int(confirmed[index]),)
+        writer.writerow((file, images.names[index], named, *sure))
     return text.getvalue()
 
 

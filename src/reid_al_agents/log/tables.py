@@ -26,6 +26,9 @@ LABELS = "labels"
 UNKNOWN = "unknown"
 """Name of an unidentified individual in wildlife-datasets."""
 
+CONFIRMED = "confirmed"
+"""Column: 1 where answers join an image to its identity, 0 where the model suggests it."""
+
 _NUMBERS = {"same": 1, "different": -1}
 
 
@@ -185,7 +188,7 @@ def _certainty(
     if confirmed is None:
         return header, rows
     counts = Counter(groups[confirmed].tolist())
-    header = ("confirmed", "n_confirmed")
+    header = (CONFIRMED, "n_confirmed")
     rows = [
         (int(sure), counts[group]) for group, sure in zip(groups.tolist(), confirmed.tolist(), strict=True)
     ]

@@ -33,7 +33,7 @@ def write_archive(what: str, target: Path, images: ImageSet, export: Export, sho
     there, groups = images.subset(rows), export.groups[rows]
 
     def market(folder: Path) -> None:
-        write_market1501(folder, there, groups, link=True)
+        write_market1501(folder, there, groups, confirmed=export.confirmed[rows], link=True)
 
     def folders(folder: Path) -> None:
         write_identity_folders(folder, there, groups, export.names, link=True)

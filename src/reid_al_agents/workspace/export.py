@@ -206,5 +206,7 @@ def export_folder(
         written["archives"] = [str(target / what) for what in ARCHIVES]
     if isinstance(pool, ImageSet) and market1501 is not None:
         written["market1501"] = str(market1501)
-        written["images"] = write_market1501(market1501, pool.subset(rows), export.groups[rows])
+        written["images"] = write_market1501(
+            market1501, pool.subset(rows), export.groups[rows], confirmed=export.confirmed[rows]
+        )
     return written
