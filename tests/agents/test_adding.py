@@ -23,7 +23,7 @@ from reid_al_agents.annotate.refresh_work import Work
 from reid_al_agents.annotate.server.access import Access
 from reid_al_agents.annotate.server.app import create_app
 from reid_al_agents.annotate.settings import AnnotationSettings
-from reid_al_agents.data import load_data
+from reid_al_agents.data import DataSettings, load_data
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.vision.extraction import embed
@@ -162,6 +162,21 @@ def test_new_images_are_asked_about_and_exported_as_suggested(session):
         opened.session.acts.edit("merge", "anna", "joined", {"a": 24, "b": 0, "images": [6, 12, 18]})
     succeeded("export", out)
     assert rows_of(out / "identities.csv")[24]["confirmed"] == "1"
+
+
+@pytest.mark.parametrize("name", ["identities.csv", "wildlife.csv"])
+def test_tables_of_a_session_that_has_grown_are_data_again_and_go_in_again(session, name):
+    out, files = session / "out", session / "files"
+    succeeded("add", week_two(session), "--to", out)
+    exported = succeeded("export", out, "--out", files)
+    assert exported["root"] == str(session)
+    with reopened(session) as opened:
+        pool = opened.session.state.data
+    images = load_data(f"csv:{files / name}", DataSettings(root=exported["root"]))
+    assert images.files.tolist() == pool.files.tolist()
+    (matched, _), *_ = state_of(session)
+    succeeded("import", out, files / name)
+    assert state_of(session)[0][0] == matched  # nothing is joined that was not
 
 
 def test_identities_that_a_table_gives_new_images_are_trusted_like_the_first(tmp_path):

@@ -119,7 +119,7 @@ def test_every_event_is_one_line_of_json() -> None:
 def test_wildlife_table_by_hand() -> None:
     groups = np.array([0, 1, 0, 3, 4, 4])
     labels = {1: "Leo", 3: "unknown", 4: "Leo"}
-    rows = table(wildlife_csv(NAMES, groups, labels=labels, cameras=np.arange(6)))
+    rows = table(wildlife_csv(NAMES, groups, labels=labels, facts={"camera": list("abcdef")}))
     assert list(rows[0]) == ["image_id", "identity", "path", "camera"]
     assert [row["identity"] for row in rows] == [
         "identity_0",
@@ -133,12 +133,9 @@ def test_wildlife_table_by_hand() -> None:
     assert rows[2]["path"] == "0002.jpg"
 
 
-def test_wildlife_paths_are_relative_and_loners_unknown() -> None:
-    text = wildlife_csv(
-        ["a", "b"], np.array([0, 1]), labels={1: "Leo"}, paths=["/data/x/a.jpg", "/data/y/b.jpg"]
-    )
-    assert text == "image_id,identity,path\n0,unknown,x/a.jpg\n1,Leo,y/b.jpg\n"
-    assert wildlife_csv(["a"], np.array([0]), paths=["/data/a.jpg"]).endswith("0,unknown,a.jpg\n")
+def test_wildlife_paths_keep_the_names_beside_them_and_loners_are_unknown() -> None:
+    text = wildlife_csv(["a", "b"], np.array([0, 1]), labels={1: "Leo"}, paths=["x/a.jpg", "y/b.jpg"])
+    assert text == "image_id,identity,path,name\n0,unknown,x/a.jpg,a\n1,Leo,y/b.jpg,b\n"
 
 
 def test_label_studio_tasks_by_hand() -> None:

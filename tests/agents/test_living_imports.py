@@ -150,7 +150,7 @@ def test_suggestions_do_not_become_confirmed_by_going_out_and_in(world, tmp_path
 def test_how_many_suggestions_are_left_out_is_said(world, caplog):
     table = world[0] / "files" / "identities.csv"
     with caplog.at_level("INFO"):
-        identities_in_table(read_rows(table))
+        identities_in_table(read_rows(table), ())
     named = "identities.csv: 9 suggested images are left out, since no person has confirmed them; write 1"
     assert named in caplog.text
 
@@ -159,7 +159,7 @@ def test_a_named_identity_keeps_its_name_where_all_of_it_is_suggested(tmp_path):
     table = tmp_path / "identities.csv"
     header = "name,identity,group_size,label,confirmed\n"
     table.write_text(header + "a,0,2,Limpy,0\nb,0,2,Limpy,0\nc,2,2,,0\nd,2,2,,0\ne,4,2,Tom,1\nf,4,2,Tom,1\n")
-    found = identities_in_table(read_rows(table))
+    found = identities_in_table(read_rows(table), ())
     assert [(each.name, each.images) for each in found] == [("Limpy", ("a",)), ("Tom", ("e", "f"))]
 
 

@@ -28,7 +28,7 @@ from reid_al_agents.log.events import Event, StoredQuestion
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_of
-from reid_al_agents.workspace.export import Export, facts_of
+from reid_al_agents.workspace.export import Export
 from reid_al_env import EpisodeSettings, FeatureSet
 
 
@@ -267,13 +267,12 @@ class AnnotationSession:
             features, images = state.features, state.images
             return Export(
                 features.names,
-                features.cameras,
                 list(state.keys.values()),
                 list(state.beliefs.events.values()),
                 identities.labels,
                 identities.confirmed,
                 identities.probabilities,
                 identities.names,
-                facts={} if images is None else facts_of(images),
+                data=images,
                 removed=state.removed,
             )

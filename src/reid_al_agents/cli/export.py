@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from reid_al_agents.cli import options as opt
-from reid_al_agents.cli.console import emit_json, messages
+from reid_al_agents.cli.console import emit_json, print_line
 
 
 def export(
@@ -70,4 +71,21 @@ def export(
     if json:
         emit_json(result)
     else:
-        messages.print(", ".join(f"{name} {value}" for name, value in result.items()))
+        for line in as_lines(result):
+            print_line(line)
+
+
+def as_lines(result: Mapping[str, Any]) -> list[str]:
+    """What :func:`~reid_al_agents.workspace.export.export_folder` wrote, as text."""
+    told = (
+        f"{result['answers']} answers, {result['identities']} identities of {result['grouped_images']} "
+        f"images ({result['confirmed_images']} confirmed), {result['contradictions']} contradictions"
+    )
+    removed = result["removed_images"]
+    lines = [told + (f"; {removed} removed images are left out" if removed else "")]
+    lines += [f"written: {file}" for file in (*result["files"], *result.get("archives", ()))]
+    if "market1501" in result:
+        lines.append(f"written: {result['market1501']} with {result['images']} images")
+    if "root" in result:
+        lines.append(f"paths in the tables are relative to {result['root']}; to read them as data: --root")
+    return lines

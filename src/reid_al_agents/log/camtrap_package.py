@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.decoding import browser_type, image_size
+from reid_al_agents.log.image_facts import called, relative_paths, time_taken
 from reid_al_agents.log.tables import UNKNOWN, identity_names
 from reid_al_env.spreadsheet import csv_text
 
@@ -62,11 +63,13 @@ def camtrap_tables(
     deployments: dict[str, tuple[object, ...]] = {}
     media: dict[str, tuple[object, ...]] = {}
     observations = []
+    paths = relative_paths(images)[1]
     for index in range(len(images)):
         station, medium = _deployment(images, index), _medium(images, index)
-        taken = _taken(images, index)
+        taken = time_taken(images, index)
         deployments.setdefault(station[0], station)
-        media.setdefault(medium, (medium, station[0], taken, medium, "", _media_type(images, index)))
+        path = medium if paths is None else paths[index]
+        media.setdefault(medium, (medium, station[0], taken, path, "", _media_type(images, index)))
         individual = names[int(groups[index])]
         machine = not confirmed[index] and sizes[index] > 1
         likely = float(probabilities[index])
@@ -94,8 +97,8 @@ def camtrap_tables(
 
 
 def _deployment(images: ImageSet, index: int) -> tuple[str, ...]:
-    camera = _called(images.cameras, images.camera_names, index)
-    place = _called(images.places, images.place_names, index)
+    camera = called(images.cameras, images.camera_names, index)
+    place = called(images.places, images.place_names, index)
     known = images.latitudes is not None and not np.isnan(images.latitudes[index])
     point = (
         repr(float(column[index])) if known and column is not None else ""
@@ -104,21 +107,11 @@ def _deployment(images: ImageSet, index: int) -> tuple[str, ...]:
     return "_".join(part for part in (place, camera) if part) or UNKNOWN, place, place, *point, camera
 
 
-def _called(numbers: NDArray[np.int64] | None, names: tuple[str, ...] | None, index: int) -> str:
-    if numbers is None or numbers[index] < 0:
-        return ""
-    return str(numbers[index]) if names is None else names[int(numbers[index])]
-
-
 def _medium(images: ImageSet, index: int) -> str:
     """Name of the file in the data set; boxes of one photograph share it."""
     name = str(images.names[index])
     boxed = images.boxes is not None and images.boxes[index] is not None
     return name.rpartition("#")[0] if boxed and "#" in name else name
-
-
-def _taken(images: ImageSet, index: int) -> str:
-    return "" if images.times is None or np.isnat(images.times[index]) else str(images.times[index])
 
 
 def _media_type(images: ImageSet, index: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,17 +41,22 @@ class KnownIdentity:
     images: tuple[str, ...]
 
 
-def identities_in_table(rows: Rows) -> list[KnownIdentity]:
+def identities_in_table(rows: Rows, known: Container[str]) -> list[KnownIdentity]:
     """The identities of ``identities.csv``, of ``wildlife.csv``, or of any table of images with identities.
 
     Images of unknown identity are left out, and so are those that stand alone in ``identities.csv`` without
     a name, and those whose cell in the column ``confirmed`` is 0: suggestions of the model, which no person
     has confirmed. Of a named identity without a confirmed image, the first image keeps the name.
 
+    Args:
+        rows: The table.
+        known: Names of the images that it is read for. Where several columns could name images, the first
+            that names these alone is taken.
+
     Raises:
         InputError: There is no column of images or of identities.
     """
-    image, identity = rows.find(COLUMNS["path"]), rows.find(COLUMNS["identity"])
+    image, identity = _column_of_images(rows, known), rows.find(COLUMNS["identity"])
     if image is None or identity is None:
         raise InputError(
             f"{rows.file}: line 1: found {', '.join(rows.columns)}; expected the columns name (or path) and "
@@ -92,6 +97,12 @@ def identities_in_folder(folder: Path) -> list[KnownIdentity]:
         ],
         str(folder),
     )
+
+
+def _column_of_images(rows: Rows, known: Container[str]) -> str | None:
+    columns = [column for name in COLUMNS["path"] if (column := rows.find((name,))) is not None]
+    naming = (column for column in columns if all(row[column] in known for row in rows.rows))
+    return next(naming, columns[0] if columns else None)
 
 
 def _is_suggested(row: Mapping[str, str]) -> bool:

@@ -53,7 +53,7 @@ def read_import(
         raise InputError(f"{path}: no such file or folder; name a file that reid-al export wrote")
     if is_pairs_table(path):
         return read_pairs_csv(path, names, run=run)
-    return _identities(identities_in_table(read_rows(path)), index, run, trust, path)
+    return _identities(identities_in_table(read_rows(path), index), index, run, trust, path)
 
 
 def _identities(

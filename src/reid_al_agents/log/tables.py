@@ -1,11 +1,9 @@
 """Tables for other programs: pairs, identities, the whole log, and wildlife-datasets' metadata."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +55,7 @@ def identities_csv(
     *,
     confirmed: NDArray[np.bool_] | None = None,
     probabilities: NDArray[np.float64] | None = None,
+    paths: Sequence[str] | None = None,
     facts: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Write which identity each image was found to have as CSV.
@@ -67,6 +66,7 @@ def identities_csv(
         labels: Names that annotators gave to groups, by group.
         confirmed: (N,) whether answers join an image to its identity; ``None`` leaves the columns out.
         probabilities: (N,) that an image belongs to its identity, NaN where unknown; ``None`` likewise.
+        paths: (N,) files, relative to one folder; a column `path`. ``None``: the names are these paths.
         facts: Further columns by name, (N,) each, such as `side` and `time`; ``None`` for none.
 
     Returns:
@@ -84,7 +84,7 @@ def identities_csv(
         for name, group in zip(names, groups.tolist(), strict=True)
     ]
     more, cells = _certainty(groups, confirmed, probabilities)
-    columns = facts or {}
+    columns = {**({} if paths is None else {"path": paths}), **(facts or {})}
     table = [
         (*row, *cell, *(column[place] for column in columns.values()))
         for place, (row, cell) in enumerate(zip(rows, cells, strict=True))
@@ -121,8 +121,7 @@ def wildlife_csv(
     groups: NDArray[np.int64],
     *,
     labels: Mapping[int, str] | None = None,
-    cameras: NDArray[np.int64] | None = None,
-    paths: Sequence[str] | NDArray[np.str_] | None = None,
+    paths: Sequence[str] | None = None,
     confirmed: NDArray[np.bool_] | None = None,
     probabilities: NDArray[np.float64] | None = None,
     facts: Mapping[str, Sequence[str]] | None = None,
@@ -134,31 +133,31 @@ def wildlife_csv(
         names: (N,) names of the images.
         groups: (N,) int64 group of each image.
         labels: Names people gave to groups, by group; the identity is called so.
-        cameras: (N,) cameras; a column of that name where they are known.
-        paths: (N,) files; written relative to the folder they share. None: the names are relative paths.
+        paths: (N,) files, relative to one folder; a column `name` keeps the names then. ``None``: the names
+            are these paths.
         confirmed: As in :func:`identities_csv`.
         probabilities: Likewise.
         facts: Likewise.
         image_ids: (N,) number of each image; ``None`` counts them from 0.
 
     Returns:
-        The table: `image_id`, `identity` (`unknown` for images alone without a name), `path`, where
-        cameras are known `camera`, the columns of :func:`_certainty`, and the facts.
+        The table: `image_id`, `identity` (`unknown` for images alone without a name), `path`, the columns
+        of :func:`_certainty`, and the facts.
 
     Raises:
         InputError: `names` and `groups` differ in length.
     """
     identities = identity_names(names, groups, labels or {})
-    files = [str(name) for name in names] if paths is None else _relative(paths)
+    called = [str(name) for name in names]
+    files = called if paths is None else paths
     more, cells = _certainty(groups, confirmed, probabilities)
-    columns = facts or {}
-    header = ("image_id", "identity", "path", *(() if cameras is None else ("camera",)), *more, *columns)
+    columns = {**({} if paths is None else {"name": called}), **(facts or {})}
+    header = ("image_id", "identity", "path", *more, *columns)
     ids = list(range(len(groups))) if image_ids is None else image_ids.tolist()
     rows = []
     for index, (group, file, cell) in enumerate(zip(groups.tolist(), files, cells, strict=True)):
-        camera = () if cameras is None else (int(cameras[index]),)
         known = (column[index] for column in columns.values())
-        rows.append((ids[index], identities[group], file, *camera, *cell, *known))
+        rows.append((ids[index], identities[group], file, *cell, *known))
     return csv_text(header, rows)
 
 
@@ -223,12 +222,6 @@ def identity_names(
         else:
             names[group] = label if uses[label] == 1 and label != UNKNOWN else f"{label} ({group})"
     return names
-
-
-def _relative(paths: Sequence[str] | NDArray[np.str_]) -> list[str]:
-    files = [str(path) for path in paths]
-    root = os.path.commonpath([os.path.dirname(file) for file in files])
-    return [Path(os.path.relpath(file, root)).as_posix() for file in files]
 
 
 def _pair_value(event: Event, column: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from reid_al_agents.log.formats import (
     wildlife_csv,
     write_market1501,
 )
+from reid_al_agents.log.image_facts import facts_of, relative_paths
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.features import stored_features
 from reid_al_agents.workspace.folder import Folder
@@ -43,6 +44,9 @@ EXPORTS = {
 }
 """Media type by the name of the file."""
 
+WITH_FACTS = ("identities.csv", "wildlife.csv")
+"""Exports that say what the data know of the images."""
+
 WILDLIFE = {"side": "orientation", "time": "date"}
 """What wildlife-datasets calls the facts of an image."""
 
@@ -53,7 +57,6 @@ class Export:
 
     Attributes:
         images: (N,) names of the images.
-        cameras: (N,) their cameras; ``None`` where unknown.
         events: All events, in order.
         counting: Those that count.
         groups: (N,) predicted identity of each image.
@@ -61,12 +64,11 @@ class Export:
         probabilities: (N,) that an image belongs to its identity, NaN where unknown.
         names: Name of each identity that was given one.
         image_prefix: Put before each image's name to make its address in Label Studio.
-        facts: Side and time of each image in words, as far as any is known; see :func:`facts_of`.
+        data: What the data know of the images; ``None`` for bare features.
         removed: Images that were taken out of the pool. Of them only answers are exported.
     """
 
     images: Sequence[str] | NDArray[np.str_]
-    cameras: NDArray[np.int64] | None
     events: Sequence[Event]
     counting: Sequence[Event]
     groups: NDArray[np.int64]
@@ -74,7 +76,7 @@ class Export:
     probabilities: NDArray[np.float64]
     names: Mapping[int, str]
     image_prefix: str = LOCAL_FILES
-    facts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    data: ImageSet | None = None
     removed: Collection[int] = ()
 
     @property
@@ -87,11 +89,14 @@ class Export:
         rows = self.remaining
         images, groups = np.asarray(self.images)[rows], self.groups[rows]
         sure, likely = self.confirmed[rows], self.probabilities[rows]
-        facts = {name: [column[row] for row in rows] for name, column in self.facts.items()}
+        facts, paths = dict[str, list[str]](), None
+        if self.data is not None and what in WITH_FACTS:
+            remaining = self.data.subset(rows)
+            facts, (_, paths) = facts_of(remaining), relative_paths(remaining)
         makers: dict[str, Callable[[], str]] = {
             "pairs.csv": lambda: pairs_csv(self.counting),
             "identities.csv": lambda: identities_csv(
-                images, groups, self.names, confirmed=sure, probabilities=likely, facts=facts
+                images, groups, self.names, confirmed=sure, probabilities=likely, paths=paths, facts=facts
             ),
             "events.jsonl": lambda: events_jsonl(self.events, self.images),
             "labelstudio.json": lambda: label_studio_json(self.counting, prefix=self.image_prefix),
@@ -100,10 +105,10 @@ class Export:
                 images,
                 groups,
                 labels=self.names,
-                cameras=None if self.cameras is None else self.cameras[rows],
+                paths=paths,
                 confirmed=sure,
                 probabilities=likely,
-                facts={WILDLIFE[name]: column for name, column in facts.items()},
+                facts={WILDLIFE.get(name, name): column for name, column in facts.items()},
                 image_ids=rows,
             ),
         }
@@ -115,19 +120,6 @@ class Export:
         groups = self.groups.copy()
         groups[alone] = len(groups) + np.arange(np.count_nonzero(alone))
         return replace(self, groups=groups)
-
-
-def facts_of(images: ImageSet) -> dict[str, list[str]]:
-    """Columns ``side`` and ``time`` of a table of images, blank where unknown; none if all is unknown."""
-    facts = {}
-    if images.sides is not None:
-        words = images.side_names
-        facts["side"] = [
-            "" if side < 0 else str(side) if words is None else words[side] for side in images.sides.tolist()
-        ]
-    if images.times is not None:
-        facts["time"] = ["" if np.isnat(time) else str(time) for time in images.times]
-    return facts
 
 
 def export_folder(
@@ -168,7 +160,6 @@ def export_folder(
     groups, confirmed, likely = identities_of_folder(pool, features, beliefs, kept.settings)
     export = Export(
         pool.names,
-        pool.cameras,
         events,
         list(beliefs.events.values()),
         groups,
@@ -176,7 +167,7 @@ def export_folder(
         likely,
         names_of_groups(beliefs.names, groups),
         image_prefix,
-        facts_of(pool) if isinstance(pool, ImageSet) else {},
+        pool if isinstance(pool, ImageSet) else None,
         folder.pool.changes().removed,
     )
     export = export.confirmed_only() if confirmed_only else export
@@ -194,6 +185,8 @@ def export_folder(
         "removed_images": len(pool) - len(rows),
         "contradictions": len(beliefs.constraints.contradictions),
     }
+    if isinstance(pool, ImageSet) and (root := relative_paths(pool.subset(rows))[0]) is not None:
+        written["root"] = str(root)
     if not isinstance(pool, ImageSet) and (archives or market1501 is not None):
         option = "--archives" if archives else "--market1501"
         raise InputError(f"{option}: {folder.settings().data} has features only, and no images")
