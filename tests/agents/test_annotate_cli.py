@@ -197,6 +197,18 @@ def test_answering_in_a_terminal(tmp_path):
     assert "taken back: different" in shown.getvalue()
 
 
+def test_without_a_terminal_it_says_so(tmp_path, monkeypatch):
+    def none():
+        raise OSError(6, "No such device or address", "/dev/tty")
+
+    monkeypatch.setattr("click.getchar", none)
+    shown = io.StringIO()
+    with opened(tmp_path, pool(20, 5)) as made, pytest.raises(InputError, match="no terminal to read keys"):
+        answer_here(made, "anna", console=Console(file=shown, width=100))
+    names = made.pictures.images.names
+    assert sum(str(name) in shown.getvalue() for name in names) == 2  # the two that are compared
+
+
 def test_addresses_say_where_and_with_which_token():
     assert addresses("127.0.0.1", 8010, None, ()) == {"": "http://127.0.0.1:8010/"}
     assert addresses("0.0.0.0", 80, {"anna": "t"}, ("lab.example",)) == {

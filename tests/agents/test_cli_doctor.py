@@ -57,7 +57,10 @@ def test_of_a_folder_it_says_how_well_its_features_separate(tmp_path):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     _, shown, _ = call("doctor", folder)
     assert f"  separation {found['separation']}\n" in shown
+    _, _, problems = shown.partition("problems\n")
+    assert f"{folder}: the start features hardly separate" in problems  # small_cnn without weights
     assert "holds no run and no session" in failed("doctor", tmp_path)
+    assert "reid-al datasets check folder:PHOTOS" in failed("doctor", "folder:PHOTOS")
 
 
 def test_extras_count_what_they_include():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from command_line import COMMANDS, call
+from command_line import COMMANDS, call, failed
 
 from reid_al_agents.annotate.settings import AnnotationSettings
 from reid_al_agents.cli import options as opt
@@ -166,3 +166,11 @@ def test_commands_on_the_pages_have_the_options_that_are_shown(page):
             parameters = program.commands[name].params
             known = {"--help"}.union(*(item.opts + item.secondary_opts for item in parameters))
             assert set(re.findall(r"(?<!\S)--[a-z0-9-]+", rest)) <= known, f"reid-al {name}{rest}"
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [(("add", "week2", "--to", "s", "--backbone", "x"), "reid-al add"), (("nothing",), "reid-al")],
+)
+def test_a_mistyped_option_leads_to_the_help_of_its_command(words, command):
+    assert failed(*words).endswith(f"(see {command} --help)")

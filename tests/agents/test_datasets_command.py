@@ -112,6 +112,35 @@ def test_unlabelled_images_and_settings(tmp_path):
     assert summary["damaged"] == []
 
 
+def test_what_the_report_says_is_said_once(tmp_path):
+    _write(tmp_path, "a.png", "b.png")
+    (tmp_path / "table.csv").write_text("path,remark\na.png,lame\nb.png,\n")
+    _, _, told = call("datasets", "check", f"csv:{tmp_path / 'table.csv'}")
+    assert told.count("columns that are not used: remark") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("PHOTOS", "write folder:PHOTOS for the images in this folder"),
+        ("animals.csv", "write csv:animals.csv"),
+        ("boxes.json", "write megadetector:boxes.json"),
+        ("PHOTO", "expected folder:DIR, csv:FILE"),
+    ],
+)
+def test_a_path_without_a_layout_is_answered_with_what_to_write(tmp_path, monkeypatch, word, advice):
+    monkeypatch.chdir(tmp_path)
+    Path("PHOTOS").mkdir()
+    for name in ("animals.csv", "boxes.json"):
+        Path(name).write_text("path\n")
+    for command in (
+        ("datasets", "check", word),
+        ("evaluate", word),
+        ("embed", word, "--out", "o"),
+    ):
+        assert f"{word}: unknown kind of data; {advice}" in failed(*command)
+
+
 def test_what_cannot_be_checked_is_one_line(tmp_path):
     assert "holds features" in failed("datasets", "check", _features(tmp_path))
     assert "no such folder" in failed("datasets", "check", f"folder:{tmp_path / 'none'}")

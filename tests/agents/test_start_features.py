@@ -18,7 +18,8 @@ from reid_al_agents.vision import (
     save_weights,
     separation,
     start_model,
-    warnings_about,
+    warnings_about_features,
+    warnings_about_images,
 )
 from reid_al_env.errors import InputError
 
@@ -75,7 +76,8 @@ def test_an_untrained_network_is_noticed_by_its_features():
     images = load_data("synthetic:pedestrians-target")
     part = images.subset(np.arange(300))
     features = embed(build_backbone("osnet_x0_25"), part, size=(64, 32))
-    warnings = warnings_about(features, part.cameras, weights_given=False)
+    warnings = warnings_about_images(len(part), part.cameras, weights_given=False)
+    warnings += warnings_about_features(features, part.cameras)
     assert [text.split(":")[0].split(" (")[0] for text in warnings] == [
         "no weights",
         "the start features hardly separate",
@@ -84,13 +86,48 @@ def test_an_untrained_network_is_noticed_by_its_features():
 
 def test_good_features_bring_no_warning_and_each_fault_brings_its_own():
     features, cameras = clusters()
-    assert warnings_about(features, cameras, weights_given=True) == []
-    assert warnings_about(features, None, weights_given=True) == []
-    assert "one camera" in warnings_about(features, np.zeros(len(features), dtype=int), True)[0]
-    assert "50 images are few" in warnings_about(features[:50], cameras[:50], True)[0]
-    assert "no weights" in warnings_about(features, cameras, False)[0]
+    for known in (cameras, None):
+        assert warnings_about_images(len(features), known, weights_given=True) == []
+        assert warnings_about_features(features, known) == []
+    assert "one camera" in warnings_about_images(len(features), np.zeros(len(features), dtype=int), True)[0]
+    assert "50 images are few" in warnings_about_images(50, cameras[:50], True)[0]
+    assert "no weights" in warnings_about_images(len(features), cameras, False)[0]
     blurred, cameras = clusters(spread=1.5)
-    assert "separate weakly" in warnings_about(blurred, cameras, True)[0]
+    assert "separate weakly" in warnings_about_features(blurred, cameras)[0]
+
+
+def stopped(*arguments, **more):
+    raise InputError("embedding")
+
+
+def test_what_needs_no_features_is_said_before_time_is_spent_on_them(tmp_path, monkeypatch, caplog):
+    pytest.importorskip("sqlalchemy")
+    from living_world import image_table
+
+    from reid_al_agents.annotate.begin import open_session
+    from reid_al_agents.annotate.settings import AnnotationSettings
+    from reid_al_agents.experiment.run import run
+    from reid_al_agents.workspace.assembly import assemble
+    from reid_al_agents.workspace.settings import RunConfig
+
+    table = image_table(tmp_path / "data", each=8)
+    config = RunConfig(
+        data=table.source, backbone="small_cnn", evaluate_on="none", pool_size=4, k=2, budget=2
+    )
+    monkeypatch.setattr("reid_al_agents.annotate.begin.pool_features", stopped)
+    with (
+        pytest.raises(InputError, match="embedding"),
+        open_session(config, AnnotationSettings(), tmp_path / "s"),
+    ):
+        pass
+    assert "no weights" in caplog.text
+    assert "48 images are few" in caplog.text
+    caplog.clear()
+    pool = assemble(config)
+    monkeypatch.setattr(type(pool), "features", stopped)
+    with pytest.raises(InputError, match="embedding"):
+        run(config, pool, tmp_path / "r")
+    assert "no weights" in caplog.text
 
 
 NAMES = ["b/1.png", "a/2.png", "a/3.png"]

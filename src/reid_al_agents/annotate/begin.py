@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from reid_al_agents.asking.policy import choose
 from reid_al_agents.data import ImageSet, load_checked, load_split, save_split, whole_pool
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
-from reid_al_agents.vision.quality import warnings_about
+from reid_al_agents.vision.quality import warnings_about_features, warnings_about_images
 from reid_al_agents.workspace.features import pool_features, read_own_features
 from reid_al_agents.workspace.folder import Folder, new_run
 from reid_al_agents.workspace.kept import Kept
@@ -221,16 +221,22 @@ def _features(
     folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
 ) -> FeatureSet:
     """Features of the pool: those made elsewhere, or of a round's model."""
+    if round_ == 0:
+        given = config.weights is not None or config.features is not None
+        _warn(warnings_about_images(len(images), images.cameras, given))
     if config.features is None:
         found = pool_features(folder, images, config, round_, device=device, progress=progress)
     else:
         found = read_own_features(folder.path, config.features, images.names)
         _log.info("the features are those of %s; nothing is refreshed", config.features)
     if round_ == 0:
-        given = config.weights is not None or config.features is not None
-        for warning in warnings_about(found, images.cameras, given):
-            _log.warning(warning)
+        _warn(warnings_about_features(found, images.cameras))
     return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        _log.warning(warning)
 
 
 def _selector_maker(config: RunConfig) -> Callable[[], Selector]:

@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.segment import Segment, Segments
 from rich.style import Style
+from rich.text import Text
 
 from reid_al_agents.annotate.begin import OpenSession
 from reid_al_agents.annotate.messages import Conflict
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.log.events import SIGNS, StoredQuestion
+from reid_al_env import InputError
 
 KEYS = {
     "y": "same",
@@ -50,10 +52,8 @@ def answer_here(
         console: Where to show; ``None`` is standard output.
         key: Returns the next key; ``None`` reads the keyboard.
     """
-    import click
-
     console = console or Console()
-    key = key or (lambda: str(click.getchar()))
+    key = key or _pressed
     session = opened.session
     while True:
         served = session.questions(annotator, 1)
@@ -97,10 +97,8 @@ class TerminalOracle:
     def __init__(
         self, pictures: Pictures, console: Console | None = None, key: Callable[[], str] | None = None
     ) -> None:
-        import click
-
         self._pictures, self._console = pictures, console or Console()
-        self._key = key or (lambda: str(click.getchar()))
+        self._key = key or _pressed
 
     def answer(self, queries: NDArray[np.int64], galleries: NDArray[np.int64]) -> NDArray[np.int8]:
         """Show one pair after the other; see :meth:`reid_al_env.evidence.oracles.Oracle.answer`.
@@ -123,7 +121,7 @@ class TerminalOracle:
 
 
 def _show_pair(console: Console, pictures: Pictures, query: int, candidate: int) -> None:
-    console.print(Columns([_panel(pictures, query, "query"), _panel(pictures, candidate, "candidate")]))
+    console.print(Columns([_panel(pictures, query), _panel(pictures, candidate)]))
 
 
 def show(console: Console, pictures: Pictures, question: StoredQuestion, answers: int) -> None:
@@ -131,12 +129,13 @@ def show(console: Console, pictures: Pictures, question: StoredQuestion, answers
     _show_pair(console, pictures, question.query, question.candidate)
     console.print(
         f"[dim]{answers} answers[/]  Same one?  [b]y[/] same  [b]n[/] different  [b]space[/] can't tell  "
-        "[b]c[/] can't be compared  [b]b[/]/[b]B[/] bad crop  [b]backspace[/] undo  [b]q[/] quit"
+        "[b]c[/] can't be compared  [b]b[/]/[b]B[/] right/left unusable  [b]backspace[/] undo  [b]q[/] quit"
     )
 
 
-def _panel(pictures: Pictures, image: int, title: str) -> Panel:
-    return Panel(_blocks(pictures.thumbnail(image, _WIDTH)), title=f"{title} {image}", expand=False)
+def _panel(pictures: Pictures, image: int) -> Panel:
+    name = Text(str(pictures.images.names[image]))
+    return Panel(_blocks(pictures.thumbnail(image, _WIDTH)), title=name, expand=False)
 
 
 def _blocks(pixels: NDArray[np.uint8]) -> Segments:
@@ -148,6 +147,23 @@ def _blocks(pixels: NDArray[np.uint8]) -> Segments:
             segments.append(Segment("▀", style))
         segments.append(Segment.line())
     return Segments(segments)
+
+
+def _pressed() -> str:
+    """The next key of the terminal.
+
+    Raises:
+        InputError: There is no terminal.
+    """
+    import click
+
+    try:
+        return str(click.getchar())
+    except OSError as error:
+        raise InputError(
+            f"--terminal: there is no terminal to read keys from ({error.strerror}); leave it out to "
+            "answer in a browser"
+        ) from error
 
 
 def _known_key(key: Callable[[], str]) -> str:

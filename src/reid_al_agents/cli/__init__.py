@@ -65,7 +65,8 @@ def _exit_for(error: BaseException) -> NoReturn:
     if isinstance(error, typer.Exit):
         sys.exit(error.exit_code)
     if isinstance(error, usage_error):
-        _fail(f"{error.format_message()} (see reid-al --help)")
+        command = "reid-al" if error.ctx is None else error.ctx.command_path
+        _fail(f"{error.format_message()} (see {command} --help)")
     if isinstance(error, InputError):
         _fail(str(error))
     if isinstance(error, BrokenPipeError):  # the reader of the output has closed it

@@ -83,7 +83,7 @@ def _check(data: str, settings: DataSettings, json: bool) -> None:
     from reid_al_agents.data import ImageSet, load_data
     from reid_al_agents.data.summary import summarise
 
-    images = load_data(data, settings)
+    images = load_data(data, settings, quiet=True)  # its notes are a part of the report
     if not isinstance(images, ImageSet):
         raise InputError(f"{data}: holds features; name images, such as folder:CROPS")
     with progress() as report:

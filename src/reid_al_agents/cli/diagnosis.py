@@ -48,7 +48,7 @@ def examine_folder(path: Path) -> dict[str, Any]:
     """What ``reid-al doctor FOLDER`` says of a run or session, as plain values; it is left as it is.
 
     ``separation`` is that of :func:`~reid_al_agents.vision.quality.separation` under the last model, ``None``
-    where its features were not kept.
+    where its features were not kept. ``problems`` lists what speaks against asking like this.
 
     Args:
         path: The folder.
@@ -57,7 +57,7 @@ def examine_folder(path: Path) -> dict[str, Any]:
         InputError: It holds no run and no session, or is damaged.
     """
     from reid_al_agents.log.store import EventStore
-    from reid_al_agents.vision.quality import separation
+    from reid_al_agents.vision.quality import separation, warnings_about_features
     from reid_al_agents.workspace.features import stored_features
     from reid_al_agents.workspace.folder import Folder
     from reid_al_agents.workspace.folder_identities import believe
@@ -69,6 +69,7 @@ def examine_folder(path: Path) -> dict[str, Any]:
     with EventStore(kept.store or folder.events) as log:
         beliefs = believe(pool, folder.read_log(log, kept), kept.settings)
     features = stored_features(folder, pool, beliefs)
+    problems = [] if features is None else warnings_about_features(features, pool.cameras)
     return {
         "path": str(path),
         "data": kept.settings.data,
@@ -77,6 +78,7 @@ def examine_folder(path: Path) -> dict[str, Any]:
         "answers": beliefs.answers,
         "contradictions": len(beliefs.constraints.contradictions),
         "separation": None if features is None else round(separation(features, pool.cameras), 2),
+        "problems": [f"{path}: {problem}" for problem in problems],
     }
 
 

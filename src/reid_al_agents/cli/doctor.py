@@ -9,6 +9,7 @@ import typer
 
 from reid_al_agents.cli import options as opt
 from reid_al_agents.cli.console import emit_json
+from reid_al_env.errors import InputError
 
 _SEPARATION = "  (separation: untrained networks reach 1.0 to 1.4, fitting ones 2.8 and more)"
 
@@ -25,9 +26,15 @@ def doctor(
     With FOLDER also its images, answers, and how well its features separate them.
     """
     from reid_al_agents.cli.diagnosis import examine, examine_folder
+    from reid_al_agents.data.spec import is_data
 
-    about = {} if folder is None else {"folder": examine_folder(folder)}
-    found = {**examine(), **about}
+    if folder is not None and is_data(str(folder)):
+        raise InputError(f"{folder}: is data, and no folder of a run; reid-al datasets check {folder}")
+    about = None if folder is None else examine_folder(folder)
+    found = examine()
+    if about is not None:
+        found["problems"] += about.pop("problems")
+        found["folder"] = about
     if json:
         emit_json(found)
         return

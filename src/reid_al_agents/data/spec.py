@@ -47,8 +47,8 @@ def load_data(
     Raises:
         InputError: The prefix is unknown, or the data cannot be read.
     """
-    prefix, colon, place = spec.replace("\0", "").partition(":")
-    if colon and prefix in (*LAYOUTS, "synthetic"):
+    prefix, _, place = spec.replace("\0", "").partition(":")
+    if is_data(spec):
         if not place:
             raise InputError(f"{spec}: nothing after the colon; expected {_KNOWN}")
         if prefix == "synthetic":
@@ -65,7 +65,13 @@ def load_data(
         from reid_al_env.feature_set import FeatureSet
 
         return FeatureSet.load(spec)
-    raise InputError(f"{spec}: unknown kind of data; expected {_KNOWN}")
+    raise InputError(f"{spec}: unknown kind of data; {_advice(spec)}")
+
+
+def is_data(spec: str) -> bool:
+    """Whether a word begins as DATA does: with a layout, or ``synthetic``, and a colon."""
+    prefix, colon, _ = spec.partition(":")
+    return bool(colon) and prefix in (*LAYOUTS, "synthetic")
 
 
 def load_checked(
@@ -99,6 +105,17 @@ def load_checked(
     if damaged and listing is not None:
         save_damaged(damaged, listing)
     return sound
+
+
+def _advice(spec: str) -> str:
+    """What to write instead: a layout in front of a path that is there, else any form of DATA."""
+    place = Path(spec)
+    if place.is_dir():
+        return f"write folder:{spec} for the images in this folder (reid-al datasets lists other layouts)"
+    likely = {".csv": "csv", ".json": "megadetector"}.get(place.suffix.casefold())
+    if likely is not None and place.is_file():
+        return f"write {likely}:{spec} (reid-al datasets lists other layouts)"
+    return f"expected {_KNOWN}"
 
 
 def _tell(notes: Iterable[str]) -> None:

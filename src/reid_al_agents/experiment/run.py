@@ -17,7 +17,7 @@ from reid_al_agents.report.machine import Provenance
 from reid_al_agents.report.pages import write_run_page
 from reid_al_agents.training.feature_pool import FeaturePool
 from reid_al_agents.training.pool import Pool, Progress
-from reid_al_agents.vision.quality import warnings_about
+from reid_al_agents.vision.quality import warnings_about_features, warnings_about_images
 from reid_al_agents.workspace.folder import Folder, new_run
 from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
@@ -190,8 +190,9 @@ def _warn(pool: Pool, config: RunConfig) -> None:
     """Say what speaks against starting like this, before hours are lost."""
     if isinstance(pool, FeaturePool):
         return
-    features = pool.features().features
-    for warning in warnings_about(features, pool.cameras, config.weights is not None):
+    for warning in warnings_about_images(len(pool.names), pool.cameras, config.weights is not None):
+        _log.warning(warning)
+    for warning in warnings_about_features(pool.features().features, pool.cameras):
         _log.warning(warning)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reid_al_agents.vision.load_report import LoadReport
     from reid_al_agents.vision.normalisation import Normalisation, normalise
     from reid_al_agents.vision.own_features import read_features
-    from reid_al_agents.vision.quality import separation, warnings_about
+    from reid_al_agents.vision.quality import separation, warnings_about_features, warnings_about_images
     from reid_al_agents.vision.start import choose_model, start_model
     from reid_al_agents.vision.weights import (
         check_weights,
@@ -52,7 +52,8 @@ _MODULE_OF = {
     "normalise": "normalisation",
     "read_features": "own_features",
     "separation": "quality",
-    "warnings_about": "quality",
+    "warnings_about_features": "quality",
+    "warnings_about_images": "quality",
     "choose_model": "start",
     "start_model": "start",
     "LoadReport": "load_report",
@@ -89,7 +90,8 @@ __all__ = [
     "size_text",
     "start_model",
     "to_pixels",
-    "warnings_about",
+    "warnings_about_features",
+    "warnings_about_images",
 ]
 
 

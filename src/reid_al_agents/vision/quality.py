@@ -52,15 +52,16 @@ def separation(features: NDArray[np.float32], cameras: NDArray[np.int64] | None,
     return float((nearest.mean() - pairs.mean()) / spread) if spread > 1e-6 else 0.0
 
 
-def warnings_about(
-    features: NDArray[np.float32], cameras: NDArray[np.int64] | None, weights_given: bool
-) -> list[str]:
-    """List what speaks against starting with these features, one sentence each; empty if nothing does.
+def warnings_about_images(count: int, cameras: NDArray[np.int64] | None, weights_given: bool) -> list[str]:
+    """List what speaks against starting with these images, before time is spent on them.
 
     Args:
-        features: (N, D) of the images to be asked about.
+        count: N, the number of images to be asked about.
         cameras: (N,) camera of each image, −1 where unknown; ``None`` where all are.
-        weights_given: Whether the features come from trained weights.
+        weights_given: Whether the features will come from trained weights.
+
+    Returns:
+        One sentence each; empty if nothing does.
     """
     warnings = []
     if not weights_given:
@@ -68,26 +69,36 @@ def warnings_about(
             "no weights: the network is untrained and tells nothing apart; give --weights FILE, or "
             "--backbone efficientnet_lite0 --weights pretrained"
         )
-    value = separation(features, cameras)
-    if value < HARDLY:
+    if count < FEW_IMAGES:
         warnings.append(
-            f"the start features hardly separate (separation {value:.1f}; untrained networks reach 1.0 to "
-            "1.4, fitting ones 2.8 and more); check --weights, --backbone and --size"
-        )
-    elif value < WEAKLY and len(features) >= FEW_IMAGES:
-        warnings.append(
-            f"the start features separate weakly (separation {value:.1f}; fitting ones reach 2.8 and more); "
-            "larger images or weights trained on such images save many answers"
-        )
-    if len(features) < FEW_IMAGES:
-        warnings.append(
-            f"{len(features)} images are few: under {FEW_IMAGES}, sorting by hand is as fast as answering"
+            f"{count} images are few: under {FEW_IMAGES}, sorting by hand is as fast as answering"
         )
     if cameras is not None and len(np.unique(cameras[cameras >= 0])) == 1:
         warnings.append(
             "all images are of one camera: near-duplicates match, and nothing is learned about other cameras"
         )
     return warnings
+
+
+def warnings_about_features(features: NDArray[np.float32], cameras: NDArray[np.int64] | None) -> list[str]:
+    """List what speaks against asking with these features; as :func:`warnings_about_images` otherwise.
+
+    Args:
+        features: (N, D) of the images to be asked about.
+        cameras: See :func:`separation`.
+    """
+    value = separation(features, cameras)
+    if value < HARDLY:
+        return [
+            f"the start features hardly separate (separation {value:.1f}; untrained networks reach 1.0 to "
+            "1.4, fitting ones 2.8 and more); check --weights, --backbone and --size"
+        ]
+    if value < WEAKLY and len(features) >= FEW_IMAGES:
+        return [
+            f"the start features separate weakly (separation {value:.1f}; fitting ones reach 2.8 and more); "
+            "larger images or weights trained on such images save many answers"
+        ]
+    return []
 
 
 def _comparable(
