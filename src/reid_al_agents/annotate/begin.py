@@ -22,10 +22,12 @@ from reid_al_agents.data import ImageSet, load_checked, load_split, save_split, 
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.selection import Selector
 from reid_al_agents.vision.quality import warnings_about_features, warnings_about_images
+from reid_al_agents.vision.start import choose_model
 from reid_al_agents.workspace.features import pool_features, read_own_features
 from reid_al_agents.workspace.folder import Folder, new_run
 from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
+from reid_al_agents.workspace.policy_origin import policy_contradictions, with_policys_model
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_agents.workspace.settled_images import file_hashes, load_settled, settled_split
 from reid_al_env import FeatureSet, InputError
@@ -223,6 +225,9 @@ def _features(
     """Features of the pool: those made elsewhere, or of a round's model."""
     if round_ == 0:
         given = config.weights is not None or config.features is not None
+        own = with_policys_model(config)
+        model = None if config.features else choose_model(own.backbone, own.weights, own.size)
+        _warn(policy_contradictions(config, model))
         _warn(warnings_about_images(len(images), images.cameras, given))
     if config.features is None:
         found = pool_features(folder, images, config, round_, device=device, progress=progress)

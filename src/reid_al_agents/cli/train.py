@@ -91,9 +91,10 @@ def train(
     import numpy as np
 
     from reid_al_agents.dqn.selector import DQNSelector
-    from reid_al_agents.experiment.run import label_oracle, policy_origin
+    from reid_al_agents.experiment.run import label_oracle
     from reid_al_agents.report.plots import plot_return_by_query, save_figure
     from reid_al_agents.workspace.assembly import assemble
+    from reid_al_agents.workspace.policy_origin import model_of, policy_origin
     from reid_al_env import Inquiry
 
     selector = DQNSelector(config.pool_size, tuned, seed=config.seed)
@@ -105,7 +106,7 @@ def train(
             subject.features(), config.episode(), label_oracle(subject, config), size=config.parallel
         )
         returns = _learn(inquiry, selector, steps, config.seed, report)
-    selector.save(out, policy_origin(config, steps))
+    selector.save(out, policy_origin(config, steps, model_of(subject)))
     if returns:
         save_figure(
             plot_return_by_query({f"dqn, {tuned.policy}": [np.asarray(returns)]}), out.with_suffix(".png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,11 @@ from reid_al_agents.experiment.run import label_oracle
 from reid_al_agents.report.rows import ResultRow
 from reid_al_agents.report.series import NO_ANSWERS, START
 from reid_al_agents.training.pool import Pool, Progress, known_beforehand
+from reid_al_agents.workspace.policy_origin import model_of, policy_contradictions
 from reid_al_agents.workspace.settings import RunConfig, boundaries
 from reid_al_env import InputError
+
+_log = logging.getLogger(__name__)
 
 ALL_LABELS = "all labels"
 
@@ -167,6 +171,8 @@ def _measure(
 ) -> str | None:
     """Play one selector's trajectory and add its rows; why it ended before the last budget, in words."""
     config = replace(plan.base, selector=selector, seed=seed, warm=False)
+    for note in policy_contradictions(config, model_of(pool)):
+        _log.warning(note)
     oracle = label_oracle(pool, config)
     named = _named(progress, f"{selector}, seed {seed}")
     loop = Loop(pool, config, oracle, ends=plan.ends(pool), wanted=plan.budgets, progress=named)

@@ -22,6 +22,7 @@ from reid_al_agents.workspace.folder import Folder, new_run
 from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.metrics_file import write_metrics
+from reid_al_agents.workspace.policy_origin import model_of, policy_contradictions, policy_origin
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_agents.workspace.settled_images import file_hashes
 from reid_al_env import InputError, LabelOracle, NoisyOracle, Oracle
@@ -118,17 +119,6 @@ def label_oracle(pool: Pool, config: RunConfig, answered: int = 0) -> Oracle:
     return NoisyOracle(truth, **rates, seed=config.seed, answered=answered)
 
 
-def policy_origin(config: RunConfig, answers: int) -> dict[str, object]:
-    """What a policy file says of where it learned: data, episode settings and labels used."""
-    episode = ("pool_size", "budget", "k", "margin", "metric", "empty_negatives", "cross_camera")
-    return {
-        "data": config.data,
-        "labels": answers,
-        "seed": config.seed,
-        **{name: getattr(config, name) for name in episode},
-    }
-
-
 def check_folder(out: Path, config: RunConfig, *, resume: bool) -> Kept | None:
     """See that a run can begin in a folder, or go on; nothing is written but an upgrade from version 0.1.
 
@@ -188,6 +178,8 @@ def _known_of(folder: Folder, pool: Pool) -> tuple[Sequence[str] | None, Sequenc
 
 def _warn(pool: Pool, config: RunConfig) -> None:
     """Say what speaks against starting like this, before hours are lost."""
+    for warning in policy_contradictions(config, model_of(pool)):
+        _log.warning(warning)
     if isinstance(pool, FeaturePool):
         return
     for warning in warnings_about_images(len(pool.names), pool.cameras, config.weights is not None):
@@ -230,7 +222,7 @@ def _write_results(folder: Folder, loop: Loop, config: RunConfig, origin: Proven
     folder.save_groups(loop.questions.identities())
     if isinstance(loop.selector, LearnedSelector):
         learned = loop.selector.learning
-        seen = policy_origin(config, loop.totals.answers) if learned else None
+        seen = policy_origin(config, loop.totals.answers, model_of(loop.pool)) if learned else None
         loop.selector.save(folder.policy, seen)
     write_run_page(
         folder.report,

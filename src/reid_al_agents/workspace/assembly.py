@@ -21,6 +21,7 @@ from reid_al_agents.vision.backbones import EmbeddingNet
 from reid_al_agents.vision.start import start_model
 from reid_al_agents.workspace.features import read_own_features
 from reid_al_agents.workspace.folder import Folder
+from reid_al_agents.workspace.policy_origin import with_policys_model
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_agents.workspace.settled_images import load_settled, settled_split
 from reid_al_env import FeatureSet, InputError
@@ -49,6 +50,8 @@ def load_or_make_split(data: ImageSet | FeatureSet, path: str | None, seed: int,
 def load_model(config: RunConfig, device: str = "auto", weights: str | None = None) -> EmbeddingNet:
     """The network that the settings describe, on a device; its ``size`` is that of the images to give it.
 
+    What settings and weights leave open is taken from the policy that chooses the questions, if there is one.
+
     Args:
         config: The settings.
         device: As :func:`~reid_al_agents.vision.devices.choose_device` takes it.
@@ -58,6 +61,7 @@ def load_model(config: RunConfig, device: str = "auto", weights: str | None = No
         InputError: If the backbone or the device is unknown, or the weights do not fit.
     """
     chosen = config.weights if weights is None else weights
+    config = with_policys_model(config) if chosen is None else config
     return start_model(
         config.backbone, chosen, config.size, seed=config.seed, device=device, say=_log.warning
     )
