@@ -89,6 +89,13 @@ def refused(*arguments):
     return line.removeprefix("reid-al: error: ")
 
 
+def events_of(out):
+    """All events in a folder's log."""
+    folder = Folder(out)
+    with EventStore(folder.events) as log:
+        return log.events(folder.kept().run)
+
+
 def rows_of(path):
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -99,11 +106,11 @@ def rows_of(path):
 
 def test_answers_names_splits_and_merges_stay_byte_for_byte(session):
     out = session / "out"
-    log, before = (out / "events.sqlite").read_bytes(), state_of(session)
+    log, before = events_of(out), state_of(session)
     hashes, features = Folder(out).pool.content_hashes(), np.load(out / "features.npz")["features"]
     added = succeeded("add", week_two(session), "--to", out)
     assert (added["added"], added["images"]) == (6, 30)
-    assert (out / "events.sqlite").read_bytes() == log
+    assert events_of(out)[:-1] == log
     after = state_of(session)
     assert after[:2] == before[:2]
     assert after[2] == [*before[2], *(f"week2/{n}_{i}.png" for n in (10, 11) for i in (0, 1, 7))]
@@ -162,6 +169,40 @@ def test_new_images_are_asked_about_and_exported_as_suggested(session):
         opened.session.acts.edit("merge", "anna", "joined", {"a": 24, "b": 0, "images": [6, 12, 18]})
     succeeded("export", out)
     assert rows_of(out / "identities.csv")[24]["confirmed"] == "1"
+
+
+def test_the_history_says_who_added_and_removed_which_images(session, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "bruno")
+    out = session / "out"
+    week_two(session)
+    for command in (
+        ("add", session / "week2", "--to", out),
+        ("add", session / "week2", "--to", out),  # nothing is new
+        ("remove", "0_0.png", "1_1.png", "--from", out),
+        ("remove", "0_0.png", "--from", out),  # is removed already
+        ("remove", "0_0.png", "--from", out, "--back"),
+    ):
+        succeeded(*command)
+    with reopened(session) as opened:
+        names = opened.session.state.features.names
+        acts = opened.session.history.acts("bruno")
+        told = [(act.kind, names[act.images].tolist()) for act in acts]
+        assert all(act.counts and not act.retractable for act in acts)
+    assert told == [
+        ("restore", ["0_0.png"]),
+        ("remove", ["0_0.png", "1_1.png"]),
+        ("add", [f"week2/{n}_{i}.png" for n in (10, 11) for i in (0, 1, 7)]),
+    ]
+    assert acts[-1].events[0].payload["file"] == str(session / "week2")
+
+
+def test_a_user_without_a_name_is_noted_too(session, monkeypatch):
+    def nobody():
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    succeeded("remove", "0_0.png", "--from", session / "out")
+    assert events_of(session / "out")[-1].annotator == "reid-al"
 
 
 @pytest.mark.parametrize("name", ["identities.csv", "wildlife.csv"])

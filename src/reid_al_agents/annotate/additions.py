@@ -197,13 +197,14 @@ class Additions:
         self.state = None
 
     def _grow(self, offered: Offered, features: NDArray[np.float32], annotator: str) -> None:
-        pool = offered.pool
-        offered.take_in(self._events())
+        pool, events = offered.pool, self._events()
+        offered.take_in(events)
         self._joined = True
         self._mark(self._name).unlink(missing_ok=True)
         self._shown.grow(pool)
         made = FeatureSet(features, pool.identities, pool.cameras, pool.names, source=pool.source)
-        self._session.grow(made, pool, annotator, self._name)
+        now = self._session.state.clock()
+        self._session.grow(made, pool, offered.event(events, annotator, now) if offered.new else None)
 
     def _report(self, what: str, done: int, total: int) -> None:
         if self._closed:

@@ -34,15 +34,20 @@ class Act:
 
     @property
     def kind(self) -> str:
-        """Kind of its event; ``confirm`` for the answers of one screen, ``import`` for those of a file."""
+        """Kind of its event; ``confirm`` for the answers of one screen, ``import`` for those of a file.
+
+        ``restore`` is the kind of images that were removed and taken in again.
+        """
         first = self.events[0]
         if "by" in first.payload:
             return "import"
+        if first.kind == "remove" and first.payload["back"]:
+            return "restore"
         return "confirm" if first.question_kind == "screen" else first.kind
 
     @property
     def retractable(self) -> bool:
-        """Whether it counts and can be taken back; images that were added stay."""
+        """Whether it counts and can be taken back; images that were added or removed stay so."""
         return self.counts and self.events[0].kind in RETRACTABLE
 
     @property
@@ -57,6 +62,8 @@ class Act:
         about = [*pairs, *(image for event in self.events for image in payload_images(event))]
         if self.kind == "add":
             about = list(_added(self.events[0]))
+        if self.events[0].kind == "remove":
+            about = list(map(int, self.events[0].payload["images"]))
         return list(dict.fromkeys(image for image in about if image is not None))
 
 
@@ -183,7 +190,7 @@ class History:
 
 
 def _is_act(event: Event) -> bool:
-    return event.kind in (*UNDOABLE, "add") or "by" in event.payload
+    return event.kind in (*UNDOABLE, "add", "remove") or "by" in event.payload
 
 
 def _added(event: Event) -> range:

@@ -222,28 +222,24 @@ class AnnotationSession:
             self.state.beliefs.changes += 1
             self.dispatch.take_up(engine)
 
-    def grow(self, features: FeatureSet, images: ImageSet, annotator: str, source: str) -> None:
+    def grow(self, features: FeatureSet, images: ImageSet, added: Event | None) -> None:
         """Take in images behind those there were; annotators wait meanwhile.
 
         Args:
             features: Features of all images under the current model.
             images: All images, as the data describe them.
-            annotator: Who added them.
-            source: Where they came from, for the log.
+            added: What the log is to say of it; ``None`` where no image is new.
         """
         state = self.state
         with state.lock:
-            first, count = len(state.features), len(features) - len(state.features)
             state.features, state.data = features, images
             state.absent = frozenset(np.flatnonzero(images.gone).tolist())
             state.known = known_of(images, len(images))
             state.beliefs.know(state.known, state.absent)
             self.planner.forget()
             self.dispatch.take_up(self.planner.make_engine(features, state.round))
-            if count:  # last: the images are there even where the disk refuses this
-                payload = {"file": source, "first": first, "count": count}
-                key, now = f"add/{first}", state.clock()
-                state.log(Event(key, state.run, "add", annotator, now, round=state.round, payload=payload))
+            if added is not None:  # last: the images are there even where the disk refuses this
+                state.log(added)
 
     def identities(self) -> IdentityList:
         """The predicted identities, as of now."""

@@ -14,10 +14,11 @@ SIGNS = {"same": 1, "different": -1, "cannot_tell": 0, "incomparable": 0}
 
 KINDS = (
     *("answer", "undo", "retract", "merge", "split", "name", "hide", "describe"),
-    *("import", "identity", "refresh", "audit", "add"),
+    *("import", "identity", "refresh", "audit", "add", "remove"),
 )
 """Kinds of event; "describe" corrects what is known of single images, "audit" keeps what the questions of the
-audit are drawn from, "identity" what was known before, "add" which images an annotator added."""
+audit are drawn from, "identity" what was known before, "add" which images were added, "remove" which were
+removed or came back."""
 
 QUESTION_KINDS = ("policy", "audit", "repeat", "dispute", "hidden", "screen")
 """Why a pair is asked about; "screen": it was not, the answer is one of many about an identity as a whole."""
@@ -44,7 +45,8 @@ class Event:
         key: Makes the event count once; unique within the run.
         run: The run it belongs to.
         kind: One of `KINDS`.
-        annotator: Name of the annotator; empty for `import`, `identity`, `refresh` and `audit`.
+        annotator: Name of the annotator, of `add` and `remove` by the command line that of the system's user;
+            empty for `import`, `identity`, `refresh` and `audit`.
         at: When it happened, in seconds since 1970-01-01 UTC.
         shown_at: When the pair was put on the screen, likewise.
         seconds: How long the pair was looked at.

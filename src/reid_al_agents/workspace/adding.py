@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from reid_al_agents.workspace.folder_identities import believe, identities_of_fo
 from reid_al_agents.workspace.kept import Kept
 from reid_al_agents.workspace.lock import FolderLock
 from reid_al_agents.workspace.offer import Offer
+from reid_al_agents.workspace.pool_events import images_added, local_user, rounds_in
 from reid_al_agents.workspace.proposals import Proposal, propose
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import InputError
@@ -63,7 +65,7 @@ def add_images(
     """Add images to the pool of a run or session, behind those it has, whose numbers and features stay.
 
     The folder changes by one file that is written whole: killed at any moment, the images are in the pool or
-    they are not. Nothing is written to the log.
+    they are not. Then the log says who added them.
 
     Args:
         path: The folder.
@@ -84,8 +86,9 @@ def add_images(
         offered = Offered(folder, kept, data, reading, features=features, device=device, progress=progress)
         events = folder.read_log(log, kept)
         addition = offered.propose(events)
-        if not dry_run:
+        if not dry_run and offered.new:
             offered.take_in(events)
+            log.append(offered.event(events, local_user(), time.time()))
     return addition
 
 
@@ -140,7 +143,7 @@ class Offered:
         Args:
             events: What the log holds.
         """
-        refreshes = sum(event.kind == "refresh" for event in events)
+        refreshes = rounds_in(events)
         if self._made is None or self._made[0] != refreshes:
             config = self._kept.settings
             found = _features(
@@ -174,6 +177,19 @@ class Offered:
             self._folder.keep(replace(kept, fingerprint=None))  # that of the pool is another now
             last = max((event.id for event in events), default=0)
             self._folder.pool.keep_changes(self._offer.changes(last))
+
+    def event(self, events: Sequence[Event], annotator: str, at: float) -> Event:
+        """Say in the log that the new images joined.
+
+        Args:
+            events: What the log holds.
+            annotator: Who added them.
+            at: When, in seconds since 1970-01-01 UTC.
+        """
+        source, new = self._offer.data.partition(":")[2], self.new
+        return images_added(
+            self._kept.run, new[0], len(new), source, annotator=annotator, at=at, round_=rounds_in(events)
+        )
 
 
 def _check_can_grow(folder: Folder, config: RunConfig, features: str | None) -> None:

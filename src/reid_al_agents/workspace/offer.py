@@ -39,11 +39,13 @@ class Offer:
         reading: How they are read.
 
     Attributes:
+        data: As typed.
         new: Indices of the new images in the data.
         known: See :class:`Addition`; so for the others.
     """
 
     def __init__(self, folder: Folder, config: RunConfig, data: str, reading: DataSettings) -> None:
+        self.data = data
         self._folder, self._before = folder, folder.pool.changes()
         earlier = with_files(load_sources(folder, config, self._before.sources), config)
         self._source = Source(data, _prefix(data, folder), reading)

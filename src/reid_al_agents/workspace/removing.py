@@ -19,6 +19,7 @@ from reid_al_agents.workspace.features import stored_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.folder_identities import believe, identities_of_folder
 from reid_al_agents.workspace.lock import FolderLock
+from reid_al_agents.workspace.pool_events import images_removed
 from reid_al_agents.workspace.settled_images import settled_pool, with_files
 from reid_al_env import InputError
 
@@ -61,6 +62,7 @@ def remove_images(
         differ = sorted(removed ^ set(changes.removed))
         if differ:
             folder.pool.keep_changes(replace(changes, removed=tuple(sorted(removed)), event=last))
+            log.append(images_removed(kept.run, differ, back=back, after=log.events(kept.run)))
     return [str(pool.names[image]) for image in differ]
 
 

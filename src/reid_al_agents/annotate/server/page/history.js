@@ -9,7 +9,7 @@ import { pager } from "./pager.js";
 import { tile, timeWords } from "./pictures.js";
 
 const PER_PAGE = 40;
-const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more", import: "more", add: "more" };
+const ICONS = { answer: "same", confirm: "same", merge: "row", split: "different", name: "more", hide: "close", describe: "more", import: "more", add: "more", remove: "close", restore: "more" };
 
 export class History {
   #offset = 0;
