@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from reid_al_env.array_files import read_npz
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +60,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"{target}: cannot be written ({reason}); choose a folder that exists and is writable"
+            Message(
+                "{file}: cannot be written ({reason}); choose a folder that exists and is writable",
+                file=target,
+                reason=reason,
+            )
         ) from error
     finally:
         with suppress(OSError):  # the folder itself may be what is wrong

@@ -166,3 +166,23 @@ def test_no_rule_of_accessibility_is_broken(browser, served, request, tmp_path, 
     assert broken_rules(page, axe) == []
     assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
     context.close()
+
+
+def test_in_german_what_readers_say_is_german(browser, served, tmp_path):
+    """Both ways: a file that is refused at once, and pictures that cannot be looked at in the background."""
+    (tmp_path / "pairs.csv").write_text("query_name,candidate_name,answer\n0_0.png,nobody.png,same\n")
+    (tmp_path / "notes.txt").write_text("no picture")
+    context = browser.new_context(**{**DESK, "locale": "de-DE"})
+    page = context.new_page()
+    page.goto(f"{served[1]}/#/add")
+    page.set_input_files("input[data-name=import]", tmp_path / "pairs.csv")
+    alert = page.locator("#view-add [role=alert]")
+    expect(alert).to_have_text(
+        "pairs.csv: Zeile 2: candidate_name „nobody.png“ ist keines der 24 Bilder; schreibe die Namen so "
+        "wie in identities.csv."
+    )
+    page.set_input_files("input[data-name=pictures]", tmp_path / "notes.txt")
+    expect(page.locator("#view-add [role=alert]").last).to_contain_text(
+        "Darin ist kein Bild (ausgelassen: 1 .txt"
+    )
+    context.close()

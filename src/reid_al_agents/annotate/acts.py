@@ -20,6 +20,7 @@ from reid_al_agents.beliefs.contradictions import Contradiction
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.validation import check_description
 from reid_al_env import InputError
+from reid_al_env.messages import Message, message_of
 
 
 class Acts:
@@ -67,7 +68,9 @@ class Acts:
             raise Conflict("merge: this is one identity already")
         names = list(dict.fromkeys(called for part in parts if (called := found.name(part))))
         if len(names) > 1 and name not in names:
-            raise Conflict(f"merge: they are called {', '.join(names)}; choose which name stays")
+            raise Conflict(
+                Message("merge: they are called {names}; choose which name stays", names=", ".join(names))
+            )
         (first, *shown), *others = (found.images(part) for part in parts)
         drafts = [
             self._edit("merge", annotator, {"a": first, "b": other[0], "images": [*shown, *other[1:]]})
@@ -153,7 +156,12 @@ class Acts:
         group = found.present(identity)
         taken = found.named(name)
         if name and taken not in (None, group):
-            raise Conflict(f"name: {name} is the name of another identity; merge the two, or choose another")
+            raise Conflict(
+                Message(
+                    "name: {name} is the name of another identity; merge the two, or choose another",
+                    name=name,
+                )
+            )
         return self._log(key, [self._naming(annotator, found.images(group), name)])
 
     def hide(self, annotator: str, key: str, found: IdentityList, identity: str, hidden: bool) -> Answered:
@@ -200,7 +208,7 @@ class Acts:
         try:
             check_description(payload)
         except InputError as error:
-            raise Conflict(str(error)) from None
+            raise Conflict(message_of(error)) from None
         return self._log(key, [self._edit("describe", annotator, payload)])
 
     def settle(self, annotator: str, key: str, query: int, candidate: int, answer: str) -> Answered:
@@ -273,5 +281,5 @@ class Acts:
         if before is None:
             return None
         if before.annotator != annotator or before.kind not in kinds or answer not in (None, before.answer):
-            raise Conflict(f"key {key!r}: was used for something else; make a new one")
+            raise Conflict(Message("key {key!r}: was used for something else; make a new one", key=key))
         return Answered(before, counted=False)

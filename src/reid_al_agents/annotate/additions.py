@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_al_agents.annotate.known_data import believe_data
-from reid_al_agents.annotate.messages import Conflict, Json, Unknown
+from reid_al_agents.annotate.messages import Conflict, Json, Unknown, as_json
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.refreshes import Refreshes, available_cores
 from reid_al_agents.annotate.session import AnnotationSession
@@ -27,6 +27,7 @@ from reid_al_agents.log.events import Event
 from reid_al_agents.workspace.adding import Addition, Offered
 from reid_al_agents.workspace.pool_changes import UPLOADED
 from reid_al_env import FeatureSet, InputError
+from reid_al_env.messages import Message, message_of
 
 _log = logging.getLogger(__name__)
 _NICE = 10
@@ -152,17 +153,17 @@ class Additions:
         except _StoppedError:
             return
         except Conflict as error:  # the model learns again: the proposals stay
-            self._say("proposed", str(error))
+            self._say("proposed", message_of(error))
         except Exception as error:
             # No caller awaits this thread: what it does not say itself would be lost.
             if not isinstance(error, InputError):
                 _log.exception("pictures could not be added")
             if not self._joined:
                 self._forget()
-            self._say("failed", str(error).replace(str(self._place / self._name), self._name))
+            self._say("failed", message_of(error).replaced(str(self._place / self._name), self._name))
 
-    def _say(self, state: str, message: str | None = None) -> None:
-        self.state = {"state": state, "what": "", "done": 0, "total": 0, "message": message}
+    def _say(self, state: str, message: Message | None = None) -> None:
+        self.state = {"state": state, "what": "", "done": 0, "total": 0, **as_json(message)}
 
     def _prepare(self) -> None:
         _lower_priority()  # not while images join: annotators wait for that
@@ -232,7 +233,13 @@ class Additions:
             self._mark(name).touch()
             shutil.move(source, self._place / name)
         except OSError as error:
-            raise InputError(f"{self._place}: cannot be written ({error.strerror}); make room") from error
+            raise InputError(
+                Message(
+                    "{file}: cannot be written ({reason}); make room on the disk",
+                    file=self._place,
+                    reason=error.strerror,
+                )
+            ) from error
         return name
 
     def _forget(self) -> None:

@@ -6,6 +6,7 @@ from reid_al_agents.annotate.leases import Leases
 from reid_al_agents.annotate.messages import Conflict, PendingQuestion, Unknown
 from reid_al_agents.annotate.state import State
 from reid_al_agents.log.events import ANSWERS, Event, StoredQuestion
+from reid_al_env.messages import Message
 
 _KEPT = ("described", "row", "audit", "again", "doubted")
 """Of a question's detail, what is kept with its answer."""
@@ -20,9 +21,9 @@ def check_may_answer(
         Conflict: They have answered it already, or others have it.
     """
     if annotator in state.beliefs.answered.get(question, ()):
-        raise Conflict(f"question {question!r}: {annotator} has answered it already")
+        raise Conflict(Message("question: {annotator} has answered it already", annotator=annotator))
     if pending is not None and not leases.may_answer(pending, annotator, state.clock()):
-        raise Conflict(f"question {question!r}: another person has it; ask for new questions")
+        raise Conflict("question: another person has it; ask for new questions")
 
 
 def answer_event(
@@ -34,7 +35,9 @@ def answer_event(
         Unknown: There is no such answer.
     """
     if answer not in ANSWERS:
-        raise Unknown(f"answer {answer!r}: expected one of {', '.join(ANSWERS)}")
+        raise Unknown(
+            Message("answer {answer!r}: expected one of {answers}", answer=answer, answers=", ".join(ANSWERS))
+        )
     now, names = state.clock(), state.features.names
     return Event(
         key,

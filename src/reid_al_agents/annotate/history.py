@@ -16,6 +16,7 @@ from reid_al_agents.log.events import (
     StoredQuestion,
     payload_images,
 )
+from reid_al_env.messages import Message
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class History:
                 return next(each for each in state.keys.values() if each.id == event)
             target = state.beliefs.events.get(event)
             if target is None or target.kind not in RETRACTABLE:
-                raise Unknown(f"event {event}: is none that counts")
+                raise Unknown(Message("event {event}: is none that counts", event=event))
             self._take_back("retract", annotator, key, [target])
             if target.question is not None:
                 self._dispatch.put_back(target.question, None)
@@ -164,7 +165,7 @@ class History:
         before = state.keys[key]
         taken = next((event for event in state.keys.values() if event.id == before.target), None)
         if before.kind not in TAKING_BACK or before.annotator != annotator or taken is None:
-            raise Conflict(f"key {key!r}: was used for something else; make a new one")
+            raise Conflict(Message("key {key!r}: was used for something else; make a new one", key=key))
         record = None if taken.question is None else state.store.question(taken.question)
         return Undone(taken, record, 1)
 

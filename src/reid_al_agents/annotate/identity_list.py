@@ -13,6 +13,7 @@ from reid_al_agents.asking.batch import Batch
 from reid_al_agents.identities import Identities, names_of_groups
 from reid_al_env import FeatureSet
 from reid_al_env.groups import Groups
+from reid_al_env.messages import Message, message_of
 
 _DIGITS = 16  # longest number of an image, plus one
 Order = Literal["size", "recent", "name"]
@@ -107,7 +108,11 @@ class IdentityList:
         if kind == "i" and 0 <= known < len(self.labels):
             group = self.of_image(known)
         if group is None or not self.sizes[group]:
-            raise Unknown(f"identity {identity!r}: is not there (any more); load the page again")
+            raise Unknown(
+                Message(
+                    "identity {identity!r}: is not there (any more); load the page again", identity=identity
+                )
+            )
         return group
 
     def present(self, identity: str) -> int:
@@ -119,7 +124,7 @@ class IdentityList:
         try:
             return self.find(identity)
         except Unknown as error:
-            raise Conflict(str(error)) from None
+            raise Conflict(message_of(error)) from None
 
     def named(self, name: str) -> int | None:
         """The group of this name, in any case."""

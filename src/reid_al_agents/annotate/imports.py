@@ -12,6 +12,7 @@ from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.annotate.state import State
 from reid_al_agents.log.events import ABOUT_A_PAIR, Event
 from reid_al_env import InputError
+from reid_al_env.messages import Message, message_of
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,12 @@ def read_upload(session: AnnotationSession, files: Sequence[Path]) -> Importable
         Conflict: It is not one file, or something in it cannot be used.
     """
     if len(files) != 1:
-        raise Conflict(f"import: {len(files)} files; choose one at a time")
+        raise Conflict(Message("import: {count} files; choose one at a time", count=len(files)))
     (path,) = files
     try:
         return read_file(session, path)
     except InputError as error:
-        raise Conflict(str(error).replace(str(path), path.name)) from None
+        raise Conflict(message_of(error).replaced(str(path), path.name)) from None
 
 
 def take_in_by(session: AnnotationSession, annotator: str, key: str, found: Importable) -> int:

@@ -8,6 +8,24 @@ from typing import Any
 from reid_al_agents.asking.question import Question
 from reid_al_agents.log.events import Event, StoredQuestion
 from reid_al_env import InputError
+from reid_al_env.messages import Message
+
+
+def as_json(message: Message | None, name: str = "message") -> Json:
+    """A message for the page: its text under ``name``, and under ``said`` what translates it."""
+    return {name: message, "said": None if message is None else _parts(message)}
+
+
+def _parts(message: Message) -> Json:
+    values = {
+        name: {"text": value, **_parts(value)} if isinstance(value, Message) else _plain(value)
+        for name, value in message.values.items()
+    }
+    return {"template": message.template, "values": values}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else str(value)
 
 
 class Conflict(InputError):  # noqa: N818 -- the ordinary result of a late or duplicate request

@@ -21,6 +21,7 @@ from reid_al_agents.data import ImageSet
 from reid_al_agents.data.decoding import DAMAGE, browser_type
 from reid_al_env import InputError
 from reid_al_env.image_formats import formats
+from reid_al_env.messages import Message
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
@@ -77,7 +78,9 @@ class Pictures:
         try:
             return Path(file).read_bytes(), kind
         except OSError as error:
-            raise InputError(f"{file}: cannot be shown ({error}); restore the file") from error
+            raise InputError(
+                Message("{file}: cannot be shown ({reason}); restore the file", file=file, reason=error)
+            ) from error
 
     def prepare(self, images: Iterable[int], reduction: Reduction) -> list[Future[None]]:
         """Reduce pictures in the background before they are requested.
@@ -157,7 +160,11 @@ class Pictures:
         try:
             status = os.stat(path)
         except OSError as error:
-            raise InputError(f"{path}: cannot be shown ({error.strerror}); restore the file") from error
+            raise InputError(
+                Message(
+                    "{file}: cannot be shown ({reason}); restore the file", file=path, reason=error.strerror
+                )
+            ) from error
         box = None if self.images.boxes is None else self.images.boxes[image]
         version = f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0{LONGEST_SIDE[reduction]}\0{box}"
         return hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"

@@ -20,6 +20,7 @@ from reid_al_agents.clustering.sides import same_sides
 from reid_al_agents.clustering.visual_similarity import compare_visually
 from reid_al_agents.selection import RanksPairs, Selector
 from reid_al_env import ConstraintGraph, EpisodeSettings, FeatureSet, InputError
+from reid_al_env.messages import Message
 
 _log = logging.getLogger(__name__)
 _AHEAD = 0.7  # share of a batch after which the next one is planned
@@ -163,8 +164,11 @@ class Planner:
         """
         if self.failure is not None:
             raise InputError(
-                f"questions: no batch could be planned ({self.failure}); the answers are kept: see the log "
-                "and start the server again"
+                Message(
+                    "questions: no batch could be planned ({reason}); the answers are kept: see the log and "
+                    "start the server again",
+                    reason=self.failure,
+                )
             )
         if self.busy:
             return

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reid_al_agents.annotate.memory import release_memory
-from reid_al_agents.annotate.messages import Conflict, Json
+from reid_al_agents.annotate.messages import Conflict, Json, as_json
 from reid_al_agents.annotate.refresh_work import GO_ON, PAUSE, Work
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.files import make_folder
@@ -26,6 +26,7 @@ from reid_al_agents.workspace.features import read_features
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.settings import RunConfig
 from reid_al_env import FeatureSet, InputError
+from reid_al_env.messages import Message, message_of
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +122,12 @@ class Refreshes:
             if self.running:
                 raise Conflict("refresh: one runs already; wait for it")
             if self._config.features is not None:
-                raise Conflict(f"refresh: the features are those of {self._config.features}; nothing learns")
+                raise Conflict(
+                    Message(
+                        "refresh: the features are those of {file}; nothing learns",
+                        file=self._config.features,
+                    )
+                )
             if self._config.refresh == "none":
                 raise Conflict("refresh: this session was started with --refresh none")
             state = self._session.state
@@ -190,8 +196,11 @@ class Refreshes:
                 return
             if not isinstance(error, InputError):
                 _log.exception("refresh %d failed", number)
-            message = f"{error}; the answers are kept, and asking goes on with the last model"
-            self.state = {"state": "failed", "what": "train", "done": 0, "total": 1, "message": message}
+            message = Message(
+                "{reason}; the answers are kept, and asking goes on with the last model",
+                reason=message_of(error),
+            )
+            self.state = {"state": "failed", "what": "train", "done": 0, "total": 1, **as_json(message)}
         else:
             self.state = None
 
@@ -220,7 +229,7 @@ class Refreshes:
         """Show the progress of the process until it ends; return its metrics."""
         assert process.stdout is not None
         figures: dict[str, Any] | None = None
-        complaint = f"refresh: the worker stopped; see {out / 'worker.log'}"
+        complaint = Message("refresh: the worker stopped; see {file}", file=out / "worker.log")
         for line in process.stdout:
             if not line.startswith("{"):
                 continue  # a library's own words
@@ -228,7 +237,7 @@ class Refreshes:
             if "finished" in report:
                 figures = report["finished"]
             elif "error" in report:
-                complaint = report["error"]
+                complaint = Message(report["error"])
             else:
                 with self._lock:
                     state = "paused" if self._paused else "running"

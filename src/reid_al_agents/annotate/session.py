@@ -30,6 +30,7 @@ from reid_al_agents.selection import Selector
 from reid_al_agents.training.pool import known_of
 from reid_al_agents.workspace.export import Export
 from reid_al_env import EpisodeSettings, FeatureSet
+from reid_al_env.messages import Message
 
 
 class AnnotationSession:
@@ -154,11 +155,13 @@ class AnnotationSession:
             pending = self.dispatch.leases.get(question)
             record = pending.record if pending is not None else state.store.question(question)
             if record is None or record.run != state.run:
-                raise Unknown(f"question {question!r}: is not of this run; ask for new questions")
+                raise Unknown("question: is not of this run; ask for new questions")
             before = state.keys.get(key)
             if before is not None:
                 if (before.question, before.annotator, before.answer) != (question, annotator, answer):
-                    raise Conflict(f"key {key!r}: was used for something else; make a new one")
+                    raise Conflict(
+                        Message("key {key!r}: was used for something else; make a new one", key=key)
+                    )
                 return Answered(before, counted=False)
             check_may_answer(state, self.dispatch.leases, annotator, question, pending)
             event = answer_event(state, annotator, key, record, answer, seconds)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from reid_al_agents.annotate.messages import Conflict, Unknown
 from reid_al_agents.files import make_folder
 from reid_al_env import InputError
+from reid_al_env.messages import Message
 
 MOST_BYTES = 16 << 30
 """Bytes of one upload, all files together."""
@@ -58,7 +59,13 @@ class Uploads:
             sizes = self._of(upload, owner, begin=True)
             have = sizes.get(name, 0)
             if offset > have:
-                raise Conflict(f"{parts[-1]}: the part before byte {offset} is missing; send the file again")
+                raise Conflict(
+                    Message(
+                        "{file}: the part before byte {offset} is missing; send the file again",
+                        file=parts[-1],
+                        offset=offset,
+                    )
+                )
             size = max(have, offset + len(content))
             if sum(sizes.values()) - have + size > MOST_BYTES or len(sizes) >= MOST_FILES + (name in sizes):
                 raise Conflict("upload: is too large; send fewer files at once, or use reid-al add")
@@ -109,7 +116,7 @@ def _checked(name: str) -> tuple[str, ...]:
     parts = PurePosixPath(name).parts
     outside = ".." in parts or Path(name).is_absolute() or Path(name).drive or "\\" in name
     if not parts or outside or not all(map(_is_name, parts)):
-        raise Conflict(f"file {name[:60]!r}: cannot be stored under this name; rename it")
+        raise Conflict(Message("file {file!r}: cannot be stored under this name; rename it", file=name[:60]))
     return parts
 
 
@@ -125,5 +132,9 @@ def _write(path: Path, offset: int, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise InputError(
-            f"{path.name}: cannot be written ({error.strerror}); make room on the disk"
+            Message(
+                "{file}: cannot be written ({reason}); make room on the disk",
+                file=path.name,
+                reason=error.strerror,
+            )
         ) from error

@@ -10,6 +10,7 @@ import numpy as np
 
 from reid_al_agents.files import write_text
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 from reid_al_env.spreadsheet import csv_text
 
 from .decoding import find_damage
@@ -88,7 +89,7 @@ def without_damaged(images: ImageSet, damaged: Sequence[Damaged], *, skip: bool)
             f"{images.source}: {many}; replace or remove them, or go on without them by --skip-damaged"
         )
     if len(damaged) == len(images):
-        raise InputError(f"{images.source}: {many}; no image is left")
+        raise InputError(Message("{data}: {damaged}; no image is left", data=images.source, damaged=many))
     sound = np.setdiff1d(np.arange(len(images)), [image.index for image in damaged])
     return images.subset(sound).with_notes(f"left out as damaged: {many}")
 

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reid_al_env.messages import Message
+
 from .decoding import suffixes
 
 _BY_OTHER_PROGRAMS = frozenset(
@@ -34,7 +36,7 @@ class LeftOut:
         if not self.reasons:
             return ()
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(self.reasons.items()))
-        return (f"left out: {told}",)
+        return (Message("left out: {reasons}", reasons=told),)
 
 
 def list_images(folder: Path, left_out: LeftOut | None = None, *, deep: bool = False) -> list[Path]:

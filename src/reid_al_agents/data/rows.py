@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 from reid_al_env.spreadsheet import unescape_cell
 
 _SEPARATORS = ",;\t"
@@ -67,11 +68,19 @@ def read_rows(file: Path) -> Rows:
                     lines.append(begun)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{file}: cannot be read as CSV ({reason}); expected a UTF-8 file") from error
+        raise InputError(
+            Message(
+                "{file}: cannot be read as CSV ({reason}); expected a UTF-8 file", file=file, reason=reason
+            )
+        ) from error
     named = [column for column in columns if column]
     if len(set(named)) < len(named):
         twice = next(column for column in named if named.count(column) > 1)
-        raise InputError(f"{file}: column {twice} comes twice; rename one of them")
+        raise InputError(
+            Message("{file}: column {column} comes twice; rename one of them", file=file, column=twice)
+        )
     if not rows:
-        raise InputError(f"{file}: no rows; expected one per image below the line of column names")
+        raise InputError(
+            Message("{file}: no rows; expected one per image below the line of column names", file=file)
+        )
     return Rows(file, columns, tuple(rows), tuple(lines))

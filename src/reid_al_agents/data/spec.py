@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 from .catalogue import LAYOUTS
 from .damage import find_damaged, save_damaged, without_damaged
@@ -58,7 +59,14 @@ def load_data(
             images = LAYOUTS[prefix].load(place, settings)
             images = images if settings.max_speed is None else images.with_max_speed(settings.max_speed)
         except OSError as error:
-            raise InputError(f"{spec}: cannot be read ({error.strerror}: {error.filename})") from error
+            raise InputError(
+                Message(
+                    "{data}: cannot be read ({reason}: {file})",
+                    data=spec,
+                    reason=error.strerror,
+                    file=error.filename,
+                )
+            ) from error
         _tell(() if quiet else images.notes)
         return images
     if spec.endswith(".npz"):

@@ -20,6 +20,7 @@ from reid_al_agents.log.events import (
 from reid_al_agents.log.tables import IMAGE_NAMES
 from reid_al_agents.log.validation import check_description, check_plausible, event_row
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message, message_of
 
 _FIELDS = frozenset(field.name for field in fields(Event))
 _KEPT = ("settles", "described")
@@ -50,14 +51,18 @@ def read_events_jsonl(path: Path, index: Mapping[str, int], *, run: str) -> list
     told: list[tuple[int, Event, Mapping[str, str]]] = []
     for number, line in enumerate(_lines(path), start=1):
         if line.strip():
-            event, names = _parse(f"{path}: line {number}", line)
+            event, names = _parse(_where(path, number), line)
             told.append((number, event, names))
     counts = {event.id for event in counting(event for _, event, _ in told)}
     return [
-        _said_again(f"{path}: line {number}", event, names, index, run, {"file": path.name, "line": number})
+        _said_again(_where(path, number), event, names, index, run, {"file": path.name, "line": number})
         for number, event, names in told
         if event.id in counts and event.kind in (*ABOUT_A_PAIR, *ABOUT_IMAGES)
     ]
+
+
+def _where(path: Path, line: int) -> Message:
+    return Message("{file}: line {line}", file=path, line=line)
 
 
 def _lines(path: Path) -> list[str]:
@@ -65,7 +70,9 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot be read ({reason}); expected a UTF-8 file") from error
+        raise InputError(
+            Message("{file}: cannot be read ({reason}); expected a UTF-8 file", file=path, reason=reason)
+        ) from error
 
 
 def _parse(where: str, line: str) -> tuple[Event, Mapping[str, str]]:
@@ -85,9 +92,15 @@ def _parse(where: str, line: str) -> tuple[Event, Mapping[str, str]]:
     except (ValueError, TypeError, RecursionError) as error:
         unknown = set(content) - _FIELDS if "content" in locals() else set()
         reason = f"unknown {', '.join(sorted(unknown))}" if unknown else str(error)
-        raise InputError(f"{where}: is no event ({reason}); expected a line of our events.jsonl") from error
+        raise InputError(
+            Message(
+                "{where}: is no event ({reason}); expected a line of our events.jsonl",
+                where=where,
+                reason=reason,
+            )
+        ) from error
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(Message("{where}: {reason}", where=where, reason=message_of(error))) from error
     return event, names
 
 
@@ -137,7 +150,16 @@ def _said_again(
 
 def _find(where: str, name: str | None, index: Mapping[str, int]) -> int:
     if not name:
-        raise InputError(f"{where}: does not name its images; export it again with this version")
+        raise InputError(
+            Message("{where}: does not name its images; export it again with this version", where=where)
+        )
     if name not in index:
-        raise InputError(f"{where}: image {name!r} is none of the {len(index)} images; rename it as it was")
+        raise InputError(
+            Message(
+                "{where}: image {image!r} is none of the {count} images; rename it as it was",
+                where=where,
+                image=name,
+                count=len(index),
+            )
+        )
     return index[name]

@@ -18,6 +18,7 @@ from reid_al_agents.data.rows import Rows, read_rows
 from reid_al_agents.log.events import Event
 from reid_al_agents.log.tables import CONFIRMED
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 TRUST = 0.98
 """Default trust in imported identities."""
@@ -59,8 +60,12 @@ def identities_in_table(rows: Rows, known: Container[str]) -> list[KnownIdentity
     image, identity = _column_of_images(rows, known), rows.find(COLUMNS["identity"])
     if image is None or identity is None:
         raise InputError(
-            f"{rows.file}: line 1: found {', '.join(rows.columns)}; expected the columns name (or path) and "
-            "identity, or query_name, candidate_name and answer"
+            Message(
+                "{file}: line 1: found {columns}; expected the columns name (or path) and identity, or "
+                "query_name, candidate_name and answer",
+                file=rows.file,
+                columns=", ".join(rows.columns),
+            )
         )
     own = set(rows.columns) >= _OWN_COLUMNS
     images: dict[str, list[tuple[str, bool]]] = {}
@@ -228,11 +233,22 @@ def _check_images(identities: Sequence[KnownIdentity], index: Mapping[str, int],
     for image in (image for each in identities for image in each.images):
         if image not in index:
             raise InputError(
-                f"{where}: image {image!r} is none of the {len(index)} images; "
-                "write names as identities.csv has them"
+                Message(
+                    "{where}: image {image!r} is none of the {count} images; write names as identities.csv "
+                    "has them",
+                    where=where,
+                    image=image,
+                    count=len(index),
+                )
             )
         if image in seen:
-            raise InputError(f"{where}: image {image!r} is listed twice; list every image once")
+            raise InputError(
+                Message(
+                    "{where}: image {image!r} is listed twice; list every image once",
+                    where=where,
+                    image=image,
+                )
+            )
         seen.add(image)
 
 

@@ -16,6 +16,7 @@ from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.tables import about_pairs
 from reid_al_agents.log.validation import check_plausible
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 LOCAL_FILES = "/data/local-files/?d="
 """Where Label Studio serves files of its own machine."""
@@ -88,10 +89,14 @@ def read_label_studio(path: Path, index: Mapping[str, int], *, run: str) -> list
             raise ValueError("it is no list of tasks")
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot be read ({reason}); expected tasks of Label Studio") from error
+        raise InputError(
+            Message(
+                "{file}: cannot be read ({reason}); expected tasks of Label Studio", file=path, reason=reason
+            )
+        ) from error
     events: list[Event] = []
     for number, task in enumerate(tasks, start=1):
-        where = f"{path}: task {number}"
+        where = Message("{file}: task {number}", file=path, number=number)
         try:
             answers = list(_answers(where, task, index, run, path.name))
             for event in answers:
@@ -99,8 +104,12 @@ def read_label_studio(path: Path, index: Mapping[str, int], *, run: str) -> list
             events += answers
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(
-                f"{where}: is none of ours ({type(error).__name__}: {error}); "
-                "export the project as JSON, with query_name and candidate_name in its data"
+                Message(
+                    "{where}: is none of ours ({reason}); export the project as JSON, with query_name and "
+                    "candidate_name in its data",
+                    where=where,
+                    reason=f"{type(error).__name__}: {error}",
+                )
             ) from error
     return sorted(events, key=lambda event: event.at)
 
@@ -112,14 +121,28 @@ def _answers(
     names = str(data["query_name"]), str(data["candidate_name"])
     for name in names:
         if name not in index:
-            raise InputError(f"{where}: image {name!r} is none of the {len(index)} images")
+            raise InputError(
+                Message(
+                    "{where}: image {image!r} is none of the {count} images",
+                    where=where,
+                    image=name,
+                    count=len(index),
+                )
+            )
     annotators, likely, keys = (data.get(name, []) for name in ("annotators", "probabilities", "keys"))
     for place, annotation in enumerate(task["annotations"]):
         if annotation.get("was_cancelled") or not annotation["result"]:
             continue
         answer = str(annotation["result"][0]["value"]["choices"][0])
         if answer not in ANSWERS:
-            raise InputError(f"{where}: choice {answer!r}; expected one of {', '.join(ANSWERS)}")
+            raise InputError(
+                Message(
+                    "{where}: choice {answer!r}; expected one of {answers}",
+                    where=where,
+                    answer=answer,
+                    answers=", ".join(ANSWERS),
+                )
+            )
         user = annotators[place] if place < len(annotators) else str(annotation.get("completed_by", ""))
         at, seconds = str(annotation["created_at"]), annotation.get("lead_time")
         key = keys[place] if place < len(keys) else json.dumps([names, answer, user, at])

@@ -17,6 +17,7 @@ from reid_al_agents.log.events import ANSWERS, Event
 from reid_al_agents.log.tables import answer_number
 from reid_al_agents.log.validation import check_plausible
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 from reid_al_env.spreadsheet import unescape_cell
 
 _NAME_COLUMNS = (("query_name", "candidate_name"), ("query", "candidate"))
@@ -26,7 +27,6 @@ _WORDS = {
     **dict.fromkeys(("-1", "no", "n", "false", "no_match", "negative"), "different"),
     **dict.fromkeys(("0", "unknown", "unsure", "can't_tell", "?"), "cannot_tell"),
 }
-_EXPECTED = f"expected 1, -1, 0 or one of {', '.join(ANSWERS)}"
 
 _Row = Mapping[str, str]
 
@@ -78,10 +78,16 @@ def read_pairs_csv(
     present = time.time() if now is None else now
     events = []
     for line, row, columns in _rows(file):
-        where = f"{file}: line {line}"
+        where = Message("{file}: line {line}", file=file, line=line)
         query, candidate = (_image(where, column, row[column], index) for column in columns)
         if query == candidate:
-            raise InputError(f"{where}: compares {row[columns[0]]!r} with itself; remove the row")
+            raise InputError(
+                Message(
+                    "{where}: compares {image!r} with itself; remove the row",
+                    where=where,
+                    image=row[columns[0]],
+                )
+            )
         verdict = _verdict(where, row)
         key = _key(row, run, (row[columns[0]], row[columns[1]], verdict))
         repeats[key] += 1
@@ -114,7 +120,11 @@ def _first_line(file: Path) -> list[str]:
             return [column.strip() for column in next(csv.reader(lines), [])]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{file}: cannot be read as CSV ({reason}); expected a UTF-8 file") from error
+        raise InputError(
+            Message(
+                "{file}: cannot be read as CSV ({reason}); expected a UTF-8 file", file=file, reason=reason
+            )
+        ) from error
 
 
 def _rows(file: Path) -> Iterator[tuple[int, _Row, tuple[str, str]]]:
@@ -133,7 +143,11 @@ def _rows(file: Path) -> Iterator[tuple[int, _Row, tuple[str, str]]]:
                     yield first, dict(zip_longest(header, texts, fillvalue="")), columns
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{file}: cannot be read as CSV ({reason}); expected a UTF-8 file") from error
+        raise InputError(
+            Message(
+                "{file}: cannot be read as CSV ({reason}); expected a UTF-8 file", file=file, reason=reason
+            )
+        ) from error
 
 
 def _name_columns(file: Path, header: list[str]) -> tuple[str, str]:
@@ -141,7 +155,11 @@ def _name_columns(file: Path, header: list[str]) -> tuple[str, str]:
     if pair is None or not {"answer", "verdict"} & set(header):
         found = ", ".join(header) or "nothing"
         raise InputError(
-            f"{file}: line 1: found {found}; expected the columns query_name, candidate_name and answer"
+            Message(
+                "{file}: line 1: found {columns}; expected the columns query_name, candidate_name and answer",
+                file=file,
+                columns=found,
+            )
         )
     return pair
 
@@ -149,8 +167,14 @@ def _name_columns(file: Path, header: list[str]) -> tuple[str, str]:
 def _image(where: str, column: str, name: str, index: Mapping[str, int]) -> int:
     if name not in index:
         raise InputError(
-            f"{where}: {column} {name!r} is none of the {len(index)} images; "
-            "write names as identities.csv has them"
+            Message(
+                "{where}: {column} {image!r} is none of the {count} images; write names as identities.csv "
+                "has them",
+                where=where,
+                column=column,
+                image=name,
+                count=len(index),
+            )
         )
     return index[name]
 
@@ -159,10 +183,21 @@ def _verdict(where: str, row: _Row) -> str:
     given = {column: row[column].strip() for column in ("verdict", "answer") if row.get(column, "").strip()}
     meant = {column: _word(where, column, text) for column, text in given.items()}
     if not meant:
-        raise InputError(f"{where}: no answer; {_EXPECTED}, or remove the row")
+        raise InputError(
+            Message(
+                "{where}: no answer; expected 1, -1, 0 or one of {answers}, or remove the row",
+                where=where,
+                answers=", ".join(ANSWERS),
+            )
+        )
     if len({answer_number(verdict) for verdict in meant.values()}) > 1:
         raise InputError(
-            f"{where}: verdict {given['verdict']} but answer {given['answer']}; correct one of them"
+            Message(
+                "{where}: verdict {verdict} but answer {answer}; correct one of them",
+                where=where,
+                verdict=given["verdict"],
+                answer=given["answer"],
+            )
         )
     return next(iter(meant.values()))
 
@@ -170,7 +205,15 @@ def _verdict(where: str, row: _Row) -> str:
 def _word(where: str, column: str, text: str) -> str:
     word = text.lower().replace(" ", "_").replace("-", "_") if not _is_number(text) else f"{float(text):g}"
     if word not in _WORDS:
-        raise InputError(f"{where}: {column} {text!r}; {_EXPECTED}")
+        raise InputError(
+            Message(
+                "{where}: {column} {text!r}; expected 1, -1, 0 or one of {answers}",
+                where=where,
+                column=column,
+                text=text,
+                answers=", ".join(ANSWERS),
+            )
+        )
     return _WORDS[word]
 
 
@@ -187,7 +230,14 @@ def _number(where: str, row: _Row, column: str, default: float) -> float:
     if not text:
         return default
     if not _is_number(text):
-        raise InputError(f"{where}: {column} {text!r}; expected a number, or nothing")
+        raise InputError(
+            Message(
+                "{where}: {column} {text!r}; expected a number, or nothing",
+                where=where,
+                column=column,
+                text=text,
+            )
+        )
     return float(text)
 
 

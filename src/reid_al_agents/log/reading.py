@@ -22,6 +22,7 @@ from reid_al_agents.log.known_identities import (
 from reid_al_agents.log.label_studio import read_label_studio
 from reid_al_agents.log.pairs_csv import is_pairs_table, read_pairs_csv
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 
 def read_import(
@@ -50,7 +51,9 @@ def read_import(
     if path.suffix == ".json":
         return read_label_studio(path, index, run=run)
     if not path.is_file():
-        raise InputError(f"{path}: no such file or folder; name a file that reid-al export wrote")
+        raise InputError(
+            Message("{file}: no such file or folder; name a file that reid-al export wrote", file=path)
+        )
     if is_pairs_table(path):
         return read_pairs_csv(path, names, run=run)
     return _identities(identities_in_table(read_rows(path), index), index, run, trust, path)

@@ -19,6 +19,7 @@ from reid_al_agents.log.events import (
     StoredQuestion,
 )
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 _LARGEST = 2**63 - 1  # of a BIGINT
 _A_DAY = 86400.0  # seconds
@@ -135,7 +136,11 @@ def check_description(payload: Mapping[str, Any]) -> None:
     if not told or not all(isinstance(word, str) for word in told.values()):
         raise InputError("describe: says nothing of its images; give side or time, as text")
     if told.get("time") and read_time(told["time"]) is None:
-        raise InputError(f"describe: time {told['time'][:40]!r} cannot be read; write 2026-01-31 14:05:09")
+        raise InputError(
+            Message(
+                "describe: time {time!r} cannot be read; write 2026-01-31 14:05:09", time=told["time"][:40]
+            )
+        )
 
 
 def load_json(text: str, where: str) -> dict[str, Any]:

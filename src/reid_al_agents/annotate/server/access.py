@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reid_al_env import InputError
+from reid_al_env.messages import Message
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DEFAULT_NAME = "me"
@@ -154,5 +155,9 @@ def check_name(name: str) -> str:
         InputError: It is not a valid annotator's name.
     """
     if not NAME.fullmatch(name) or not name.strip():
-        raise InputError(f"annotator {name[:40]!r}: expected 1 to 40 letters, digits, spaces or . @ + - _")
+        raise InputError(
+            Message(
+                "annotator {name!r}: expected 1 to 40 letters, digits, spaces or . @ + - _", name=name[:40]
+            )
+        )
     return name

@@ -12,6 +12,7 @@ from reid_al_agents.annotate.messages import Json, Unknown
 from reid_al_agents.annotate.pictures import Pictures
 from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.data import ImageSet
+from reid_al_env.messages import Message
 
 
 class Descriptions:
@@ -54,7 +55,7 @@ class Descriptions:
         """Raise :class:`Unknown` unless the pool has all the images."""
         count = len(self._session.state.features)
         if not all(0 <= image < count for image in images):
-            raise Unknown(f"image: expected a number from 0 to {count - 1}")
+            raise Unknown(Message("image: expected a number from 0 to {last}", last=count - 1))
 
     def image(self, image: int) -> Json:
         """An image with its address, size, and what is known about it."""

@@ -1,4 +1,4 @@
-"""Every failure as one line of JSON: ``{"error": ...}``."""
+"""Every failure as JSON: one line under ``error``, and under ``said`` what translates it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from reid_al_agents.annotate.messages import Conflict, Unknown
+from reid_al_agents.annotate.messages import Conflict, Unknown, as_json
 from reid_al_env import InputError
+from reid_al_env.messages import Message, message_of
 
 _STATUS = {Unknown: 404, Conflict: 409, InputError: 503}
 """What a route lets through as :class:`InputError` is the store's or the disk's; the page sends it again."""
@@ -29,26 +30,27 @@ def handle_errors(app: FastAPI) -> None:
 
 def _reply_with(status: int) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        return _reply(status, str(error))
+        return _reply(status, message_of(error))
 
     return handle
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _reply(error.status_code, str(error.detail))
+    detail: str = error.detail
+    return _reply(error.status_code, detail if isinstance(detail, Message) else Message(str(detail)))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return _reply(422, f"{where}: {first['msg']}"[:_LONGEST])
+    return _reply(422, Message(f"{where}: {first['msg']}"[:_LONGEST]))
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    return _reply(500, "the server failed; what was sent may not be saved, so send it again")
+    return _reply(500, Message("the server failed; what was sent may not be saved, so send it again"))
 
 
-def _reply(status: int, error: str) -> JSONResponse:
-    return JSONResponse({"error": error}, status)
+def _reply(status: int, error: Message) -> JSONResponse:
+    return JSONResponse(as_json(error, "error"), status)

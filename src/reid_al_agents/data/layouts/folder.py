@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reid_al_env.errors import InputError
+from reid_al_env.messages import Message
 
 from ..images import ImageSet
 from ..listing import LeftOut, list_images
@@ -48,7 +49,13 @@ def load_folder(folder: str, settings: DataSettings | None = None) -> ImageSet:
     left_out = LeftOut()
     files = list_images(root, left_out, deep=True)
     if not files:
-        raise InputError(f"folder:{folder}: no images in it; {'; '.join(left_out.notes()) or 'it is empty'}")
+        raise InputError(
+            Message(
+                "folder:{folder}: no images in it; {left_out}",
+                folder=folder,
+                left_out=next(iter(left_out.notes()), Message("it is empty")),
+            )
+        )
     names = [path.relative_to(root).as_posix() for path in files]
     identities, identity_names, note = [UNKNOWN] * len(files), None, ""
     if sorted_by_identity == "yes":

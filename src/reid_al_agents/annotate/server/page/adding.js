@@ -3,7 +3,7 @@
 import { get, newKey, post } from "./api.js";
 import { card } from "./cards.js";
 import { button, h, redraw } from "./dom.js";
-import { hasWords, number, percent, t } from "./i18n.js";
+import { hasWords, number, percent, sentence, t } from "./i18n.js";
 import { errorWords, notice } from "./notices.js";
 import { edit, head } from "./page.js";
 import { tile } from "./pictures.js";
@@ -139,9 +139,9 @@ export class Adding {
       this.pictures.replaceChildren();
     } else if (addition.state === "failed") {
       const close = button({ class: "secondary", text: t("shell.close"), on: { click: () => this.#change("discard") } });
-      this.pictures.replaceChildren(h("p.lead", { role: "alert", text: t("add.failed", { message: addition.message }) }), close);
+      this.pictures.replaceChildren(h("p.lead", { role: "alert", text: t("add.failed", { message: sentence(addition.message, addition.said) }) }), close);
     } else {
-      redraw(this.pictures, ...this.#proposals(found, addition.message));
+      redraw(this.pictures, ...this.#proposals(found, addition.message && sentence(addition.message, addition.said)));
     }
     this.wasAdding = false;
   }

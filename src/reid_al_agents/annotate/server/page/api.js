@@ -1,5 +1,7 @@
 // Talking to the server. Every failure is an ApiError: status 0 where nothing came back.
 
+import { sentence } from "./i18n.js";
+
 const SIGN_IN = "/api/sign-in";
 const PATIENCE = 20_000; // milliseconds until a request counts as failed
 
@@ -103,7 +105,7 @@ async function request(path, options) {
   if (session && served && served !== session.session) lose("other_session", null);
   if (response.ok) return reply;
   if (response.status === 401 && path !== SIGN_IN) lose("signed_out", null);
-  throw new ApiError(response.status, typeof reply.error === "string" ? reply.error : "");
+  throw new ApiError(response.status, typeof reply.error === "string" ? sentence(reply.error, reply.said) : "");
 }
 
 /** @returns {string} 128 random bits; the server counts a key once */

@@ -5,6 +5,7 @@ import { recall, remember } from "./memory.js";
 
 let english = {};
 let table = {};
+let sentences = {}; // of the server, by their English templates
 let language = "en";
 let noun = "object";
 
@@ -27,8 +28,8 @@ export function preferredLanguage(offered) {
 
 /** Load a table and mark the document. @param {string} wanted @param {boolean} [keep] whether to remember it */
 export async function useLanguage(wanted, keep = false) {
-  if (!Object.keys(english).length) english = await load("en");
-  table = wanted === "en" ? english : await load(wanted);
+  if (!Object.keys(english).length) english = await load("i18n/en");
+  [table, sentences] = wanted === "en" ? [english, {}] : await Promise.all([load(`i18n/${wanted}`), load(`sentences/${wanted}`)]);
   language = wanted;
   document.documentElement.lang = wanted;
   if (keep) remember("language", wanted);
@@ -37,7 +38,7 @@ export async function useLanguage(wanted, keep = false) {
 
 async function load(name) {
   try {
-    const response = await fetch(`/static/i18n/${name}.json`);
+    const response = await fetch(`/static/${name}.json`);
     return response.ok ? await response.json() : {};
   } catch {
     return {};
@@ -54,6 +55,17 @@ export function t(key, values = {}) {
   const found = [plural, `${key}.other`, key].map((name) => table[name] ?? english[name]).find((words) => words !== undefined) ?? key;
   const words = typeof found === "string" ? found : found[noun];
   return words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? shown(values[name]) : whole));
+}
+
+/**
+ * What the server says, in the language in use; as it said it where there is no translation.
+ * @param {string} text @param {{template: string, values: Object<string, any>}} [said] how the text was made
+ */
+export function sentence(text, said) {
+  const words = sentences[said?.template ?? text];
+  const values = said?.values ?? {};
+  const value = (one) => (typeof one === "object" ? sentence(one.text, one) : shown(one));
+  return words ? words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? value(values[name]) : whole)) : text;
 }
 
 /** Whether there are words for a key that comes from elsewhere. @param {string} key */

@@ -1,7 +1,7 @@
 // What is always in view: how far the work has come.
 
 import { button, h, icon } from "./dom.js";
-import { duration, hasWords, number, percent, t } from "./i18n.js";
+import { duration, hasWords, number, percent, sentence, t } from "./i18n.js";
 
 /** Figures by name, in order; those that are null stay out. Each is [value, remark]. */
 const FIGURES = {
@@ -81,7 +81,7 @@ function modelLine(model) {
 export function refreshLine(refresh) {
   if (!refresh) return null;
   if (refresh.state === "failed") {
-    return h("p.refresh.failed", {}, icon("warn"), h("span", { text: t("refresh.failed", { message: refresh.message || "" }) }));
+    return h("p.refresh.failed", {}, icon("warn"), h("span", { text: t("refresh.failed", { message: sentence(refresh.message || "", refresh.said) }) }));
   }
   const step = hasWords(`refresh.${refresh.what}`) ? `refresh.${refresh.what}` : "refresh.work";
   const what = refresh.state === "waiting" ? t("refresh.waiting") : t(`refresh.${refresh.state}`, { what: t(step) });

@@ -19,6 +19,7 @@ from reid_al_agents.annotate.session import AnnotationSession
 from reid_al_agents.workspace.archives import ARCHIVES, write_archive
 from reid_al_agents.workspace.export import EXPORTS, Export
 from reid_al_env import InputError
+from reid_al_env.messages import Message, message_of
 
 
 def progress_routes(
@@ -47,7 +48,13 @@ def progress_routes(
     @routes.get("/api/export/{file}")
     def export(annotator: Annotator, file: str, confirmed: bool = False) -> Response:
         if file not in EXPORTS and file not in ARCHIVES:
-            raise Unknown(f"export {file[:40]!r}: expected one of {', '.join((*EXPORTS, *ARCHIVES))}")
+            raise Unknown(
+                Message(
+                    "export {file!r}: expected one of {files}",
+                    file=file[:40],
+                    files=", ".join((*EXPORTS, *ARCHIVES)),
+                )
+            )
         made = session.export()
         made = made.confirmed_only() if confirmed else made
         if file in ARCHIVES:
@@ -64,7 +71,7 @@ def progress_routes(
             write_archive(file, target, responses.described.known, made, session.state.settings.noun)
         except InputError as error:
             place.cleanup()
-            raise Conflict(str(error)) from None
+            raise Conflict(message_of(error)) from None
         sent = BackgroundTask(place.cleanup)
         return FileResponse(target, media_type="application/zip", filename=file, background=sent)
 

@@ -14,6 +14,7 @@ from reid_al_agents.annotate.server.access import Access, check_name
 from reid_al_agents.annotate.server.dependencies import Annotator, VerifiedAnnotator
 from reid_al_agents.annotate.server.responses import Responses
 from reid_al_env import InputError
+from reid_al_env.messages import Message, message_of
 
 _COOKIE_SECONDS = 30 * 86_400
 
@@ -73,7 +74,7 @@ def sign_in_routes(access: Access, responses: Responses, data: str, page: Path) 
         if body.name == annotator:
             raise Conflict("revoke: this is your own token; another start without your name revokes it")
         if not access.revoke(body.name):
-            raise Conflict(f"revoke: {body.name} has no token; load the page again")
+            raise Conflict(Message("revoke: {name} has no token; load the page again", name=body.name))
         return {"names": access.annotators}
 
     return routes
@@ -89,7 +90,7 @@ def _name(access: Access, body: models.SignIn) -> str:
         try:
             return check_name(body.name or "")
         except InputError as error:
-            raise HTTPException(400, str(error)) from None
+            raise HTTPException(400, message_of(error)) from None
     name = access.name_for_token(body.token or "")
     if name is None:
         raise HTTPException(401, "this token is not known; ask for another link")
