@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 from reid_al_agents.annotate.picture_cache import PictureCache
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.decoding import DAMAGE, browser_type
+from reid_al_agents.data.exif import read_exposure
 from reid_al_env import InputError
-from reid_al_env.image_formats import formats
 from reid_al_env.messages import Message
 
 if TYPE_CHECKING:
-    from PIL.Image import Exif, Image
+    from PIL.Image import Image
 
 Reduction: TypeAlias = Literal["small", "large"]
 
@@ -184,7 +183,8 @@ class Pictures:
             return (width, height), str(times[image])
         if self.images.files is None or self.images.gone[image]:
             return (width, height), None
-        return (width, height), _time_in(self.images.files[image])
+        taken = read_exposure(str(self.images.files[image])).shown
+        return (width, height), None if taken is None else taken.isoformat()
 
     def _whole_file(self, image: int) -> str | None:
         return None if self.images.paths is None else str(self.images.paths[image]) or None
@@ -194,31 +194,3 @@ def _encode(picture: Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def _time_in(file: str) -> str | None:
-    from PIL import Image
-
-    with Image.open(file, formats=formats()) as opened:  # its size was read before, so it opens
-        return _time_taken(_exif(opened))
-
-
-def _exif(picture: Image) -> Exif | None:
-    try:
-        return picture.getexif()
-    except (ValueError, SyntaxError):
-        return None  # broken EXIF is a SyntaxError
-
-
-def _time_taken(exif: Exif | None) -> str | None:
-    """EXIF's time of exposure, else EXIF's time of change, as ISO 8601; ``None`` if it is no valid time."""
-    from PIL import ExifTags
-
-    if exif is None:
-        return None
-    try:
-        exposed = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
-        written = exposed or exif.get(ExifTags.Base.DateTime)
-        return datetime.strptime(str(written), "%Y:%m:%d %H:%M:%S").isoformat()
-    except (ValueError, SyntaxError):
-        return None  # cameras without a clock write zeros

@@ -24,6 +24,7 @@ from .columns import (
 from .content import DigestCache, digest_box, digest_pixels
 from .corrections import Corrections, correct_sides, correct_times
 from .decoding import Box
+from .exif import fill_from_exif
 from .known_pairs import pairs_in_photographs
 from .pixels import FilePixels, MemoryPixels, PixelSource, Progress, WithBlanks
 from .protocol import Protocol
@@ -288,15 +289,27 @@ class ImageSet:
     def with_max_speed(self, speed: float) -> ImageSet:
         """The same images, of which those further apart than a speed allows are known to differ; with a note.
 
+        What the data do not say of when and where an image was taken, its photograph may: see
+        :meth:`with_exposures`.
+
         Args:
             speed: See ``max_speed``.
 
         Raises:
             InputError: As :attr:`too_far_apart`.
         """
-        limited = copy(self)
+        limited = self.with_exposures()
         limited.max_speed = speed
         return limited.with_notes(note_of_travel(limited, speed))
+
+    def with_exposures(self) -> ImageSet:
+        """The same images, with times and coordinates of EXIF where the data give none; with a note."""
+        found = fill_from_exif(self.files, self.times, self.latitudes, self.longitudes)
+        if found is None:
+            return copy(self)
+        exposed = copy(self)
+        exposed._set_columns(times=found.times, latitudes=found.latitudes, longitudes=found.longitudes)
+        return exposed.with_notes(found.note)
 
     def with_notes(self, *notes: str) -> ImageSet:
         """The same images with more notes."""

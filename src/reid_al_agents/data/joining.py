@@ -47,7 +47,7 @@ def join_images(first: ImageSet, more: Parts) -> ImageSet:
     parts = _distinct([("", first), *((f"{prefix}/", images) for prefix, images in more)])
     if len(parts) == 1:
         return first
-    sets = [images for _, images in parts]
+    sets = [images if first.max_speed is None else images.with_exposures() for _, images in parts]
     identities, identity_names = _numbers(sets, "identities", "identity_names")
     cameras, camera_names = _numbers(sets, "cameras", "camera_names")
     sides, side_names = _numbers(sets, "sides", "side_names")
