@@ -11,7 +11,7 @@ from living_world import draw
 
 from reid_al_agents.cli.export import as_lines
 from reid_al_agents.data import DataSettings, ImageSet, load_data
-from reid_al_agents.log.image_facts import facts_of, relative_paths
+from reid_al_agents.log.fact_columns import facts_of, relative_paths
 from reid_al_agents.workspace.export import Export
 
 TABLE = """path,identity,camera,side,place,time,latitude,longitude,sequence,bbox

@@ -18,7 +18,7 @@ _ONE_ANIMAL = 0.5  # intersection over union from which two boxes may be of one 
 def pairs_in_photographs(
     files: NDArray[np.str_] | None, boxes: Sequence[Box | None] | None, identities: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """See :attr:`.ImageSet.known_different`."""
+    """See :attr:`.ImageFacts.in_one_photograph`."""
     pairs: list[tuple[int, int]] = []
     if files is not None and boxes is not None:
         rows_of = defaultdict(list)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reid_al_env.errors import InputError
 
 if TYPE_CHECKING:
-    from .images import ImageSet
+    from .image_facts import ImageFacts
 
 EARTH_RADIUS = 6371.0088
 """Mean radius of the Earth in kilometres (Moritz, Geodetic Reference System 1980)."""
@@ -89,8 +89,8 @@ def one_of_each(pairs: NDArray[np.int64], tracklets: NDArray[np.int64] | None) -
     return np.asarray(pairs[kept][keys[kept, 0] != keys[kept, 1]])
 
 
-def pairs_by_travel(images: ImageSet) -> NDArray[np.int64]:
-    """See :attr:`.ImageSet.too_far_apart`."""
+def pairs_by_travel(images: ImageFacts) -> NDArray[np.int64]:
+    """See :attr:`.ImageFacts.too_far_apart`."""
     speed, times = images.max_speed, images.times
     if speed is None or times is None or images.latitudes is None or images.longitudes is None:
         return np.empty((0, 2), dtype=np.int64)
@@ -106,7 +106,7 @@ def pairs_by_travel(images: ImageSet) -> NDArray[np.int64]:
     return pairs
 
 
-def note_of_travel(images: ImageSet, speed: float) -> str:
+def note_of_travel(images: ImageFacts, speed: float) -> str:
     """How many pairs a highest speed excludes, and of how many images it can."""
     located = 0
     if images.latitudes is not None and images.times is not None:

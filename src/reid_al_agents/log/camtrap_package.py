@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.decoding import browser_type, image_size
-from reid_al_agents.log.image_facts import called, relative_paths, time_taken
+from reid_al_agents.log.fact_columns import called, relative_paths, time_taken
 from reid_al_agents.log.tables import UNKNOWN, identity_names
 from reid_al_env.spreadsheet import csv_text
 

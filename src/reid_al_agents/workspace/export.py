@@ -14,6 +14,7 @@ from reid_al_agents.data import ImageSet
 from reid_al_agents.files import make_folder, write_text
 from reid_al_agents.identities import names_of_groups
 from reid_al_agents.log.events import Event
+from reid_al_agents.log.fact_columns import facts_of, relative_paths
 from reid_al_agents.log.formats import (
     LABEL_STUDIO_CONFIG,
     LOCAL_FILES,
@@ -24,7 +25,6 @@ from reid_al_agents.log.formats import (
     wildlife_csv,
     write_market1501,
 )
-from reid_al_agents.log.image_facts import facts_of, relative_paths
 from reid_al_agents.log.store import EventStore
 from reid_al_agents.workspace.features import stored_features
 from reid_al_agents.workspace.folder import Folder
