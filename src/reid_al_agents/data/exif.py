@@ -97,26 +97,20 @@ def fill_from_exif(
     east = np.full(count, np.nan) if longitudes is None else longitudes.copy()
     wanted = np.flatnonzero((np.isnat(when) | np.isnan(north)) & (files != ""))
     exposures = read_exposures(files[wanted].tolist())
-    timed = [row for row, each in zip(wanted, exposures, strict=True) if each.time and np.isnat(when[row])]
-    placed = [
-        row
-        for row, each in zip(wanted, exposures, strict=True)
-        if not np.isnan(each.latitude) and np.isnan(north[row])
-    ]
-    of = dict(zip(wanted.tolist(), exposures, strict=True))
-    for row in timed:
-        when[row] = of[int(row)].time
-    for row in placed:
-        _, north[row], east[row], _ = of[int(row)]
-    if not timed and not placed:
+    taken = np.array([each.time or np.datetime64("NaT") for each in exposures], dtype="M8[s]")
+    place = np.array([each[1:3] for each in exposures], dtype=np.float64).reshape(-1, 2)
+    timed = np.isnat(when[wanted]) & ~np.isnat(taken)
+    placed = np.isnan(north[wanted]) & ~np.isnan(place[:, 0])
+    if not timed.any() and not placed.any():
         return None
-    note = f"EXIF gives the times of {len(timed)} and the coordinates of {len(placed)} images"
+    when[wanted[timed]] = taken[timed]
+    north[wanted[placed]], east[wanted[placed]] = place[placed].T
     nowhere = np.isnan(north).all()
     return Filled(
         None if np.isnat(when).all() else when,
         None if nowhere else north,
         None if nowhere else east,
-        note,
+        f"EXIF gives the times of {timed.sum()} and the coordinates of {placed.sum()} images",
     )
 
 

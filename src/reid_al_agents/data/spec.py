@@ -118,7 +118,7 @@ def load_checked(
 def _advice(spec: str) -> str:
     """What to write instead: a layout in front of a path that is there, else any form of DATA."""
     place = Path(spec)
-    if place.is_dir():
+    if spec and place.is_dir():
         return f"write folder:{spec} for the images in this folder (reid-al datasets lists other layouts)"
     likely = {".csv": "csv", ".json": "megadetector"}.get(place.suffix.casefold())
     if likely is not None and place.is_file():
