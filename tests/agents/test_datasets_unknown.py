@@ -110,6 +110,23 @@ def test_our_own_exports_say_the_same_when_they_are_read_again(tmp_path):
         assert images.identity_names[images.identities[3]] == "Limpy"
 
 
+def test_suggestions_that_are_read_as_identities_are_said(tmp_path):
+    names = [f"{row}.png" for row in range(5)]
+    _write(tmp_path, *names)
+    groups, sure = np.array([0, 0, 0, 1, 2]), np.array([True, True, False, False, False])
+    likely = np.full(5, 0.6)
+    for table in (
+        wildlife_csv(names, groups, labels={1: "Limpy"}, confirmed=sure, probabilities=likely),
+        identities_csv(names, groups, {1: "Limpy"}, confirmed=sure, probabilities=likely),
+    ):
+        assert load_data(_table(tmp_path, table)).notes == (
+            "the identities of 1 images are suggestions of a model and count as known here; reid-al export "
+            "--confirmed-only leaves them out",
+        )
+    without = wildlife_csv(names, np.array([0, 0, 3, 1, 2]), confirmed=sure, probabilities=likely)
+    assert load_data(_table(tmp_path, without)).notes == ()
+
+
 def test_commands_that_need_labels_say_which_and_why(tmp_path):
     _write(tmp_path, "a.png", "b.png")
     images = load_data(f"folder:{tmp_path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NUMBERING = frozenset({"image_id", "id", "index", ""})  # number the rows and say nothing of the images
 _OWN_EXPORT = frozenset({"name", "identity", "group_size"})
+_CONFIRMED = "confirmed"  # of our exports: 0 where the model suggests the identity
+_CERTAINTY = frozenset({_CONFIRMED, "n_confirmed", "probability"})
 
 
 def load_table(file: str, settings: DataSettings | None = None, *, prefix: str = "csv") -> ImageSet:
@@ -72,14 +75,17 @@ def load_table(file: str, settings: DataSettings | None = None, *, prefix: str =
         )
     folder = table.parent if settings.root is None else Path(settings.root).resolve()
     reading = Reading(f"{prefix}:{file}", folder, settings)
+    passed_over = _NUMBERING | (_CERTAINTY if _CONFIRMED in rows.columns else frozenset())
     unused = [
-        name for name in rows.columns if name not in found.values() and name.casefold() not in _NUMBERING
+        name for name in rows.columns if name not in found.values() and name.casefold() not in passed_over
     ]
     own = set(rows.columns) >= _OWN_EXPORT
     if unused and not own:
         reading.notes.append(f"columns that are not used: {', '.join(unused)}")
     images = describe_rows(rows, found)
-    return make_set(_read_own_export(rows, images) if own else images, reading)
+    images = _read_own_export(rows, images) if own else images
+    reading.notes += _note_of_suggestions(rows, images)
+    return make_set(images, reading)
 
 
 def load_wildlife(file: str, settings: DataSettings | None = None) -> ImageSet:
@@ -107,6 +113,21 @@ def describe_rows(rows: Rows, found: dict[str, str | None]) -> list[Described]:
         box = read_box(words.pop("bbox"), f"{rows.file}: {where}")
         images.append(Described(where=where, box=box, **words))
     return images
+
+
+def _note_of_suggestions(rows: Rows, images: list[Described]) -> list[str]:
+    """Of an export of ours, how many identities no person has confirmed: they are taken as known."""
+    confirmed = rows.column(_CONFIRMED if _CONFIRMED in rows.columns else None)
+    sizes = Counter(image.identity for image in images if not is_unknown(image.identity))
+    suggested = sum(
+        cell == "0" and sizes[image.identity] > 1 for cell, image in zip(confirmed, images, strict=True)
+    )
+    if not suggested:
+        return []
+    return [
+        f"the identities of {suggested} images are suggestions of a model and count as known here; "
+        "reid-al export --confirmed-only leaves them out"
+    ]
 
 
 def _read_own_export(rows: Rows, images: list[Described]) -> list[Described]:
