@@ -123,6 +123,10 @@ def test_suggestions_that_are_read_as_identities_are_said(tmp_path):
             "the identities of 1 images are suggestions of a model and count as known here; reid-al export "
             "--confirmed-only leaves them out",
         )
+    moved = wildlife_csv(
+        ["a", "b"], np.array([0, 0]), paths=names[:2], confirmed=sure[:2], probabilities=likely[:2]
+    )
+    assert load_data(_table(tmp_path, moved)).notes == ()  # its column name is no news
     without = wildlife_csv(names, np.array([0, 0, 3, 1, 2]), confirmed=sure, probabilities=likely)
     assert load_data(_table(tmp_path, without)).notes == ()
 

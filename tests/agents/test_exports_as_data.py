@@ -112,5 +112,5 @@ def test_the_command_says_where_the_paths_begin():
         "3 answers, 2 identities of 5 images (4 confirmed), 0 contradictions; 1 removed images are left out",
         "written: ex/pairs.csv",
         "written: market with 5 images",
-        "paths in the tables are relative to /data; to read them as data: --root",
+        "paths in the tables begin in /data; to read them as data: --root /data",
     ]

@@ -13,6 +13,7 @@ from living_world import NAMES, anna_answers, image_table
 
 from reid_al_agents.annotate.begin import open_session
 from reid_al_agents.annotate.settings import AnnotationSettings
+from reid_al_agents.data import load_data
 from reid_al_agents.data.rows import read_rows
 from reid_al_agents.log.formats import events_jsonl, read_import
 from reid_al_agents.log.known_identities import identities_in_table
@@ -153,6 +154,11 @@ def test_how_many_suggestions_are_left_out_is_said(world, caplog):
         identities_in_table(read_rows(table), ())
     named = "identities.csv: 9 suggested images are left out, since no person has confirmed them; write 1"
     assert named in caplog.text
+
+
+def test_suggestions_in_a_folder_that_is_read_as_data_are_said(world):
+    notes = load_data(f"market1501:{world[0] / 'market'}").notes
+    assert any("images are suggestions of a model and count as known here" in note for note in notes)
 
 
 def test_a_named_identity_keeps_its_name_where_all_of_it_is_suggested(tmp_path):

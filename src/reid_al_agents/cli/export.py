@@ -87,5 +87,7 @@ def as_lines(result: Mapping[str, Any]) -> list[str]:
     if "market1501" in result:
         lines.append(f"written: {result['market1501']} with {result['images']} images")
     if "root" in result:
-        lines.append(f"paths in the tables are relative to {result['root']}; to read them as data: --root")
+        lines.append(
+            f"paths in the tables begin in {result['root']}; to read them as data: --root {result['root']}"
+        )
     return lines

@@ -12,11 +12,11 @@ from pathlib import Path
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.layouts.market1501 import load_market1501
 from reid_al_agents.data.layouts.named_files import MAP
+from reid_al_agents.data.layouts.own_exports import is_suggested
 from reid_al_agents.data.layouts.table import COLUMNS
 from reid_al_agents.data.names import clean_name, is_unknown
 from reid_al_agents.data.rows import Rows, read_rows
 from reid_al_agents.log.events import Event
-from reid_al_agents.log.tables import CONFIRMED
 from reid_al_env.errors import InputError
 from reid_al_env.messages import Message
 
@@ -75,7 +75,7 @@ def identities_in_table(rows: Rows, known: Container[str]) -> list[KnownIdentity
         label = row.get("label", "") if own else word
         alone = own and row["group_size"] == "1" and is_unknown(label)
         if not alone and not is_unknown(word):
-            images.setdefault(word, []).append((row[image], _is_suggested(row)))
+            images.setdefault(word, []).append((row[image], is_suggested(row)))
             names[word] = None if is_unknown(label) or _NUMBERED.fullmatch(label) else label
     return _without_suggestions(
         [(names[word], tuple(found)) for word, found in images.items()], str(rows.file)
@@ -94,7 +94,7 @@ def identities_in_folder(folder: Path) -> list[KnownIdentity]:
             "reid-al export --market1501 wrote"
         )
     found = load_market1501(str(folder))
-    suggested = {row.get("name") for row in read_rows(folder / MAP).rows if _is_suggested(row)}
+    suggested = {row.get("name") for row in read_rows(folder / MAP).rows if is_suggested(row)}
     return _without_suggestions(
         [
             (None, tuple((image, image in suggested) for image in each.images))
@@ -108,10 +108,6 @@ def _column_of_images(rows: Rows, known: Container[str]) -> str | None:
     columns = [column for name in COLUMNS["path"] if (column := rows.find((name,))) is not None]
     naming = (column for column in columns if all(row[column] in known for row in rows.rows))
     return next(naming, columns[0] if columns else None)
-
-
-def _is_suggested(row: Mapping[str, str]) -> bool:
-    return row.get(CONFIRMED) == "0"
 
 
 def _without_suggestions(

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from reid_al_agents.data import ImageSet
 from reid_al_agents.data.layouts.named_files import MAP
+from reid_al_agents.data.layouts.own_exports import CONFIRMED
 from reid_al_agents.files import write_text
 from reid_al_agents.log.image_copies import copy_image, new_folder
-from reid_al_agents.log.tables import CONFIRMED, group_sizes
+from reid_al_agents.log.tables import group_sizes
 from reid_al_env.errors import InputError
 
 _IMAGES = "bounding_box_train"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from reid_al_agents.data.layouts.own_exports import CONFIRMED
 from reid_al_agents.log.events import ABOUT_A_PAIR, Event, payload_images
 from reid_al_env.errors import InputError
 from reid_al_env.spreadsheet import csv_text
@@ -23,9 +24,6 @@ LABELS = "labels"
 
 UNKNOWN = "unknown"
 """Name of an unidentified individual in wildlife-datasets."""
-
-CONFIRMED = "confirmed"
-"""Column: 1 where answers join an image to its identity, 0 where the model suggests it."""
 
 _NUMBERS = {"same": 1, "different": -1}
 

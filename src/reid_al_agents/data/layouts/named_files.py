@@ -14,6 +14,7 @@ from ..listing import LeftOut, list_images
 from ..names import UNKNOWN, number_names
 from ..protocol import Published, own_protocol
 from ..rows import read_rows
+from .own_exports import is_suggested, notes_of_suggestions
 
 _NAME = re.compile(r"(?P<identity>-?\d{1,18})_c(?P<camera>\d{1,18})(s\d+)?_f?\d+(_\d+)?\.\w+")
 MAP = "names.csv"
@@ -68,7 +69,7 @@ def load_named_files(
         left_out.add("junk images (identity -1)", len(files) - len(kept))
     parts = [folders.get(files[row].parent.name, "") for row in kept]
     names, cameras, camera_names, note = _names_and_cameras(
-        root, [files[row] for row in kept], [labels[row][1] for row in kept]
+        root, [files[row] for row in kept], [labels[row] for row in kept]
     )
     return ImageSet(
         names=names,
@@ -83,14 +84,17 @@ def load_named_files(
 
 
 def _names_and_cameras(
-    root: Path, files: Sequence[Path], cameras: list[int]
+    root: Path, files: Sequence[Path], labels: Sequence[tuple[int, int]]
 ) -> tuple[list[str], list[int] | None, tuple[str, ...] | None, tuple[str, ...]]:
     """Names, cameras, their names, and notes: from the map of an export of ours, or from the files' names."""
+    identities, cameras = [label[0] for label in labels], [label[1] for label in labels]
     if (root / MAP).is_file():
         rows = {row.get("file", ""): row for row in read_rows(root / MAP).rows}
         if all("name" in rows.get(path.name, {}) for path in files):
-            numbers, camera_names = number_names([rows[path.name].get("camera", "") for path in files])
-            return [rows[path.name]["name"] for path in files], numbers, camera_names, ()
+            found = [rows[path.name] for path in files]
+            numbers, camera_names = number_names([row.get("camera", "") for row in found])
+            notes = notes_of_suggestions(identities, map(is_suggested, found))
+            return [row["name"] for row in found], numbers, camera_names, notes
     repeated = {name for name, count in Counter(path.name for path in files).items() if count > 1}
     names = [f"{path.parent.name}/{path.name}" if path.name in repeated else path.name for path in files]
     if len(set(cameras)) == 1 < len(files):

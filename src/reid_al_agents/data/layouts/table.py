@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ..names import is_unknown
 from ..rows import Rows, read_rows
 from ..settings import DataSettings
 from .layout import Layout
+from .own_exports import CERTAINTY, CONFIRMED, is_suggested, notes_of_suggestions
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "path": ("path", "file", "filepath", "file_path", "filename", "file_name", "image", "image_path", "name"),
@@ -34,8 +34,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NUMBERING = frozenset({"image_id", "id", "index", ""})  # number the rows and say nothing of the images
 _OWN_EXPORT = frozenset({"name", "identity", "group_size"})
-_CONFIRMED = "confirmed"  # of our exports: 0 where the model suggests the identity
-_CERTAINTY = frozenset({_CONFIRMED, "n_confirmed", "probability"})
 
 
 def load_table(file: str, settings: DataSettings | None = None, *, prefix: str = "csv") -> ImageSet:
@@ -75,7 +73,7 @@ def load_table(file: str, settings: DataSettings | None = None, *, prefix: str =
         )
     folder = table.parent if settings.root is None else Path(settings.root).resolve()
     reading = Reading(f"{prefix}:{file}", folder, settings)
-    passed_over = _NUMBERING | (_CERTAINTY if _CONFIRMED in rows.columns else frozenset())
+    passed_over = _NUMBERING | ({"name", *CERTAINTY} if CONFIRMED in rows.columns else set())
     unused = [
         name for name in rows.columns if name not in found.values() and name.casefold() not in passed_over
     ]
@@ -84,7 +82,11 @@ def load_table(file: str, settings: DataSettings | None = None, *, prefix: str =
         reading.notes.append(f"columns that are not used: {', '.join(unused)}")
     images = describe_rows(rows, found)
     images = _read_own_export(rows, images) if own else images
-    reading.notes += _note_of_suggestions(rows, images)
+    suggested = [
+        not is_unknown(image.identity) and is_suggested(row)
+        for image, row in zip(images, rows.rows, strict=True)
+    ]
+    reading.notes += notes_of_suggestions([image.identity for image in images], suggested)
     return make_set(images, reading)
 
 
@@ -113,21 +115,6 @@ def describe_rows(rows: Rows, found: dict[str, str | None]) -> list[Described]:
         box = read_box(words.pop("bbox"), f"{rows.file}: {where}")
         images.append(Described(where=where, box=box, **words))
     return images
-
-
-def _note_of_suggestions(rows: Rows, images: list[Described]) -> list[str]:
-    """Of an export of ours, how many identities no person has confirmed: they are taken as known."""
-    confirmed = rows.column(_CONFIRMED if _CONFIRMED in rows.columns else None)
-    sizes = Counter(image.identity for image in images if not is_unknown(image.identity))
-    suggested = sum(
-        cell == "0" and sizes[image.identity] > 1 for cell, image in zip(confirmed, images, strict=True)
-    )
-    if not suggested:
-        return []
-    return [
-        f"the identities of {suggested} images are suggestions of a model and count as known here; "
-        "reid-al export --confirmed-only leaves them out"
-    ]
 
 
 def _read_own_export(rows: Rows, images: list[Described]) -> list[Described]:
