@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import FEW, SMALL, TINY, call, failed, process, succeeded
+from living_world import image_table
 from PIL import Image
 from rich.console import Console
 
@@ -99,6 +100,26 @@ def test_embed_train_and_a_policy_used_on_other_data(tmp_path):
     ]  # fmt: skip
     assert {row["labels_before"] for row in rows} == {None, 120}
     assert all(row["pairwise_f1"] is not None and row["return"] is not None for row in rows)
+
+
+def test_a_pool_smaller_than_the_episodes_of_the_paper_s_way_runs_between_groups(tmp_path):
+    image_table(tmp_path / "data", names=[f"Rex {number}" for number in range(8)])
+    few = [
+        "run",
+        f"csv:{tmp_path / 'data' / 'table.csv'}",
+        *SMALL,
+        "--answers",
+        6,
+        "--rounds",
+        1,
+        "--refresh",
+        "none",
+    ]
+    assert succeeded(*few, "--out", tmp_path / "groups")["rounds"][-1]["answers"] == 6
+    assert (
+        "--pool-size: 30 with"
+        in failed(*few, "--nodes", "images", "--out", tmp_path / "images").splitlines()[-1]
+    )
 
 
 def test_benchmark_on_images_writes_everything_and_logs_the_test_set(tmp_path):

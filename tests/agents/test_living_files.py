@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from command_line import succeeded
+from command_line import failed, succeeded
 from living_world import NAMES, anna_answers, draw, image_table
 
 from reid_al_agents.annotate.begin import open_session
@@ -138,3 +138,18 @@ def test_a_folder_of_other_images_is_refused(session, tmp_path):
 def test_the_hashes_are_those_of_the_files(session, tmp_path):
     data = load_data(session.data)
     assert json.loads((tmp_path / "out" / "hashes.json").read_text())["hashes"] == list(data.content_hashes())
+
+
+def test_a_relative_path_is_looked_for_where_the_session_was_begun(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image_table(tmp_path / "data")
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "out"
+    config = RunConfig(data="folder:data/images?identities=no", backbone="small_cnn", evaluate_on="none")
+    with open_session(config, AnnotationSettings(), folder):
+        pass
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = failed("export", folder)
+    assert f"folder:data/images?identities=no: is not in {tmp_path / 'elsewhere'}; {folder} was begun" in said
+    monkeypatch.chdir(tmp_path)
+    succeeded("export", folder)

@@ -82,6 +82,16 @@ def is_data(spec: str) -> bool:
     return bool(colon) and prefix in (*LAYOUTS, "synthetic")
 
 
+def place_of(spec: str) -> str:
+    """The path in a word that names DATA, without its options; blank for ``synthetic:NAME``."""
+    if not is_data(spec):
+        return spec
+    prefix, _, place = spec.partition(":")
+    if prefix == "synthetic":
+        return ""
+    return place if Path(place).exists() else place.rpartition("?")[0] or place
+
+
 def load_checked(
     spec: str,
     settings: DataSettings | None = None,

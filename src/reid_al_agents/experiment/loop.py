@@ -305,7 +305,7 @@ class Loop:
 
 def _check(config: RunConfig, pool: Pool) -> None:
     count = len(pool)
-    if config.pool_size >= count:
+    if config.nodes == "images" and config.pool_size >= count:
         raise InputError(
             f"pool_size: {config.pool_size} with {count} images in the pool; "
             f"a query has at most {count - 1} others, so choose a smaller one"

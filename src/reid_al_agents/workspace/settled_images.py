@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from reid_al_agents.data import ImageSet, Split, load_data, load_split
 from reid_al_agents.data.content import DigestCache, ImageChanges, compare_images
 from reid_al_agents.data.joining import join_images, with_identities_of
+from reid_al_agents.data.spec import place_of
 from reid_al_agents.workspace.folder import Folder
 from reid_al_agents.workspace.pool_changes import Source
 from reid_al_agents.workspace.settings import RunConfig
@@ -99,6 +101,7 @@ def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -
     Raises:
         InputError: The data of the start cannot be read.
     """
+    _check_there(folder, config.data)
     data = load_data(config.data, replace(config.reading(), skip_damaged=True), quiet=True)
     if not isinstance(data, ImageSet):
         return data
@@ -115,6 +118,16 @@ def load_sources(folder: Folder, config: RunConfig, sources: Sequence[Source]) -
             further.append((source.prefix, found))
     named = folder.pool.identity_names()
     return join_images(data if named is None else with_identities_of(data, named), further)
+
+
+def _check_there(folder: Folder, data: str) -> None:
+    """See that data named by a relative path are looked for where they were when the folder was begun."""
+    place = Path(place_of(data))
+    if not place.is_absolute() and not place.exists():
+        raise InputError(
+            f"{data}: is not in {Path.cwd()}; {folder.path} was begun with this path in another folder, so "
+            "start there, or put the data back"
+        )
 
 
 def with_files(data: ImageSet | FeatureSet, config: RunConfig) -> ImageSet:
