@@ -305,7 +305,8 @@ class Loop:
 
 def _check(config: RunConfig, pool: Pool) -> None:
     count = len(pool)
-    if config.nodes == "images" and config.pool_size >= count:
+    usual = config.nodes == "groups" and config.pool_size == RunConfig.pool_size  # fits any pool there
+    if config.pool_size >= count and not usual:
         raise InputError(
             f"pool_size: {config.pool_size} with {count} images in the pool; "
             f"a query has at most {count - 1} others, so choose a smaller one"
