@@ -260,6 +260,16 @@ class TestEndingEarly:
         assert code == 0
         assert result["ending"] in told
 
+    def test_of_a_run_whose_last_round_runs_out_of_questions(self, tmp_path):
+        image_table(tmp_path / "data", names=[f"Rex {number}" for number in range(8)])
+        data, out = f"csv:{tmp_path / 'data' / 'table.csv'}", tmp_path / "run"
+        few = ["--rounds", 1, "--refresh", "none", "--answers", 900, "--out", out]
+        result = succeeded("run", data, *SMALL, *few)
+        assert 0 < result["rounds"][-1]["answers"] < 900
+        assert "were left to compare in the last round; more rounds (--rounds)" in result["ending"]
+        assert result["ending"] in (out / "report.html").read_text()
+        assert succeeded("run", out)["ending"] == result["ending"]
+
     def test_of_one_that_is_stable(self, features, tmp_path):
         result = succeeded(
             "run", features, *FEW, "--until-stable", "--answers", 500, "--out", tmp_path / "run"

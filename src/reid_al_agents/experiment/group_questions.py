@@ -54,6 +54,7 @@ class GroupQuestions:
         self._features: FeatureSet | None = None
         self._round = 0
         self._over = False
+        self._ran_out = False  # of questions in the last round; the next model may have some
         self._figures: Figures = {}
 
     @property
@@ -69,7 +70,15 @@ class GroupQuestions:
                 "no two groups near each other are left to compare; more images, or a model that sees them "
                 "differently (--weights, --backbone), would bring further questions"
             )
-        return "further answers would hardly change a group (--until-stable)" if self._stable else None
+        if self._stable:
+            return "further answers would hardly change a group (--until-stable)"
+        if self._ran_out:
+            return (
+                "no two groups near each other were left to compare in the last round; more rounds "
+                "(--rounds), more images, or a model that sees them differently (--weights, --backbone), "
+                "would bring further questions"
+            )
+        return None
 
     def see(self, features: FeatureSet, round_: int) -> None:
         """See :class:`.Questions`; another model may have questions where the last had none."""
@@ -103,6 +112,7 @@ class GroupQuestions:
         answers = limits.answers or len(self._features)
         answer_questions(engine, annotator, answers, stable=lambda: self._stable, bar=bar)
         report, model = engine.report, self._beliefs.model
+        self._ran_out = engine.exhausted
         self._over = engine.exhausted and report.answers == 0
         self._figures = {
             "changed_groups": monitor.changes - changed,
@@ -131,7 +141,7 @@ class GroupQuestions:
 
     def resume(self, last: Figures) -> None:
         """See :class:`.Questions`."""
-        self._over = bool(last.get("over", False))
+        self._over, self._ran_out = bool(last.get("over", False)), "ending" in last
 
     @property
     def _stable(self) -> bool:
