@@ -223,6 +223,9 @@ def _features(
     folder: Folder, images: ImageSet, config: RunConfig, round_: int, device: str, progress: Bar | None
 ) -> FeatureSet:
     """Features of the pool: those made elsewhere, or of a round's model."""
+    if config.features is not None:
+        found = read_own_features(folder.path, config.features, images.names)
+        _log.info("the features are those of %s; nothing is refreshed", config.features)
     if round_ == 0:
         given = config.weights is not None or config.features is not None
         own = with_policys_model(config)
@@ -231,9 +234,6 @@ def _features(
         _warn(warnings_about_images(len(images), images.cameras, given))
     if config.features is None:
         found = pool_features(folder, images, config, round_, device=device, progress=progress)
-    else:
-        found = read_own_features(folder.path, config.features, images.names)
-        _log.info("the features are those of %s; nothing is refreshed", config.features)
     if round_ == 0:
         _warn(warnings_about_features(found, images.cameras))
     return FeatureSet(found, images.identities, images.cameras, images.names, source=images.source)
