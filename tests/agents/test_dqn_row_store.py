@@ -39,7 +39,7 @@ def test_matrices_come_back_bit_for_bit_whatever_is_overwritten(data):
             for part, matrix in matrices.items():
                 assert store.get(part, np.array([each]))[0].tobytes() == matrix.tobytes()
         referred = np.concatenate(
-            [*store._columns["before"], *store._columns["after"], *store._last.values()]
+            [*store._columns["before"], *store._columns["after"], *store._last]
         )
         uses = np.bincount(referred[referred >= 0], minlength=len(store._uses))
         assert (uses == store._uses).all()  # so that nothing is freed too early and nothing is never freed
