@@ -10,10 +10,10 @@ synthetic features, and ``questions`` on ``ReIDCatalogue-v0``, with the sizes of
 - ``ours, double``: the same with Double DQN, the default, which needs the network once more.
 
 They are timed in turns, several rounds of each, after a warm-up without gradient steps in which the replay
-fills and most queries' first graphs are remembered (in the catalogue, all episodes have been reset once). Given are medians over rounds of answers per CPU second,
-and of the ratios within rounds; CPU seconds, because other work on the machine does not count in them.
-``bound`` is the ratio that would be reached if everything but the network (the choice of actions and the
-gradient steps, timed by themselves) took no time.
+fills and most queries' first graphs are remembered (in the catalogue, all episodes have begun again once).
+Given are medians over rounds of answers per CPU second, and of the ratios within rounds; CPU seconds, because
+other work on the machine does not count in them. ``bound`` is the ratio that would be reached if everything
+but the network (the choice of actions and the gradient steps, timed by themselves) took no time.
 
 ``OMP_NUM_THREADS=1 python benchmarks/dqn_throughput.py --out FILE``
 """

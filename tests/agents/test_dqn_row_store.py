@@ -38,9 +38,7 @@ def test_matrices_come_back_bit_for_bit_whatever_is_overwritten(data):
         for each, matrices in kept.items():
             for part, matrix in matrices.items():
                 assert store.get(part, np.array([each]))[0].tobytes() == matrix.tobytes()
-        referred = np.concatenate(
-            [*store._columns["before"], *store._columns["after"], *store._last]
-        )
+        referred = np.concatenate([*store._columns["before"], *store._columns["after"], *store._last])
         uses = np.bincount(referred[referred >= 0], minlength=len(store._uses))
         assert (uses == store._uses).all()  # so that nothing is freed too early and nothing is never freed
         assert sorted(store._free) == np.flatnonzero(uses == 0).tolist()
