@@ -161,8 +161,9 @@ def _bits(matrices: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
 
 def _hashes(bits: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint64]:
     """A number for each row, (B, places), equal for equal rows and nearly always different for others."""
-    factors = np.random.default_rng(0).integers(1, 2**63, bits.shape[2], dtype=np.uint64) | np.uint64(1)
+    rng = np.random.default_rng(0)
     hashes = np.zeros(bits.shape[:2], dtype=np.uint64)
-    for column, factor in enumerate(factors):
+    for column in range(bits.shape[2]):
+        factor = rng.integers(1, 2**63, dtype=np.uint64) | np.uint64(1)
         hashes += (bits[:, :, column].astype(np.uint64) + np.uint64(1)) * factor  # modulo 2**64
     return hashes ^ (hashes >> np.uint64(32))
