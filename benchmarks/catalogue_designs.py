@@ -1,13 +1,14 @@
 """Designs of the learned agent beside each other: each trained small, scored on tasks of training families.
 
 All networks have the shipped size and learn from the same states: a quarter of the episodes is played by
-rules, the others by the design that learned from states of rules only. Tasks are of the six training families, with seeds that training does not draw,
-as they are and with cosines changed by one increasing function for each task, as features of another network
-might have them. ``score`` is F1 at the end, where nearest first is 0 and the label-seeing order is 1 in the
-mean over tasks; ``area`` is the same of the mean F1 over all answers; ``above`` are paired differences of
-scores, over all tasks, to the design ``gain``. One seed of training: intervals are over tasks.
+rules, the others by the design that learned from states of rules only. Tasks are of the six training
+families, with seeds that training does not draw: as they are, and with cosines changed by one increasing
+function for each task, as features of another network might have them. ``score`` is F1 at the end, where
+nearest first is 0 and the label-seeing order is 1 in the mean over tasks; ``area`` is the same of the mean F1
+over all answers; ``above`` are paired differences of scores, over all tasks, to the design ``gain``. There is
+one seed of training, so intervals are over tasks.
 
-``OMP_NUM_THREADS=1 python benchmarks/catalogue_designs.py --out FILE`` (about 40 minutes on one core)
+``OMP_NUM_THREADS=1 python benchmarks/catalogue_designs.py --out FILE`` (about half an hour on one core)
 """
 
 from __future__ import annotations
