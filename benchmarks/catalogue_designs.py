@@ -88,13 +88,17 @@ DESIGNS = {
     "gain, cosines standardised": Design(StandardisedNetwork),
     "gain, cosines changed": Design(GainNetwork, changed=True),
     "gain, then Q-learning": Design(GainNetwork, reinforced=UNIFORM),
-    "gain, then Q-learning, prioritised replay": Design(GainNetwork, reinforced=PRIORITISED),
+    "gain, then Q-learning with prioritised replay": Design(GainNetwork, reinforced=PRIORITISED),
     "match and gains apart": Design(ApartNetwork),
-    "… offset and slope fitted to the answers": Design(ApartNetwork, fitted=OFFSET),
-    "… last layer fitted to the answers": Design(ApartNetwork, fitted=LAYER),
+    "match and gains apart; offset and slope by the answers": Design(ApartNetwork, fitted=OFFSET),
+    "match and gains apart; last layer by the answers": Design(ApartNetwork, fitted=LAYER),
     "match and gains apart, cosines changed": Design(ApartNetwork, changed=True),
-    "…… offset and slope fitted to the answers": Design(ApartNetwork, changed=True, fitted=OFFSET),
-    "…… last layer fitted to the answers": Design(ApartNetwork, changed=True, fitted=LAYER),
+    "match and gains apart, cosines changed; offset and slope by the answers": Design(
+        ApartNetwork, changed=True, fitted=OFFSET
+    ),
+    "match and gains apart, cosines changed; last layer by the answers": Design(
+        ApartNetwork, changed=True, fitted=LAYER
+    ),
     "attention to the answers, cosines changed": Design(MemoryNetwork, changed=True),
 }
 
