@@ -8,7 +8,7 @@ nearest first is 0 and the label-seeing order is 1 in the mean over tasks; ``are
 over all answers; ``above`` are paired differences of scores, over all tasks, to the design ``gain``. There is
 one seed of training, so intervals are over tasks.
 
-``OMP_NUM_THREADS=1 python benchmarks/catalogue_designs.py --out FILE`` (about half an hour on one core)
+``OMP_NUM_THREADS=1 python benchmarks/catalogue_designs.py --out FILE`` (about 20 minutes on one core)
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _WIDTH = len(QUESTION_FEATURES) + len(SUMMARY)
 UNSEEN = 900_000
 """First seed of the tasks; training draws lower ones."""
 GAIN, RULED = "gain", "gain, states of rules only"
-EPISODES, KEPT, BATCH = 24, 0.5, 96
+EPISODES, KEPT, BATCH = 24, 0.5, 64
 """Episodes side by side, share of their states that is kept, and states in a gradient step."""
 
 Report = Callable[[str, int, int], None]
@@ -465,10 +465,10 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--states", type=int, default=24_000, help="states that the networks learn from")
-    parser.add_argument("--steps", type=int, default=4000, help="gradient steps of imitation")
-    parser.add_argument("--answers", type=int, default=8000, help="of Q-learning after it")
-    parser.add_argument("--tasks", type=int, default=6, help="of each family and id")
+    parser.add_argument("--states", type=int, default=16_000, help="states that the networks learn from")
+    parser.add_argument("--steps", type=int, default=2500, help="gradient steps of imitation")
+    parser.add_argument("--answers", type=int, default=6000, help="of Q-learning after it")
+    parser.add_argument("--tasks", type=int, default=4, help="of each family and id")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="JSON")
     return parser.parse_args()
