@@ -8,8 +8,8 @@ Real images: the same environment over parts of data sets (``--features``, a fol
 
 ``python benchmarks/catalogue_agent.py --features FOLDER --curves FILE.csv --out FILE``
 
-The search that sees the labels takes most of the time. ``--beam-from`` takes its rows from a result of before,
-which is right as long as nothing but the learned policy has changed; the result then names that one's commit.
+The search that sees the labels takes most of the time. ``--beam-from`` takes its rows from an earlier result,
+which is right as long as nothing but the learned policy has changed; the new result names that one's commit.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def fixed_tasks(
 
 
 def _add_beam(file: Path, tasks: list[dict[str, Any]], curves: list[dict[str, Any]]) -> str:
-    """Add the rows of the search that an earlier result has, each after those of its id; return its commit."""
+    """Add the rows of the search in an earlier result, after the others of their ids; return its commit."""
     kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     with Path(kept["settings"]["curves"]).open(encoding="utf-8", newline="") as rows:
         lines = [{**row, "mean": float(row["mean"])} for row in csv.DictReader(rows)]
