@@ -7,9 +7,6 @@ Real images: the same environment over parts of data sets (``--features``, a fol
 ``reid-al embed``), 0.6 answers per image, B-cubed F1. None of these was trained on.
 
 ``python benchmarks/catalogue_agent.py --features FOLDER --curves FILE.csv --out FILE``
-
-The search that sees the labels takes most of the time. ``--beam-from`` takes its rows from an earlier result,
-which is right as long as nothing but the learned policy has changed; the new result names that one's commit.
 """
 
 from __future__ import annotations
@@ -17,8 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +31,8 @@ from reid_al_env import FeatureSet, ReIDCatalogueEnv
 from reid_al_env.catalogue.rules import RULES
 
 POLICIES = ("learned", *reversed(RULES), "label-seeing")
-BEAM = "label-seeing-beam"
-"""On the fixed tasks only; the search takes too long on features of real images."""
+FIXED = (*POLICIES, "label-seeing-beam")
+"""Policies on the fixed tasks; the search takes too long on features of real images."""
 OPPONENT = "expected-change"
 BUDGETS = (0.05, 0.1, 0.3, 0.6)
 """Answers per image of real images."""
@@ -48,13 +44,9 @@ def main() -> None:
     """Measure, show and keep."""
     options = _parse()
     with progress() as report:
-        fixed = POLICIES if options.beam_from else (*POLICIES, BEAM)
-        tasks, curves = fixed_tasks(fixed, options.policy, options.seed, report)
+        tasks, curves = fixed_tasks(options.policy, options.seed, report)
         real = real_images(options.features, options.policy, options.seeds, report)
-    figures: dict[str, Any] = {}
-    if options.beam_from:
-        figures["commit of the search"] = _add_beam(options.beam_from, tasks, curves)
-    figures |= {"fixed tasks": tasks, "real images": real, "mean over sets": mean_over_sets(real)}
+    figures = {"fixed tasks": tasks, "real images": real, "mean over sets": mean_over_sets(real)}
     write_result(options.out, tuple(options.seeds), vars(options), figures)  # first, of an unchanged tree
     if options.curves:
         write_text(options.curves, _csv(curves))
@@ -70,14 +62,12 @@ def main() -> None:
     show(table)
 
 
-def fixed_tasks(
-    policies: Sequence[str], learned: str, seed: int, report: Report
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def fixed_tasks(learned: str, seed: int, report: Report) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A line for each id and policy; and F1 and score after every answer, means over tasks."""
     lines, curves = [], []
     for name in SCORED:
         env = catalogue(name)
-        played = {each: play(env, learned if each == "learned" else each, seed, report) for each in policies}
+        played = {each: play(env, learned if each == "learned" else each, seed, report) for each in FIXED}
         rule = {each.task: each.score[-1] for each in played[OPPONENT]}
         for each, tasks in played.items():
             line: dict[str, Any] = {"id": name, "policy": each}
@@ -95,17 +85,6 @@ def fixed_tasks(
                         {"id": name, "policy": each, "measure": part, "answers": answers, "mean": height}
                     )
     return lines, curves
-
-
-def _add_beam(file: Path, tasks: list[dict[str, Any]], curves: list[dict[str, Any]]) -> str:
-    """Add the rows of the search in an earlier result, after the others of their ids; return its commit."""
-    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    with Path(kept["settings"]["curves"]).open(encoding="utf-8", newline="") as rows:
-        lines = [{**row, "mean": float(row["mean"])} for row in csv.DictReader(rows)]
-    for found, earlier in ((tasks, kept["fixed tasks"]), (curves, lines)):
-        found += [row for row in earlier if row["policy"] == BEAM]
-        found.sort(key=lambda row: SCORED.index(row["id"]))
-    return str(kept["commit"])
 
 
 def real_images(folder: Path | None, learned: str, seeds: list[int], report: Report) -> list[dict[str, Any]]:
@@ -184,7 +163,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="parts of the real sets")
     parser.add_argument("--seed", type=int, default=0, help="of random questions")
     parser.add_argument("--curves", type=Path, help="CSV")
-    parser.add_argument("--beam-from", type=Path, help="result of before, whose search is not done again")
     parser.add_argument("--out", type=Path, required=True, help="JSON")
     return parser.parse_args()
 

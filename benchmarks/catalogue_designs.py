@@ -23,6 +23,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from designs import (
+    CHANGED,
     ApartNetwork,
     Calibration,
     GainNetwork,
@@ -30,9 +31,12 @@ from designs import (
     PrioritisedDQN,
     PrioritisedReplay,
     StandardisedNetwork,
+    changed_cosines,
+    draw_changes,
     expit,
     latest,
     values_apart,
+    with_some_changed,
 )
 from gymnasium.wrappers.vector import TransformReward
 from numpy.typing import NDArray
@@ -40,7 +44,7 @@ from recording import new_table, run, show, write_result
 
 from reid_al_agents.cli.console import progress
 from reid_al_agents.dqn.catalogue_settings import DQNLearning, catalogue_settings
-from reid_al_agents.dqn.imitation import GAIN_SCALE, changed_cosines, draw_changes, with_some_changed
+from reid_al_agents.dqn.imitation import GAIN_SCALE
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.masking import greedy_actions
 from reid_al_agents.dqn.vec_env import SB3VecEnv
@@ -285,7 +289,7 @@ def _change(batch: States, rng: np.random.Generator) -> None:
     """Change the cosines of most states, those of the answered questions likewise."""
     both = np.concatenate([batch["questions"], batch["asked"][:, :, : batch["questions"].shape[2]]], axis=1)
     mask = np.concatenate([batch["action_mask"], batch["answers"] != 0], axis=1)
-    changed = with_some_changed(both, mask, SETTINGS.imitation.change_cosines, rng)
+    changed = with_some_changed(both, mask, CHANGED, rng)
     batch["questions"] = changed[:, :PLACES]
     rest = batch["asked"][:, :, batch["questions"].shape[2] :]
     batch["asked"] = np.concatenate([changed[:, PLACES:], rest], axis=2)

@@ -18,10 +18,15 @@ from reid_al_agents.dqn.imitation import GAIN_SCALE
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
 from reid_al_agents.dqn.question_network import QuestionQNetwork, Questions, feature_width
 from reid_al_agents.dqn.replay import NStepDictReplay, Transitions
-from reid_al_env.catalogue.questions import COSINES
 
+COSINES = 3
+"""So many features of a question come first that are cosines."""
+CHANGED = 0.7
+"""Share of states in a gradient step whose cosines are changed at random."""
 REMEMBERED = 96
 """Answers that the network with a memory sees, the latest ones."""
+_SCALES, _POWERS = (0.25, 1.2), (0.7, 1.4)
+"""Ranges of what :func:`changed_cosines` takes, drawn evenly on a logarithmic axis."""
 _HEADS = 4
 _NEWTON_STEPS = 3
 _LARGEST_LOGIT = 30.0
@@ -212,6 +217,46 @@ class PrioritisedDQN(MaskedDQN):
         torch.nn.utils.clip_grad_norm_(self.q_net.parameters(), self.max_grad_norm)
         self.policy.optimizer.step()
         return loss.item()
+
+
+def changed_cosines(
+    questions: NDArray[np.float32], scale: NDArray[np.float64], power: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Questions with the cosines 1 − scale · (1 − c) ** power instead of c, at least −1.
+
+    With power 1 and a scale of at most 1 this is what a direction that all features share does to them.
+
+    Args:
+        questions: Features of the questions of B states, (B, M, F).
+        scale: Positive numbers, (B,).
+        power: Positive numbers, (B,).
+    """
+    changed = questions.copy()
+    away = 1 - questions[:, :, :COSINES].astype(np.float64)
+    changed[:, :, :COSINES] = np.maximum(1 - scale[:, None, None] * away ** power[:, None, None], -1)
+    return changed
+
+
+def draw_changes(rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scales and powers for :func:`changed_cosines`, (count,) each."""
+    scale = np.exp(rng.uniform(np.log(_SCALES[0]), np.log(_SCALES[1]), count))
+    return scale, np.exp(rng.uniform(np.log(_POWERS[0]), np.log(_POWERS[1]), count))
+
+
+def with_some_changed(
+    questions: NDArray[np.float32], mask: NDArray[Any], share: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The questions of B states, the cosines of about ``share`` of the states changed; padding stays 0.
+
+    Args:
+        questions: (B, M, F).
+        mask: Not zero for questions that can be asked, (B, M).
+        share: In [0, 1].
+        rng: Where the changes come from.
+    """
+    changed = changed_cosines(questions, *draw_changes(rng, len(questions)))
+    chosen = (rng.random(len(questions)) < share)[:, None] & (mask > 0)
+    return np.where(chosen[:, :, None], changed, questions)
 
 
 def latest(asked: Sequence[NDArray[Any]], answers: Sequence[int], width: int) -> tuple[Any, Any]:

@@ -325,18 +325,6 @@ def agent() -> str:
     return table(heads, lines, "catalogue_agent")
 
 
-def designs() -> str:
-    """Designs of the learned agent, each trained small, on tasks of training families."""
-    lines = []
-    for row in result("catalogue_designs")["rows"]:
-        scores = (" / ".join(f"{score:.2f}" for score in row[part]) for part in ("score", "score changed"))
-        above = row.get("above")
-        difference = f"{above['mean']:+.3f} ± {above['half_width']:.3f}" if above else ""
-        lines.append([row["design"], *scores, difference])
-    heads = ("design", "score: plain / small / noisy", "cosines changed", "score above `gain`")
-    return table(heads, lines, "catalogue_designs")
-
-
 def catalogue_real() -> str:
     """The same environment over parts of real data sets."""
     found = result("catalogue_agent")["mean over sets"]
@@ -518,7 +506,6 @@ TABLES: dict[str, Callable[[], str]] = {
         catalogue,
         agent,
         catalogue_real,
-        designs,
         images,
         audit,
         start_features,

@@ -8,12 +8,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from catalogue_world import TINY, TINY_TEST, any_open, batch, mean_return, network, some_states
+from catalogue_world import TINY, TINY_TEST, any_open, batch, mean_return, network
 from command_line import call, failed, succeeded
 
 from reid_al_agents.dqn.catalogue_settings import NetworkSettings, catalogue_settings
 from reid_al_agents.dqn.catalogue_training import train_catalogue
-from reid_al_agents.dqn.imitation import changed_cosines, draw_changes, greedy, imitate, with_some_changed
+from reid_al_agents.dqn.imitation import greedy, imitate
 from reid_al_agents.dqn.policy_file import load_policy
 from reid_al_agents.evaluation import catalogue_play
 from reid_al_agents.evaluation.catalogue_play import SHIPPED, catalogue, play
@@ -65,48 +65,6 @@ def test_same_seed_same_weights(algo):
     first, again, other = weights(1), weights(1), weights(2)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
-
-
-def test_changed_cosines_by_hand():
-    questions = np.array([[[0.5, 0.36, -1.0, 0.7]], [[0.5, 0.36, -1.0, 0.7]]], dtype=np.float32)
-    changed = changed_cosines(questions, np.array([0.5, 1.2]), np.array([1.0, 0.5]))
-    np.testing.assert_allclose(changed[0, 0], [0.75, 0.68, 0.0, 0.7], atol=1e-6)
-    np.testing.assert_allclose(changed[1, 0], [1 - 1.2 * 0.5**0.5, 0.04, 1 - 1.2 * 2**0.5, 0.7], atol=1e-6)
-
-
-def test_a_direction_that_all_features_share_changes_cosines_so():
-    rng = np.random.default_rng(0)
-    units = rng.normal(size=(2, 8))
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
-    longer = np.concatenate([units, np.full((2, 1), 1.5)], axis=1)  # 1.5 along a new axis
-    seen = longer[0] @ longer[1] / (np.linalg.norm(longer[0]) * np.linalg.norm(longer[1]))
-    question = np.full((1, 1, 9), units[0] @ units[1], dtype=np.float32)
-    changed = changed_cosines(question, np.array([1 / (1 + 1.5**2)]), np.ones(1))
-    np.testing.assert_allclose(changed[0, 0, :3], seen, atol=1e-6)
-
-
-def test_cosines_keep_their_order_and_nothing_else_changes():
-    seen, rng = some_states(count=40), np.random.default_rng(3)
-    before, open_ = seen["questions"], seen["action_mask"] > 0
-    after = with_some_changed(before, seen["action_mask"], 0.5, rng)
-    different = (after != before).any(axis=(1, 2))
-    assert 5 < different.sum() < 35
-    assert (after[..., 3:] == before[..., 3:]).all()
-    assert (after[~open_] == before[~open_]).all()
-    for old, new, shown in zip(before, after, open_, strict=True):
-        order = np.argsort(old[shown, 0], kind="stable")
-        assert (np.diff(new[shown, 0][order]) >= 0).all()
-    assert (np.abs(after) <= 1).all()
-    np.testing.assert_array_equal(with_some_changed(before, seen["action_mask"], 0.0, rng), before)
-
-
-def test_changes_are_drawn_from_their_ranges():
-    scale, power = draw_changes(np.random.default_rng(0), 4000)
-    assert scale.min() >= 0.25
-    assert scale.max() <= 1.2
-    assert power.min() >= 0.7
-    assert power.max() <= 1.4
-    np.testing.assert_allclose(np.log([np.median(scale), np.median(power)]), [-0.602, -0.010], atol=0.05)
 
 
 def test_reinforcement_starts_from_what_was_imitated():

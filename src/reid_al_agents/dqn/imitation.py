@@ -4,10 +4,6 @@ The catalogue's environment knows what every open question gains if it is answer
 one that was chosen. A network that predicts all of these values is the Q-network of γ = 0, learned from M
 times as many targets as Q-learning has. States come from rules first and then from the network itself, as in
 DAgger (Ross, Gordon, Bagnell, AISTATS 2011), since its own choices lead to states that no rule leads to.
-
-Features of other images than the generated ones have other cosines for the same question. So the cosines of
-most states are changed at random, all of a state by one increasing function (:func:`changed_cosines`), as
-domain randomisation does (Tobin et al., IROS 2017): the network learns to read cosines beside each other.
 """
 
 from __future__ import annotations
@@ -24,7 +20,6 @@ from torch import Tensor
 from reid_al_agents.dqn.masking import greedy_actions
 from reid_al_agents.dqn.question_network import QuestionQNetwork
 from reid_al_env.catalogue.game import CatalogueGame
-from reid_al_env.catalogue.questions import COSINES
 from reid_al_env.catalogue.references import label_seeing, nearest_first
 from reid_al_env.catalogue.rules import one_check_in_four
 from reid_al_env.catalogue.vector_env import ReIDCatalogueVectorEnv
@@ -33,8 +28,6 @@ from reid_al_env.settings import check, setting
 Report = Callable[[str, int, int], None]
 GAIN_SCALE = 200.0
 """Gains in F1 are about 0.001; the network predicts this multiple, which is near 1."""
-_SCALES, _POWERS = (0.25, 1.2), (0.7, 1.4)
-"""Ranges of what :func:`changed_cosines` takes, drawn evenly on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +44,6 @@ class ImitationSettings:
     batch_size: int = setting(help="States in a gradient step", at_least=1)
     learning_rate: float = setting(help="Highest learning rate of AdamW, one cycle a round", at_least=0)
     explore: float = setting(help="Share of random questions", at_least=0, at_most=1)
-    change_cosines: float = setting(
-        help="Share of states in a gradient step whose cosines are changed at random", at_least=0, at_most=1
-    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -187,11 +177,7 @@ def _fit(
     network.train()
     for step in range(steps):
         rows = rng.integers(len(states), size=settings.batch_size)
-        drawn = {key: column[rows] for key, column in columns.items()}
-        drawn["questions"] = with_some_changed(
-            drawn["questions"], drawn["action_mask"], settings.change_cosines, rng
-        )
-        batch = {key: torch.as_tensor(column) for key, column in drawn.items()}
+        batch = {key: torch.as_tensor(column[rows]) for key, column in columns.items()}
         inputs = network.read(batch)
         error = (network.values(inputs) - batch["gains"] * GAIN_SCALE) ** 2 * inputs.open.squeeze(2)
         loss = error.sum() / inputs.open.sum()
@@ -202,46 +188,6 @@ def _fit(
         cycle.step()
         report("imitate", step + 1, steps)
     network.eval()
-
-
-def changed_cosines(
-    questions: NDArray[np.float32], scale: NDArray[np.float64], power: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Questions with the cosines 1 − scale · (1 − c) ** power instead of c, at least −1.
-
-    With power 1 and a scale of at most 1 this is what a direction that all features share does to them.
-
-    Args:
-        questions: Features of the questions of B states, (B, M, F).
-        scale: Positive numbers, (B,).
-        power: Positive numbers, (B,).
-    """
-    changed = questions.copy()
-    away = 1 - questions[:, :, :COSINES].astype(np.float64)
-    changed[:, :, :COSINES] = np.maximum(1 - scale[:, None, None] * away ** power[:, None, None], -1)
-    return changed
-
-
-def draw_changes(rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scales and powers for :func:`changed_cosines`, (count,) each."""
-    scale = np.exp(rng.uniform(np.log(_SCALES[0]), np.log(_SCALES[1]), count))
-    return scale, np.exp(rng.uniform(np.log(_POWERS[0]), np.log(_POWERS[1]), count))
-
-
-def with_some_changed(
-    questions: NDArray[np.float32], mask: NDArray[Any], share: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """The questions of B states, the cosines of about ``share`` of the states changed; padding stays 0.
-
-    Args:
-        questions: (B, M, F).
-        mask: Not zero for questions that can be asked, (B, M).
-        share: In [0, 1].
-        rng: Where the changes come from.
-    """
-    changed = changed_cosines(questions, *draw_changes(rng, len(questions)))
-    chosen = (rng.random(len(questions)) < share)[:, None] & (mask > 0)
-    return np.where(chosen[:, :, None], changed, questions)
 
 
 @torch.no_grad()

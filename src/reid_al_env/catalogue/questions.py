@@ -21,8 +21,6 @@ QUESTION_FEATURES = (
     "camera_shared",
 )
 """Columns of ``questions``; see :class:`reid_al_env.catalogue.env.ReIDCatalogueEnv`."""
-COSINES = 3
-"""So many columns come first that are cosines."""
 CHECKS = 4
 """One in so many places is kept for questions about groups that are delivered together."""
 _CAMERAS = 64

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_al_env.catalogue.questions import COSINES, QUESTION_FEATURES
+from reid_al_env.catalogue.questions import QUESTION_FEATURES
 
 Observation = Mapping[str, NDArray[Any]]
 Infos = Mapping[str, Any]
@@ -16,6 +16,7 @@ Choose = Callable[[Observation, Infos], int]
 """Takes the observation and the infos that came with it, and returns an action."""
 
 _TOGETHER = QUESTION_FEATURES.index("delivered_together")
+_COSINES = 3
 _SIZES = QUESTION_FEATURES.index("smaller_group")
 _CHECK_EVERY = 4
 _REFIT_EVERY = 5
@@ -125,7 +126,7 @@ def described(questions: NDArray[np.float64]) -> NDArray[np.float64]:
     Args:
         questions: Features of Q questions, (Q, 9).
     """
-    features, cosines = questions[:, : len(QUESTION_FEATURES)], questions[:, :COSINES]
+    features, cosines = questions[:, : len(QUESTION_FEATURES)], questions[:, :_COSINES]
     return np.concatenate([features, cosines**2, cosines * questions[:, [_TOGETHER]]], axis=1)
 
 
