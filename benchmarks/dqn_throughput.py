@@ -1,7 +1,8 @@
 """How fast the masked DQN trains end to end, as ratios to Stable-Baselines3's DQN within one run.
 
-Both learn on ``ReIDActiveLearning-v0`` in the paper's setting with the same network, the same numbers of
-environments and of transitions in gradient steps, exploring alike; the features are synthetic:
+Both learn with the same network, the same numbers of environments and of transitions in gradient steps,
+exploring alike: the networks ``mlp`` and ``graph`` on ``ReIDActiveLearning-v0`` in the paper's setting, over
+synthetic features, and ``questions`` on ``ReIDCatalogue-v0``, with the sizes of the shipped policy:
 
 - ``SB3``: ``stable_baselines3.DQN`` over ``DummyVecEnv`` of single environments, with its own replay;
 - ``ours``: ``MaskedDQN`` over the batched environment with the compact replay, without Double DQN, so that
@@ -9,10 +10,10 @@ environments and of transitions in gradient steps, exploring alike; the features
 - ``ours, double``: the same with Double DQN, the default, which needs the network once more.
 
 They are timed in turns, several rounds of each, after a warm-up without gradient steps in which the replay
-fills and most queries' first graphs are remembered. Given are medians over rounds of answers per CPU second,
-and of the ratios within rounds; CPU seconds, because other work on the machine does not count in them.
-``bound`` is the ratio that would be reached if everything but the network (the choice of actions and the
-gradient steps, timed by themselves) took no time.
+fills and most queries' first graphs are remembered (in the catalogue, all episodes have begun again once).
+Given are medians over rounds of answers per CPU second, and of the ratios within rounds; CPU seconds, because
+other work on the machine does not count in them. ``bound`` is the ratio that would be reached if everything
+but the network (the choice of actions and the gradient steps, timed by themselves) took no time.
 
 ``OMP_NUM_THREADS=1 python benchmarks/dqn_throughput.py --out FILE``
 """
@@ -23,8 +24,9 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import torch
@@ -32,15 +34,31 @@ from recording import new_table, run, show, write_result
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from reid_al_agents.dqn.catalogue_settings import catalogue_settings
 from reid_al_agents.dqn.masked_dqn import MaskedDQN
-from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy
+from reid_al_agents.dqn.policies import GraphPolicy, MlpPolicy, QuestionPolicy
 from reid_al_agents.dqn.replay import NStepDictReplay
 from reid_al_agents.dqn.vec_env import SB3VecEnv
 from reid_al_env import FeatureSet, InputError, synthetic_features
 
-ENVIRONMENT = "reid_al_env:ReIDActiveLearning-v0"
+PAPER, CATALOGUE = "reid_al_env:ReIDActiveLearning-v0", "reid_al_env:ReIDCatalogue-v0"
 SB3, OURS, DOUBLE = "SB3", "ours", "ours, double"
-NETWORKS = {"mlp": MlpPolicy, "graph": GraphPolicy}
+_TUNED = catalogue_settings("dqn", CATALOGUE).network
+
+
+class _Compared(NamedTuple):
+    """A network, the environment it learns in, and its sizes."""
+
+    policy: type[MlpPolicy | GraphPolicy | QuestionPolicy]
+    environment: str
+    sizes: dict[str, int]
+
+
+NETWORKS = {
+    "mlp": _Compared(MlpPolicy, PAPER, {}),
+    "graph": _Compared(GraphPolicy, PAPER, {}),
+    "questions": _Compared(QuestionPolicy, CATALOGUE, asdict(_TUNED)),
+}
 WORK: dict[str, dict[str, int]] = {
     "none": {"train_freq": 1, "gradient_steps": 0, "batch_size": 64},
     "1/8 (SB3's defaults)": {"train_freq": 4, "gradient_steps": 1, "batch_size": 32},
@@ -104,7 +122,8 @@ def _row(network: str, work: str, features: FeatureSet, options: argparse.Namesp
 
 
 def _learners(network: str, features: FeatureSet, arguments: dict[str, Any]) -> dict[str, DQN]:
-    single = {"features": features, "metric": "cosine"}
+    compared = NETWORKS[network]
+    single = {"features": features, "metric": "cosine"} if compared.environment == PAPER else {}
     learning = {
         "gamma": 0.9,
         "learning_rate": 1e-3,
@@ -114,20 +133,21 @@ def _learners(network: str, features: FeatureSet, arguments: dict[str, Any]) -> 
         "exploration_initial_eps": 0.05,
         "exploration_final_eps": 0.05,
         "device": "cpu",
+        "policy_kwargs": compared.sizes,
         **arguments,
     }
-    policy = NETWORKS[network]
-    makers: list[Callable[[], gym.Env[Any, Any]]] = [lambda: gym.make(ENVIRONMENT, **single).unwrapped] * ENVS
+    name = compared.environment
+    makers: list[Callable[[], gym.Env[Any, Any]]] = [lambda: gym.make(name, **single).unwrapped] * ENVS
     return {
-        SB3: DQN(policy, DummyVecEnv(makers), **learning),
-        OURS: MaskedDQN(policy, _batched(single), double_q=False, **learning),
-        DOUBLE: MaskedDQN(policy, _batched(single), **learning),
+        SB3: DQN(compared.policy, DummyVecEnv(makers), **learning),
+        OURS: MaskedDQN(compared.policy, _batched(name, single), double_q=False, **learning),
+        DOUBLE: MaskedDQN(compared.policy, _batched(name, single), **learning),
     }
 
 
-def _batched(arguments: dict[str, Any]) -> SB3VecEnv:
+def _batched(name: str, arguments: dict[str, Any]) -> SB3VecEnv:
     how = {"vectorization_mode": "vector_entry_point", "autoreset_mode": "SameStep"}
-    return SB3VecEnv(gym.make_vec(ENVIRONMENT, num_envs=ENVS, **how, **arguments))
+    return SB3VecEnv(gym.make_vec(name, num_envs=ENVS, **how, **arguments))
 
 
 def _seconds(learner: DQN, steps: int) -> dict[str, float]:
@@ -169,7 +189,7 @@ def _median_cpu(work: Callable[[], None], repeats: int = 30) -> float:
 
 def _replay_bytes(features: FeatureSet) -> float:
     """Bytes that a transition takes in a full compact replay, in the paper's setting."""
-    env = _batched({"features": features, "metric": "cosine"})
+    env = _batched(PAPER, {"features": features, "metric": "cosine"})
     model = MaskedDQN("mlp", env, buffer_size=6400, learning_starts=10**9, device="cpu", seed=0)
     model.learn(12_800)
     assert isinstance(model.replay_buffer, NStepDictReplay)

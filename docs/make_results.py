@@ -419,21 +419,6 @@ def environment() -> str:
     return table(("one thread, 256 sub-environments", "measured"), lines, "environment_speed")
 
 
-def dqn() -> str:
-    """Speed of the masked DQN beside Stable-Baselines3's, with the same network and gradient samples."""
-    lines = [
-        [
-            row["network"],
-            row["gradient_transitions_per_answer"],
-            *(f"{row['answers_per_cpu_second'][name]:,.0f}" for name in ("SB3", "ours")),
-            f"{row['ratio']['ours']:.1f}",
-        ]
-        for row in result("dqn_speed")["rows"]
-    ]
-    heads = ("network", "gradient samples an answer", "SB3's DQN", "masked DQN", "ratio")
-    return table(heads, lines, "dqn_speed")
-
-
 def speed() -> str:
     """Speed of the parts around the environment."""
     crowd = result("annotation_server_load")["crowd"]
@@ -467,7 +452,7 @@ def speed() -> str:
 def learner() -> str:
     """Speed of the masked DQN beside Stable-Baselines3's DQN."""
     found = result("dqn_speed")
-    names = {"mlp": "the paper's MLP", "graph": "graph network"}
+    names = {"mlp": "the paper's MLP", "graph": "graph network", "questions": "catalogue"}
     lines = [
         [
             names[row["network"]],
@@ -525,7 +510,6 @@ TABLES: dict[str, Callable[[], str]] = {
         audit,
         start_features,
         environment,
-        dqn,
         speed,
         learner,
         demo,

@@ -189,6 +189,15 @@ def test_single_observations_and_batches_agree():
     np.testing.assert_array_equal(together, apart)
 
 
+def test_adam_is_fused_unless_another_optimizer_is_named():
+    assert bare(5).policy.optimizer.defaults["fused"]
+    plain = bare(5, policy_kwargs={**SMALL, "optimizer_kwargs": {"eps": 1e-5}}).policy.optimizer.defaults
+    assert not plain["fused"]
+    assert plain["eps"] == 1e-5
+    named = bare(5, policy_kwargs={**SMALL, "optimizer_class": torch.optim.SGD})
+    assert type(named.policy.optimizer) is torch.optim.SGD
+
+
 @pytest.mark.parametrize("policy", [GraphPolicy, MlpPolicy])
 def test_save_and_load_through_sb3(policy, tmp_path):
     env = DummyVecEnv([FewOpenEnv] * 2)

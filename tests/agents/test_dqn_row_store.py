@@ -8,6 +8,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reid_al_agents.dqn import row_store
 from reid_al_agents.dqn.replay import NStepDictReplay
 from reid_al_agents.dqn.row_store import RowStore
 
@@ -38,12 +39,21 @@ def test_matrices_come_back_bit_for_bit_whatever_is_overwritten(data):
         for each, matrices in kept.items():
             for part, matrix in matrices.items():
                 assert store.get(part, np.array([each]))[0].tobytes() == matrix.tobytes()
-        referred = np.concatenate(
-            [*store._columns["before"], *store._columns["after"], *store._last.values()]
-        )
+        referred = np.concatenate([*store._columns["before"], *store._columns["after"], *store._last])
         uses = np.bincount(referred[referred >= 0], minlength=len(store._uses))
         assert (uses == store._uses).all()  # so that nothing is freed too early and nothing is never freed
         assert sorted(store._free) == np.flatnonzero(uses == 0).tolist()
+
+
+def test_different_rows_with_equal_hashes_stay_apart(monkeypatch):
+    monkeypatch.setattr(row_store, "_hashes", lambda bits: np.zeros(bits.shape[:2], dtype=np.uint64))
+    store = RowStore(2, PLACES, WIDTH, np.dtype(np.float32))
+    before = np.arange(2 * PLACES * WIDTH, dtype=np.float32).reshape(2, PLACES, WIDTH)
+    after = before[:, ::-1].copy()
+    after[0, 2] = 99
+    store.put(np.arange(2), np.arange(2), before, after)
+    assert store.get("before", np.arange(2)).tobytes() == before.tobytes()
+    assert store.get("after", np.arange(2)).tobytes() == after.tobytes()
 
 
 def filled(size, steps, environments=4, name="ReIDCatalogue-v0", **more):

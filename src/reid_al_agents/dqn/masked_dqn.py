@@ -81,6 +81,7 @@ class MaskedDQN(DQN):
             replay_buffer_class = NStepDictReplay
             own = {"n_steps": n_steps, "gamma": gamma, "seed": arguments.get("seed")}
             replay_buffer_kwargs = {**own, **(replay_buffer_kwargs or {})}
+        arguments["policy_kwargs"] = _with_fused_adam(arguments.get("policy_kwargs") or {})
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]  # SB3 takes None, to be followed by _setup_model
@@ -272,6 +273,12 @@ class MaskedDQN(DQN):
         if not hasattr(self, "rng"):  # a loaded model goes on where it was
             self.rng = np.random.default_rng(self.seed)
         super()._setup_model()
+
+
+def _with_fused_adam(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy's arguments, by which Adam takes one pass over the weights, unless they name an optimizer."""
+    own = {} if "optimizer_class" in policy_kwargs else {"optimizer_kwargs": {"fused": True}}
+    return {**own, **policy_kwargs}
 
 
 def _check_spaces(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> None:

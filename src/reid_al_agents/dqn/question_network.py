@@ -111,10 +111,11 @@ def feature_width(observation_space: spaces.Dict) -> int:
 
 def _routes(groups: Tensor, open_: Tensor) -> Tensor:
     """Weights (B, M, M): for either group of a question, the mean of the others that are about it."""
-    ends = groups.long()
-    shared = (ends[:, :, :, None, None] == ends[:, None, None, :, :]).any(dim=4).float()  # (B, M, 2, M)
-    others = shared * open_[:, None, None, :]
-    itself = torch.eye(ends.shape[1], device=ends.device)[None, :, None, :]
-    others = others * (1 - itself)
-    weights: Tensor = (others / others.sum(dim=3, keepdim=True).clamp(min=1)).sum(dim=2)
+    first, second = groups[:, None, :, 0], groups[:, None, :, 1]
+    itself = torch.eye(groups.shape[1], dtype=torch.bool, device=groups.device)
+    others = (open_[:, None, :] > 0) & ~itself  # (B, M, M)
+    weights = torch.zeros(others.shape, device=open_.device)
+    for end in groups.unbind(dim=2):
+        shared = (((end[:, :, None] == first) | (end[:, :, None] == second)) & others).float()
+        weights += shared / shared.sum(dim=2, keepdim=True).clamp(min=1)
     return weights

@@ -32,7 +32,8 @@ class RowStore:
         self._rows: NDArray[Any] = np.zeros((0, width), dtype=dtype)
         self._uses = np.zeros(0, dtype=np.int32)  # places of transitions and streams that refer to a row
         self._free: list[int] = []
-        self._last: dict[int, NDArray[np.int32]] = {}  # by stream: rows of the last matrix seen of it
+        self._last = np.zeros((0, places), dtype=np.int32)  # by stream: rows of the last matrix seen of it
+        self._grow()
 
     @property
     def nbytes(self) -> int:
@@ -57,11 +58,11 @@ class RowStore:
         """
         for column in self._columns.values():
             self._drop(column[slots])
-        for number, (slot, stream) in enumerate(zip(slots.tolist(), streams.tolist(), strict=True)):
-            for part, matrices in (("before", before), ("after", after)):
-                numbers = self._follow(stream, matrices[number])
-                self._columns[part][slot] = numbers
-                np.add.at(self._uses, numbers, 1)
+        self._make_room(int(streams.max()) + 1)
+        for part, matrices in (("before", before), ("after", after)):
+            self._follow(streams, matrices)
+            self._columns[part][slots] = self._last[streams]
+            np.add.at(self._uses, self._last[streams], 1)
 
     def get(self, part: str, slots: NDArray[np.int64]) -> NDArray[Any]:
         """The matrices ``"before"`` or ``"after"`` the transitions in ``slots``, (B, places, width)."""
@@ -69,10 +70,9 @@ class RowStore:
 
     def arrays(self, size: int) -> _Arrays:
         """Everything that :meth:`load_arrays` needs, of a ring in which ``size`` transitions are filled."""
-        streams = sorted(self._last)
-        last = np.array([self._last[stream] for stream in streams], dtype=np.int32)
+        streams = np.flatnonzero((self._last != _NONE).all(axis=1))
         kept: _Arrays = {f"columns.{name}": column[:size] for name, column in self._columns.items()}
-        kept |= {"streams": np.array(streams, dtype=np.int64), "last": last}
+        kept |= {"streams": streams, "last": self._last[streams]}
         return kept | {"rows": self._rows, "uses": self._uses}
 
     def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -92,42 +92,59 @@ class RowStore:
             column[: len(stored)] = stored
             column[len(stored) :] = _NONE
         self._rows, self._uses = rows.astype(self._rows.dtype), uses.astype(np.int32)
-        pairs = zip(arrays["streams"].tolist(), arrays["last"].astype(np.int32), strict=True)
-        self._last = dict(pairs)
+        streams = arrays["streams"]
+        self._last = self._last[:0]
+        self._make_room(int(streams.max(initial=_NONE)) + 1)
+        self._last[streams] = arrays["last"]
         self._free = np.flatnonzero(self._uses == 0)[::-1].tolist()
+        if not len(rows):
+            self._grow()
 
-    def _follow(self, stream: int, matrix: NDArray[Any]) -> NDArray[np.int32]:
-        """Numbers of the matrix's rows, found again in the stream's last matrix or added."""
-        last = self._last.get(stream)
-        if last is not None and np.array_equal(_bits(self._rows[last]), _bits(matrix)):
-            return last
-        known: dict[bytes, int] = {}
-        if last is not None:
-            known = {
-                row.tobytes(): number for number, row in zip(last.tolist(), self._rows[last], strict=True)
-            }
-        numbers = np.array([self._number(row, known) for row in matrix], dtype=np.int32)
-        np.add.at(self._uses, numbers, 1)
-        if last is not None:
-            self._drop(last)
-        self._last[stream] = numbers
-        return numbers
+    def _follow(self, streams: NDArray[np.int64], matrices: NDArray[Any]) -> None:
+        """Bring the streams to these matrices, whose rows are found in the last ones or added."""
+        last = self._last[streams]
+        known = last != _NONE
+        same = known.all(axis=1) & (_bits(self._rows[last]) == _bits(matrices)).all(axis=(1, 2))
+        rows = np.flatnonzero(~same)
+        if len(rows):
+            numbers = self._found(last[rows], matrices[rows])
+            self._add(numbers, matrices[rows])
+            np.add.at(self._uses, numbers, 1)
+            self._drop(last[rows])
+            self._last[streams[rows]] = numbers
 
-    def _number(self, row: NDArray[Any], known: dict[bytes, int]) -> int:
-        content = row.tobytes()
-        if content not in known:
-            if not self._free:
-                self._grow()
-            known[content] = self._free.pop()
-            self._rows[known[content]] = row
-        return known[content]
+    def _found(self, last: NDArray[np.int32], matrices: NDArray[Any]) -> NDArray[np.int32]:
+        """For each row of B matrices, the number of an equal one among ``last``, or none; (B, places)."""
+        before, now = _bits(self._rows[last]), _bits(matrices)
+        old, new = _hashes(before), _hashes(now)
+        place = (new[:, :, None] == old[:, None, :]).argmax(axis=2)
+        numbers = np.take_along_axis(last, place, axis=1)
+        equal = (np.take_along_axis(before, place[:, :, None], axis=1) == now).all(axis=2)
+        return np.where(equal & (numbers != _NONE), numbers, np.int32(_NONE))
+
+    def _add(self, numbers: NDArray[np.int32], matrices: NDArray[Any]) -> None:
+        """Add the rows that have no number, equal ones of one matrix once, and fill their numbers in."""
+        added: dict[tuple[int, bytes], int] = {}
+        for number, place in np.argwhere(numbers == _NONE).tolist():
+            row = matrices[number, place]
+            key = (number, row.tobytes())
+            if key not in added:
+                if not self._free:
+                    self._grow()
+                added[key] = self._free.pop()
+                self._rows[added[key]] = row
+            numbers[number, place] = added[key]
 
     def _drop(self, numbers: NDArray[Any]) -> None:
         """Count one use less for each number, repeated ones repeatedly; unused rows become free."""
         numbers = numbers[numbers != _NONE]
         np.subtract.at(self._uses, numbers, 1)
-        unused = np.unique(numbers)
-        self._free += unused[self._uses[unused] == 0].tolist()
+        self._free += np.unique(numbers[self._uses[numbers] == 0]).tolist()
+
+    def _make_room(self, streams: int) -> None:
+        """Have a place for the last matrix of so many streams."""
+        more = np.full((max(streams - len(self._last), 0), self._last.shape[1]), _NONE, dtype=np.int32)
+        self._last = np.concatenate([self._last, more])
 
     def _grow(self) -> None:
         known = len(self._uses)
@@ -137,6 +154,16 @@ class RowStore:
         self._free += range(grown - 1, known - 1, -1)
 
 
-def _bits(matrix: NDArray[Any]) -> NDArray[np.uint8]:
-    """The bytes of a matrix, by which -0.0 is not 0.0 and NaN is NaN."""
-    return np.ascontiguousarray(matrix).view(np.uint8)
+def _bits(matrices: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
+    """The numbers' bits, (B, places, words), by which -0.0 is not 0.0 and NaN is NaN."""
+    return np.ascontiguousarray(matrices).view(f"u{matrices.dtype.itemsize}")
+
+
+def _hashes(bits: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint64]:
+    """A number for each row, (B, places), equal for equal rows and nearly always different for others."""
+    rng = np.random.default_rng(0)
+    hashes = np.zeros(bits.shape[:2], dtype=np.uint64)
+    for column in range(bits.shape[2]):
+        factor = rng.integers(1, 2**63, dtype=np.uint64) | np.uint64(1)
+        hashes += (bits[:, :, column].astype(np.uint64) + np.uint64(1)) * factor  # modulo 2**64
+    return hashes ^ (hashes >> np.uint64(32))

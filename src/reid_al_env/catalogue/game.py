@@ -151,8 +151,7 @@ class CatalogueGame(CopiedByState):
         groups = np.full((places, 2), -1, dtype=np.int64)
         if count:
             ends = np.stack([self.questions.left[self.slots], self.questions.right[self.slots]], axis=1)
-            _, first, inverse = np.unique(ends, return_index=True, return_inverse=True)
-            groups[:count] = np.argsort(np.argsort(first))[inverse].reshape(count, 2)
+            groups[:count] = _numbered(ends.reshape(-1), self.pool.size).reshape(count, 2)
         return {
             "action_mask": self.action_mask(),
             "groups": groups,
@@ -236,3 +235,11 @@ class CatalogueGame(CopiedByState):
             ],
             dtype=np.float32,
         )
+
+
+def _numbered(values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Values below ``size`` as 0, 1, ... by where they are seen first."""
+    places = np.arange(len(values))
+    first = np.empty(size, dtype=np.int64)
+    first[values[::-1]] = places[::-1]  # the last that is written is the first place
+    return np.asarray((np.cumsum(first[values] == places) - 1)[first[values]])

@@ -172,11 +172,11 @@ class DeliveredIdentities(CopiedByState):
         labels = confirmed.labels
         for rank in joins:
             formed.join(int(labels[self._left[rank]]), int(labels[self._right[rank]]))
-        roots = np.array([formed.root(label) for label in local.tolist()])
-        _, inverse = np.unique(roots, return_inverse=True)
-        lowest = np.full(len(groups), np.iinfo(np.int64).max)
-        np.minimum.at(lowest, inverse.reshape(-1), groups)
-        return np.asarray(lowest[inverse.reshape(-1)])
+        roots = [formed.root(label) for label in local.tolist()]
+        lowest: dict[int, int] = {}
+        for root, group in zip(roots, groups.tolist(), strict=True):
+            lowest[root] = min(group, lowest.get(root, group))
+        return np.array([lowest[root] for root in roots])
 
     def _bcubed_sums(self, groups: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         """Sums over the images of ``groups`` of their precision and of their recall, (2,)."""
@@ -186,10 +186,8 @@ class DeliveredIdentities(CopiedByState):
         )
         label = np.repeat(labels, counts)
         identity, count = self._entry_identity[entries], self._entry_count[entries]
-        _, delivered = np.unique(label, return_inverse=True)
-        delivered = delivered.reshape(-1)
-        sizes = np.bincount(delivered, weights=count)
-        keys, place = np.unique(delivered * len(self._identity_sizes) + identity, return_inverse=True)
+        sizes = np.bincount(label, weights=count)
+        keys, place = np.unique(label * len(self._identity_sizes) + identity, return_inverse=True)
         shared = np.bincount(place.reshape(-1), weights=count)  # images of one identity in a delivered one
         precision = shared**2 / sizes[keys // len(self._identity_sizes)]
         recall = shared**2 / self._identity_sizes[keys % len(self._identity_sizes)]

@@ -188,10 +188,10 @@ def _spread(pairs: NDArray[np.int64], owners: NDArray[np.int64], count: int, siz
         count: At most P.
         size: Owners are numbers below this.
     """
-    rows = np.broadcast_to(np.arange(len(pairs))[:, None], owners.shape)
-    foremost = np.full(size, len(pairs))
-    np.minimum.at(foremost, owners, rows)
-    first = (foremost[owners] == rows).any(axis=1)
+    rows = np.repeat(np.arange(len(pairs)), owners.shape[1])
+    foremost = np.empty(size, dtype=np.int64)
+    foremost[owners.reshape(-1)[::-1]] = rows[::-1]  # the last that is written is the first pair
+    first = (foremost[owners] == rows.reshape(owners.shape)).any(axis=1)
     return np.concatenate([pairs[first], pairs[~first]])[:count]
 
 
