@@ -42,7 +42,7 @@ audit = script("audit_coverage")
 
 @pytest.fixture(scope="module")
 def pool():
-    return synthetic_features(identities=40, images_per_identity=8, dimensions=16, noise=0.6, seed=3)
+    return synthetic_features(identities=40, images_per_identity=8, noise=0.7, seed=0)
 
 
 def as_sets(labels):

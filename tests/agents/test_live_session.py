@@ -603,7 +603,7 @@ def test_a_plan_that_fails_is_told_and_no_answer_is_lost(store, monkeypatch, cap
 
 def test_whether_answers_still_change_anything_outlives_a_restart(store):
     live = session(store, pool(25, 5))
-    play(live, 100)
+    play(live, 120)
     again = session(store, pool(25, 5))
     told = [e for e in live.state.beliefs.events.values() if e.question_kind in ("policy", "audit", "repeat")]
     assert {e.question_kind for e in told} == {"policy", "audit", "repeat"}
