@@ -100,7 +100,9 @@ def trained() -> str:
     sets = (("Market-1501, 128x64", "market", (2500, 5000)), ("CUHK03, 256x128", "cuhk", (864, 1727)))
     for data, folder, budgets in sets:
         ours = [
-            {**row, "selector": row["selector"].split(",")[0]} for row in found["rows"] if folder in row["folder"]
+            {**row, "selector": row["selector"].split(",")[0]}
+            for row in found["rows"]
+            if folder in row["folder"]
         ]
         kinds = (
             ("start weights", "start", 0),
@@ -113,7 +115,9 @@ def trained() -> str:
             [data if kind[1] == "start" else "", *_headline_line({"rows": ours}, *kind)] for kind in kinds
         ]
     quality = "precision / recall of the identities"
-    return table(("data", "model", "answers", "rank-1", "mAP", "gap closed", quality), lines, "trained_by_gain")
+    return table(
+        ("data", "model", "answers", "rank-1", "mAP", "gap closed", quality), lines, "trained_by_gain"
+    )
 
 
 def _headline_line(five: Row, name: str, selector: str, answers: int) -> list[str]:
@@ -327,6 +331,18 @@ def agent() -> str:
     return table(heads, lines, "catalogue_agent")
 
 
+def designs() -> str:
+    """Designs of the learned agent, each trained small, on tasks of training families."""
+    lines = []
+    for row in result("catalogue_designs")["rows"]:
+        scores = (" / ".join(f"{score:.2f}" for score in row[part]) for part in ("score", "score changed"))
+        above = row.get("above")
+        difference = f"{above['mean']:+.3f} ± {above['half_width']:.3f}" if above else ""
+        lines.append([row["design"], *scores, difference])
+    heads = ("design", "score: plain / small / noisy", "cosines changed", "score above `gain`")
+    return table(heads, lines, "catalogue_designs")
+
+
 def catalogue_real() -> str:
     """The same environment over parts of real data sets."""
     found = result("catalogue_agent")["mean over sets"]
@@ -508,6 +524,7 @@ TABLES: dict[str, Callable[[], str]] = {
         catalogue,
         agent,
         catalogue_real,
+        designs,
         images,
         audit,
         start_features,
