@@ -162,14 +162,14 @@ def test_values_never_run_through_masked_actions(double_q, n_steps):
     model = bare(2, double_q=double_q, n_steps=n_steps, learning_rate=5e-3, policy_kwargs=SMALL)
     record = corridor()
     model.replay_buffer.add_batch(**record)
-    for _ in range(350):
+    for _ in range(700):
         model.train(1, 24)
         for new, old in zip(model.q_net.parameters(), model.q_net_target.parameters(), strict=True):
             old.data.lerp_(new.data, 0.1)
     observations = {key: torch.from_numpy(value) for key, value in record["observations"].items()}
     with torch.no_grad():
         values = model.q_net(observations).numpy()
-    np.testing.assert_allclose(values[::2, 0], [0.81, 0.9, 1.0], atol=0.12)
+    np.testing.assert_allclose(values[::2, 0], [0.81, 0.9, 1.0], atol=0.06)
     assert values[:, 1].min() > 3
     assert model.logger.name_to_value["train/loss"] < 1
 
