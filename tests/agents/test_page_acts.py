@@ -106,7 +106,6 @@ def test_a_suggested_identity_is_confirmed_by_the_keyboard_and_undone(page, worl
 def test_the_review_shows_what_fits_least_splits_it_off_and_goes_on(page, world):
     go(page, "review", ".images")
     first = page.locator(".identity-bar").get_attribute("data-id")
-    total = int(page.locator(".left").inner_text().split()[0])
     found = world.session.identities()
     likely = found.probabilities
     ids = found.images(found.find(first))
@@ -116,7 +115,8 @@ def test_the_review_shows_what_fits_least_splits_it_off_and_goes_on(page, world)
     assert f"suggested, {round(100 * lowest)}%" in label
     page.locator(".images input").first.check()
     page.click("[data-do=both]")
-    expect(page.locator(".left")).to_have_text(f"{total - 1} left")
+    # What was confirmed forms the other identities again, so their number may rise, too.
+    expect(page.locator(".identity-bar")).not_to_have_attribute("data-id", first)
     worst = ids[int(np.nanargmin(likely[ids]))]
     after = world.session.identities()
     rest = [image for image in ids if image != worst]
